@@ -1,0 +1,82 @@
+"""The domain: states, rules, machine, leads, events, the fold. Values in, values out.
+
+No clock, no file, no JSON, no SQL: those are the layers above.
+"""
+
+from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Problem, Snapshot
+from lifecycle.domain.fold import Group, SubjectFold, Track, conflict, fold, hubs, lead_groups, subjects_of
+from lifecycle.domain.guards import Guard, find_guard, guard, guard_names
+from lifecycle.domain.history import (
+    HUB_SIZE,
+    SEVERITY,
+    EventFate,
+    Finding,
+    History,
+    HistoryRow,
+    LeadHistory,
+    Severity,
+    Verdicts,
+)
+from lifecycle.domain.key import Components, Key, KeyKind, make_key
+from lifecycle.domain.lead import Lead
+from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
+from lifecycle.domain.rules import Edge, Rules
+from lifecycle.domain.states import (
+    RANK,
+    RULED_TRIGGERS,
+    STATES,
+    TRIGGERS,
+    VERDICTS,
+    State,
+    Trigger,
+    Verdict,
+)
+
+__all__ = [
+    "HUB_SIZE",
+    "RANK",
+    "RULED_TRIGGERS",
+    "SEVERITY",
+    "STATES",
+    "TRIGGERS",
+    "VERDICTS",
+    "Components",
+    "Contact",
+    "Edge",
+    "EventFate",
+    "Finding",
+    "Group",
+    "Guard",
+    "History",
+    "HistoryRow",
+    "Key",
+    "KeyKind",
+    "Lead",
+    "LeadEvent",
+    "LeadHistory",
+    "LeadMachine",
+    "Note",
+    "Party",
+    "Position",
+    "Problem",
+    "Refusal",
+    "Rules",
+    "Severity",
+    "Snapshot",
+    "State",
+    "SubjectFold",
+    "Track",
+    "Trigger",
+    "Verdict",
+    "Verdicts",
+    "conflict",
+    "find_guard",
+    "fold",
+    "guard",
+    "guard_names",
+    "hubs",
+    "lead_groups",
+    "machine_for",
+    "make_key",
+    "subjects_of",
+]

@@ -1,0 +1,146 @@
+"""One decoded message: who did what to which lead, when, and what the message said of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import field, frozen
+
+from lifecycle.domain.states import RANK
+
+if TYPE_CHECKING:
+    from lifecycle.domain.key import Key
+    from lifecycle.domain.states import Trigger
+
+#: What orders events in the fold: time, rank of the trigger, id (design.md section 5).
+Position: TypeAlias = tuple[int, int, str]
+
+
+@frozen
+class Party:
+    """A person, organisation or system that sends, holds or owns leads.
+
+    ``id`` is its URI, else one of its identifiers as ``scheme:value``; at least one of ``id`` and
+    ``name`` is known.
+    """
+
+    id: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return self.id or self.name or ""
+
+    def matches(self, other: Party) -> bool:
+        """True when the two are the same: False when there is nothing to compare."""
+        if self.id is not None and other.id is not None:
+            return self.id == other.id
+        if self.name is not None and other.name is not None:
+            return self.name.casefold() == other.name.casefold()
+        return False
+
+    def contradicts(self, other: Party) -> bool:
+        """True when the two cannot be the same: False when there is nothing to compare."""
+        if self.id is not None and other.id is not None:
+            return self.id != other.id
+        if self.name is not None and other.name is not None:
+            return self.name.casefold() != other.name.casefold()
+        return False
+
+
+@frozen
+class Contact:
+    """What is known of the person behind a lead; every part may be missing."""
+
+    name: str | None = None
+    email: str | None = None
+    telephone: str | None = None
+
+    def updated(self, newer: Contact) -> Contact:
+        """This contact with what the newer one names; what it does not name stays."""
+        return Contact(
+            newer.name or self.name,
+            newer.email or self.email,
+            newer.telephone or self.telephone,
+        )
+
+
+@frozen
+class Snapshot:
+    """The lead as a message saw it. Dates are microseconds since 1970 in UTC."""
+
+    owner: Party | None = None
+    sender: Party | None = None
+    recipient: Party | None = None
+    date_sent: int | None = None
+    date_received: int | None = None
+    date_accepted: int | None = None
+    date_rejected: int | None = None
+    contact: Contact | None = None
+
+
+@frozen
+class Problem:
+    """Something in a message that is not as it must be.
+
+    ``path`` is a JSON path such as ``data.object.identifier``, empty for the message as a whole.
+    """
+
+    path: str
+    message: str
+    code: str = "invalid"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@frozen
+class Note:
+    """Something the decoder noticed that the fold makes a finding of (design.md section 7)."""
+
+    code: str
+    detail: str
+
+
+@frozen(eq=False)
+class LeadEvent:
+    """One decoded message.
+
+    Times are microseconds since 1970-01-01 in UTC. ``digest`` is that of the content (topic, time
+    and data in canonical form): copies of one message share it. Two events are the same when id
+    and digest are.
+    """
+
+    id: str
+    trigger: Trigger
+    time: int
+    digest: bytes
+    lead_keys: tuple[Key, ...] = ()
+    contact_keys: tuple[Key, ...] = ()
+    agent: Party | None = None
+    recipient: Party | None = None
+    participant: Party | None = None
+    snapshot: Snapshot = Snapshot()
+    reason: str | None = None
+    notes: tuple[Note, ...] = ()
+    position: Position = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "position", (self.time, RANK[self.trigger], self.id))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LeadEvent):
+            return NotImplemented
+        return self.version == other.version and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def version(self) -> tuple[bytes, int]:
+        """Of several copies under one id the one with the smallest version counts."""
+        return (self.digest, self.time)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """All the keys, those of the lead first."""
+        return self.lead_keys + self.contact_keys

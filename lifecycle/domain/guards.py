@@ -1,0 +1,99 @@
+"""Named guards: conditions on an edge that compare a message's parties with what is known.
+
+A guard takes the lead as it is before the event, and the event; it returns None to let the step
+pass, or the reason why not. It refuses only on contradiction: when the message does not name the
+party, or nobody is known to compare it with, it passes (design.md section 4). It must be pure.
+
+Register your own before the rules that name it are used:
+
+    @guard("by_sender")
+    def by_sender(lead, event):
+        if event.agent and lead.sender and event.agent.contradicts(lead.sender):
+            return f"by {event.agent}, but sent by {lead.sender}"
+        return None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from lifecycle.domain.event import LeadEvent, Party
+from lifecycle.domain.lead import Lead
+from lifecycle.errors import RulesError
+
+Guard: TypeAlias = Callable[[Lead, LeadEvent], str | None]
+
+_GUARDS: dict[str, Guard] = {}
+
+
+def guard(name: str) -> Callable[[Guard], Guard]:
+    """Register a guard under this name.
+
+    Raises:
+        RulesError: Another function has the name already.
+    """
+
+    def register(function: Guard) -> Guard:
+        if _GUARDS.setdefault(name, function) is not function:
+            raise RulesError("guard", f"{name!r} is registered already")
+        return function
+
+    return register
+
+
+def find_guard(name: str) -> Guard | None:
+    """The guard of this name, None when nobody registered one."""
+    return _GUARDS.get(name)
+
+
+def guard_names() -> tuple[str, ...]:
+    """The names of all registered guards, sorted."""
+    return tuple(sorted(_GUARDS))
+
+
+def _owner(lead: Lead, event: LeadEvent) -> Party | None:
+    return lead.owner or event.snapshot.owner
+
+
+def _contradicted(party: Party | None, *known: Party | None) -> bool:
+    parties = [one for one in known if one is not None]
+    if party is None or not parties:
+        return False
+    return all(party.contradicts(one) for one in parties)
+
+
+@guard("by_holder")
+def by_holder(lead: Lead, event: LeadEvent) -> str | None:
+    """Only who holds the lead may do it."""
+    if _contradicted(event.agent, lead.holder):
+        return f"by {event.agent}, but held by {lead.holder}"
+    return None
+
+
+@guard("by_owner")
+def by_owner(lead: Lead, event: LeadEvent) -> str | None:
+    """Only the owner may do it."""
+    owner = _owner(lead, event)
+    if _contradicted(event.agent, owner):
+        return f"by {event.agent}, but owned by {owner}"
+    return None
+
+
+@guard("by_holder_or_owner")
+def by_holder_or_owner(lead: Lead, event: LeadEvent) -> str | None:
+    """Only who holds the lead, or its owner, may do it."""
+    owner = _owner(lead, event)
+    if _contradicted(event.agent, lead.holder, owner):
+        return f"by {event.agent}, but held by {lead.holder or 'nobody known'}" + (
+            f" and owned by {owner}" if owner else ""
+        )
+    return None
+
+
+@guard("from_holder")
+def from_holder(lead: Lead, event: LeadEvent) -> str | None:
+    """Only from who holds the lead may it be taken (a retract's ``participant``)."""
+    if _contradicted(event.participant, lead.holder):
+        return f"from {event.participant}, but held by {lead.holder}"
+    return None

@@ -1,0 +1,123 @@
+"""What a fold says: rows of history, findings, and the leads they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from lifecycle.domain.event import Party, Position
+from lifecycle.domain.lead import Lead
+from lifecycle.domain.machine import Refusal
+from lifecycle.domain.states import State, Trigger, Verdict
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+Verdicts: TypeAlias = Literal["applied", "refused", "noted"]
+
+#: Every finding and how grave it is (design.md section 7).
+SEVERITY: Final[dict[str, Severity]] = {
+    "invalid_transition": "error",
+    "conflict": "error",
+    "wrong_party": "warning",
+    "unwitnessed_decision": "warning",
+    "after_contact_deleted": "warning",
+    "ambiguous_lead": "warning",
+    "action_mismatch": "warning",
+    "odd_dates": "warning",
+    "hub": "warning",
+    "joined_midway": "info",
+    "merged": "info",
+    "no_event_time": "info",
+    "no_offset": "info",
+}
+
+#: A contact key that more leads than this share is a hub (design.md section 6).
+HUB_SIZE: Final = 100
+
+
+@frozen
+class HistoryRow:
+    """One step of a lead: a transition, or a refusal, which leaves the state as it was.
+
+    Attributes:
+        trigger: What was asked for, or implied.
+        source: The state before.
+        target: The state after.
+        verdict: ``stated`` or ``implied`` for a transition; ``no_edge``, ``guard`` or
+            ``contact_deleted`` for a refusal.
+        at: When it happened, microseconds since 1970 in UTC; never runs backwards in a lead.
+        event_id: The event it comes from.
+        step: Which step of that event it is: 0, 1, 2.
+        by: Who did it, if the message says so.
+        holder: Who had the lead afterwards.
+        reason: The message's own words for it (a reject's ``reason`` and ``comment``).
+        refusal: Why it was refused.
+    """
+
+    trigger: Trigger
+    source: State
+    target: State
+    verdict: Verdict
+    at: int
+    event_id: str
+    step: int = 0
+    by: Party | None = None
+    holder: Party | None = None
+    reason: str | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the machine did not allow it."""
+        return self.refusal is not None
+
+
+@frozen
+class Finding:
+    """Something an auditor should know (design.md section 7).
+
+    ``event_id`` is the event that shows it; a ``hub`` concerns a key and has none.
+    """
+
+    code: str
+    event_id: str | None
+    detail: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return SEVERITY[self.code]
+
+
+@frozen
+class LeadHistory:
+    """A lead, its rows in order, and what was found."""
+
+    lead: Lead
+    rows: tuple[HistoryRow, ...]
+    findings: tuple[Finding, ...]
+
+
+@frozen
+class EventFate:
+    """What became of one event: its verdict, and the lead it was bound to (None: a deletion)."""
+
+    position: Position
+    verdict: Verdicts
+    lead_id: str | None
+
+
+@frozen
+class History:
+    """What a set of events says.
+
+    Attributes:
+        leads: Sorted by ``lead_id``.
+        findings: Those that concern no single lead.
+        fates: By event id.
+    """
+
+    leads: tuple[LeadHistory, ...]
+    findings: tuple[Finding, ...]
+    fates: Mapping[str, EventFate] = field(repr=False)

@@ -1,0 +1,45 @@
+"""The lead: the aggregate, in one state, moved by the machine alone."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from lifecycle.domain.event import Contact, Party
+from lifecycle.domain.key import Key
+from lifecycle.domain.states import State
+
+
+@define
+class Lead:
+    """What is known of one lead.
+
+    Times are microseconds since 1970-01-01 in UTC.
+
+    Attributes:
+        lead_id: ``scheme:value`` of its first key, ``contact:scheme:value`` for a lead known only
+            by its contact.
+        state: One of the states of design.md section 4; only the machine sets it.
+        since: When its last step was (None while it is ``new``).
+        holder: Who has it now (design.md section 3, Parties).
+        owner: Its original owner, as the last message that named one said.
+        sender: Who provided it.
+        recipient: To whom it was offered.
+        contact: The person behind it.
+        keys: All its names: its own, and those of its contact in its messages.
+        events: How many events are its own, refused ones included.
+        refusals: How many of them were refused.
+        contact_deleted_at: When its contact was deleted; it refuses what comes later.
+    """
+
+    lead_id: str
+    state: State = "new"
+    since: int | None = None
+    holder: Party | None = None
+    owner: Party | None = None
+    sender: Party | None = None
+    recipient: Party | None = None
+    contact: Contact = Contact()
+    keys: tuple[Key, ...] = ()
+    events: int = 0
+    refusals: int = 0
+    contact_deleted_at: int | None = None

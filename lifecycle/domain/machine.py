@@ -1,0 +1,156 @@
+"""The machine: a ``transitions.Machine`` made from the rules, the only thing that moves a lead.
+
+One machine serves all leads (``model=None``), triggered by ``machine.events[name].trigger``.
+transitions lets ``event_cls`` and ``transition_cls`` be replaced; ours leave out its callbacks and
+event data, and evaluate guards that say why they refuse. A property test holds the result equal
+to a stock ``Machine`` of the same rules. (design.md section 4)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import transitions
+from attrs import frozen
+
+from lifecycle.domain.guards import Guard, find_guard
+from lifecycle.domain.rules import Rules, check_guards
+from lifecycle.domain.states import STATES, State, Trigger
+
+if TYPE_CHECKING:
+    from lifecycle.domain.event import LeadEvent
+    from lifecycle.domain.lead import Lead
+    from lifecycle.domain.states import Verdict
+
+
+@frozen
+class Refusal:
+    """Why the machine did not allow a step: the reason, as data.
+
+    ``allowed`` are the triggers that some edge allows from that state (``no_edge``); ``guard`` and
+    ``why`` name the guard that refused and its words (``guard``); a lead whose contact was deleted
+    refuses everything (``contact_deleted``).
+    """
+
+    kind: Verdict
+    allowed: tuple[str, ...] = ()
+    guard: str | None = None
+    why: str | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "no_edge":
+            return f"no such edge; allowed: {', '.join(self.allowed) or 'nothing'}"
+        if self.kind == "guard":
+            return f"{self.guard}: {self.why}"
+        return "its contact was deleted before"
+
+
+class LeadTransition(transitions.Transition):
+    """One edge: its guards, and where it leads."""
+
+    def __init__(
+        self, source: State, dest: State | None, *_: object, guards: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(source, dest)
+        self.target: State = dest or source
+        self.moves = dest is not None
+        self.guards: tuple[tuple[str, Guard], ...] = tuple(
+            (name, cast("Guard", find_guard(name))) for name in guards
+        )
+
+    def move(self, lead: Lead) -> State:
+        """Set the lead's state; the state it had."""
+        source = lead.state
+        lead.state = self.target
+        return source
+
+    def refusal(self, lead: Lead, event: LeadEvent) -> Refusal | None:
+        """What the first guard to refuse says; None when all pass."""
+        for name, guard in self.guards:
+            why = guard(lead, event)
+            if why is not None:
+                return Refusal("guard", guard=name, why=why)
+        return None
+
+
+class LeadTrigger(transitions.Event):
+    """All edges of one trigger."""
+
+    machine: LeadMachine
+    transitions: dict[str, list[LeadTransition]]  # type: ignore[assignment]
+
+    def decide(self, state: State, lead: Lead, event: LeadEvent) -> LeadTransition | Refusal:
+        """What the trigger would do in this state: decide, and change nothing."""
+        refusal: Refusal | None = None
+        for edge in self.transitions.get(state, ()):
+            if not edge.guards:
+                return edge
+            refusal = edge.refusal(lead, event)
+            if refusal is None:
+                return edge
+        return refusal or Refusal("no_edge", allowed=self.machine.allowed(state))
+
+    def trigger(self, model: Lead, *args: Any, **_: Any) -> bool:
+        """Move the lead, if the rules allow it; True when they did."""
+        decision = self.decide(model.state, model, args[0])
+        if isinstance(decision, Refusal):
+            return False
+        decision.move(model)
+        return True
+
+
+class LeadMachine(transitions.Machine):
+    """The machine of one table of rules."""
+
+    event_cls = LeadTrigger
+    transition_cls = LeadTransition
+    events: Mapping[Trigger, LeadTrigger]  # type: ignore[assignment]
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(
+            model=None,
+            states=list(STATES),
+            initial="new",
+            auto_transitions=False,
+            transitions=[
+                {
+                    "trigger": edge.trigger,
+                    "source": list(edge.sources),
+                    "dest": edge.target,
+                    "guards": edge.guards,
+                }
+                for edge in rules.edges
+            ],
+        )
+        self._allowed: dict[State, tuple[str, ...]] = {
+            state: tuple(
+                name for name, trigger in self.events.items() if trigger.transitions.get(state)
+            )
+            for state in STATES
+        }
+
+    def allowed(self, state: State) -> tuple[str, ...]:
+        """The triggers that some edge allows from this state, guards aside."""
+        return self._allowed[state]
+
+    def decide(
+        self, name: Trigger, state: State, lead: Lead, event: LeadEvent
+    ) -> LeadTransition | Refusal:
+        """What the trigger would do in this state; a trigger without a row is refused."""
+        trigger = self.events.get(name)
+        if trigger is None:
+            return Refusal("no_edge", allowed=self.allowed(state))
+        return trigger.decide(state, lead, event)
+
+
+@lru_cache(maxsize=32)
+def machine_for(rules: Rules) -> LeadMachine:
+    """The machine of these rules.
+
+    Raises:
+        RulesError: The rules name a guard that nobody registered.
+    """
+    check_guards(rules)
+    return LeadMachine(rules)

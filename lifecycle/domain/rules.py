@@ -1,0 +1,177 @@
+"""Rules: the table of what is allowed. Every edge is a row; the rest is made from the rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from lifecycle.domain.guards import find_guard, guard_names
+from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
+from lifecycle.errors import RulesError
+
+
+@frozen
+class Edge:
+    """One row: from these states this trigger leads to ``target``, if the guards let it.
+
+    Without a target the state stays as it is, and the step leaves no row in the history.
+    """
+
+    trigger: Trigger
+    sources: tuple[State, ...]
+    target: State | None = None
+    guards: tuple[str, ...] = ()
+
+    def as_row(self) -> dict[str, Any]:
+        """The row as it stands in TOML."""
+        row: dict[str, Any] = {"trigger": self.trigger, "from": list(self.sources)}
+        if self.target is not None:
+            row["to"] = self.target
+        if self.guards:
+            row["guards"] = list(self.guards)
+        return row
+
+
+# The default rules (design.md section 4). A rejected or retracted lead is offered again.
+_DEFAULT = (
+    Edge("send", ("new", "rejected", "retracted"), "sent"),
+    Edge("receive", ("new", "sent"), "received"),
+    Edge(
+        "assign", ("new", "sent", "received", "assigned", "rejected", "retracted"), "assigned"
+    ),
+    Edge("assign", ("accepted",), "assigned", ("by_holder_or_owner",)),
+    Edge("accept", ("new", "sent", "received", "assigned"), "accepted"),
+    Edge("reject", ("new", "sent", "received", "assigned"), "rejected"),
+    Edge("retract", ("new", "sent", "received", "assigned", "accepted"), "retracted"),
+    Edge("update", ("new",), "sent"),
+    Edge("update", ("sent", "received", "assigned", "accepted", "rejected", "retracted")),
+)
+
+
+@frozen
+class Rules:
+    """A table of rules.
+
+    Rows of the same trigger and state are tried in their order; the first whose guards pass
+    counts. What no row allows is refused.
+    """
+
+    name: str
+    edges: tuple[Edge, ...] = field()
+
+    @classmethod
+    def default(cls) -> Rules:
+        """The rules of design.md section 4."""
+        return cls("default", _DEFAULT)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Rules:
+        """Read rules from a TOML file: a ``name``, and one ``[[edge]]`` a row.
+
+        Raises:
+            RulesError: The file cannot be read, is not TOML, or a row is wrong; the message names
+                the file, the row and the field.
+        """
+        try:
+            text = Path(path).read_text("utf-8")
+        except OSError as error:
+            raise RulesError(str(path), f"cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise RulesError(str(path), "is not UTF-8 text") from error
+        try:
+            return cls.loads(text)
+        except RulesError as error:
+            raise RulesError(f"{path}: {error.where}".rstrip(": "), error.expected) from error
+
+    @classmethod
+    def loads(cls, text: str) -> Rules:
+        """Read rules from TOML text.
+
+        Raises:
+            RulesError: As ``from_toml`` does.
+        """
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RulesError("", f"not valid TOML: {error}") from error
+        _known_fields("", table, ("name", "edge"))
+        name = table.get("name", "unnamed")
+        if not isinstance(name, str):
+            raise RulesError("name", f"expected a text, got {name!r}")
+        rows = table.get("edge")
+        if not isinstance(rows, list) or not rows:
+            raise RulesError("edge", "expected at least one [[edge]] row")
+        return cls(name, tuple(_edge(number, row) for number, row in enumerate(rows, 1)))
+
+    def to_toml(self) -> str:
+        """The rules as TOML text, which ``loads`` reads back to equal rules."""
+        import tomli_w  # noqa: PLC0415 - needed for this alone, and the import stays light
+
+        return tomli_w.dumps({"name": self.name, "edge": [edge.as_row() for edge in self.edges]})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows, in hexadecimal: the name does not matter, their order does."""
+        rows = json.dumps([edge.as_row() for edge in self.edges], sort_keys=True)
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+
+def _edge(number: int, row: object) -> Edge:
+    where = f"edge {number}"
+    if not isinstance(row, dict):
+        raise RulesError(where, f"expected a table, got {row!r}")
+    _known_fields(where, row, ("trigger", "from", "to", "guards"))
+    return Edge(
+        trigger=_one_of(f"{where}, trigger", row.get("trigger"), RULED_TRIGGERS),
+        sources=_several_of(f"{where}, from", row.get("from"), STATES),
+        target=_target(f"{where}, to", row.get("to")),
+        guards=_several_of(f"{where}, guards", row.get("guards", []), guard_names()),
+    )
+
+
+def _target(where: str, value: object) -> State | None:
+    if value is None:
+        return None
+    state: State = _one_of(where, value, STATES)
+    if state == "new":
+        raise RulesError(where, "nothing leads back to 'new'")
+    return state
+
+
+def _known_fields(where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
+    for name in table:
+        if name not in known:
+            place = f"{where}, {name}" if where else name
+            raise RulesError(place, f"unknown field; expected one of {', '.join(known)}")
+
+
+def _one_of(where: str, value: object, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        got = "nothing" if value is None else repr(value)
+        raise RulesError(where, f"expected one of {', '.join(allowed)}; got {got}")
+    return value
+
+
+def _several_of(where: str, value: object, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not isinstance(value, list) or (not value and "from" in where):
+        got = "nothing" if value is None else repr(value)
+        raise RulesError(where, f"expected a list of {', '.join(allowed)}; got {got}")
+    return tuple(_one_of(where, one, allowed) for one in value)
+
+
+def check_guards(rules: Rules) -> None:
+    """Check that every guard the rules name is registered.
+
+    Raises:
+        RulesError: One is not.
+    """
+    for number, edge in enumerate(rules.edges, 1):
+        for name in edge.guards:
+            if find_guard(name) is None:
+                expected = f"expected one of {', '.join(guard_names())}; got {name!r}"
+                raise RulesError(f"edge {number}, guards", expected)

@@ -1,0 +1,49 @@
+"""The states of a lead and the triggers that move it: design.md sections 4 and 5."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+State: TypeAlias = Literal[
+    "new", "sent", "received", "assigned", "accepted", "rejected", "retracted"
+]
+Trigger: TypeAlias = Literal[
+    "send", "update", "receive", "assign", "accept", "reject", "retract", "delete"
+]
+Verdict: TypeAlias = Literal["stated", "implied", "no_edge", "guard", "contact_deleted"]
+
+#: In the order of the life cycle. ``new``: nothing valid has happened yet.
+STATES: Final[tuple[State, ...]] = (
+    "new",
+    "sent",
+    "received",
+    "assigned",
+    "accepted",
+    "rejected",
+    "retracted",
+)
+
+#: In the order of their rank: events of the same time fold in this order (design.md section 5).
+TRIGGERS: Final[tuple[Trigger, ...]] = (
+    "send",
+    "update",
+    "receive",
+    "assign",
+    "accept",
+    "reject",
+    "retract",
+    "delete",
+)
+
+RANK: Final[dict[str, int]] = {trigger: rank for rank, trigger in enumerate(TRIGGERS)}
+
+#: What rules may speak of: a deletion concerns the contact, and no rule can forbid it.
+RULED_TRIGGERS: Final[tuple[Trigger, ...]] = TRIGGERS[:-1]
+
+VERDICTS: Final[tuple[Verdict, ...]] = (
+    "stated",
+    "implied",
+    "no_edge",
+    "guard",
+    "contact_deleted",
+)

@@ -1,0 +1,137 @@
+"""Every error that lifecycle raises on purpose: the tree, and whose fault each one is.
+
+LifecycleError
+ |- MessageError            the sender's: a message that cannot be decoded
+ |- LogError                the caller's: a log that cannot be read
+ |- RulesError              the caller's: a rules file that cannot be used
+ |- TimeFormatError         the caller's: a time that cannot be understood
+ |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
+ |- UnknownMessageError     the caller's: no quarantined message has this number
+ |- LeadLookupError         the caller's
+ |   |- UnknownLeadError    no lead has this name
+ |   `- AmbiguousLeadError  several leads share this name
+ `- StoreError              the file's, or the place's where it lies
+     |- NotAStoreError      not a lifecycle store
+     |- NewerStoreError     written by a newer lifecycle
+     |- OtherRulesError     folded with other rules
+     `- BusyStoreError      another writer did not let go in time
+
+Each carries its data in attributes, and reads as one sentence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lifecycle.domain import Problem, Refusal
+
+__all__ = [
+    "AmbiguousLeadError",
+    "BusyStoreError",
+    "LeadLookupError",
+    "LifecycleError",
+    "LogError",
+    "MessageError",
+    "NewerStoreError",
+    "NotAStoreError",
+    "OtherRulesError",
+    "RulesError",
+    "StoreError",
+    "TimeFormatError",
+    "TransitionRefusedError",
+    "UnknownLeadError",
+    "UnknownMessageError",
+]
+
+
+class LifecycleError(Exception):
+    """The base of every error that lifecycle raises on purpose."""
+
+
+class MessageError(LifecycleError):
+    """A message cannot be decoded; ``problems`` says where and what was expected."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+class LogError(LifecycleError):
+    """A log cannot be read."""
+
+
+class RulesError(LifecycleError):
+    """A table of rules cannot be used; ``where`` names the row and the field."""
+
+    def __init__(self, where: str, expected: str) -> None:
+        self.where = where
+        self.expected = expected
+        super().__init__(f"{where}: {expected}" if where else expected)
+
+
+class TimeFormatError(LifecycleError, ValueError):
+    """A text is not a time in RFC 3339."""
+
+
+class TransitionRefusedError(LifecycleError):
+    """The machine did not allow what a message asked for."""
+
+    def __init__(self, *, lead_id: str, trigger: str, state: str, refusal: Refusal) -> None:
+        self.lead_id = lead_id
+        self.trigger = trigger
+        self.state = state
+        self.refusal = refusal
+        super().__init__(f"{lead_id}: {trigger} refused in state {state}: {refusal}")
+
+
+class LeadLookupError(LifecycleError, LookupError):
+    """A name does not lead to one lead."""
+
+
+class UnknownLeadError(LeadLookupError):
+    """No lead has this name."""
+
+    def __init__(self, alias: str, hint: str = "") -> None:
+        self.alias = alias
+        super().__init__(f"no lead is known as {alias!r}{hint}")
+
+
+class AmbiguousLeadError(LeadLookupError):
+    """Several leads share this name; ``lead_ids`` are theirs, the first hundred at most."""
+
+    def __init__(self, alias: str, lead_ids: Sequence[str]) -> None:
+        self.alias = alias
+        self.lead_ids = tuple(lead_ids)
+        some = ", ".join(lead_ids[:5]) + (", ..." if len(lead_ids) > 5 else "")  # noqa: PLR2004
+        super().__init__(f"{alias!r} is the name of several leads: {some}")
+
+
+class UnknownMessageError(LifecycleError, LookupError):
+    """No quarantined message has this number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"no quarantined message has the number {number}")
+
+
+class StoreError(LifecycleError):
+    """The store cannot be opened, read or written."""
+
+
+class NotAStoreError(StoreError):
+    """The file is not a lifecycle store."""
+
+
+class NewerStoreError(StoreError):
+    """The store was written by a newer lifecycle than this one."""
+
+
+class OtherRulesError(StoreError):
+    """The store was folded with other rules than those asked for."""
+
+
+class BusyStoreError(StoreError):
+    """Another writer held the store for longer than this one would wait."""

@@ -1,0 +1,31 @@
+"""Messages: JSON to lead events, in every shape that travels the network."""
+
+from lifecycle.messages.decode import (
+    Decoded,
+    Ignored,
+    Message,
+    Reading,
+    Undecodable,
+    decode,
+    read_message,
+)
+from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical
+from lifecycle.messages.times import Instant, format_time, parse_time
+from lifecycle.messages.topics import TRIGGER_OF_TOPIC
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "TRIGGER_OF_TOPIC",
+    "Decoded",
+    "Ignored",
+    "Instant",
+    "Message",
+    "Reading",
+    "Undecodable",
+    "canonical",
+    "decode",
+    "format_time",
+    "parse_time",
+    "read_message",
+]

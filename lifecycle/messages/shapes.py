@@ -1,0 +1,247 @@
+"""The shapes of the network's messages, declared once; cattrs structures them.
+
+Fields bear the names they have on the wire, so that a path into these classes is a path into the
+message. Extra properties are always allowed. (seeds 000, 001, 002, 004; design.md section 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NewType, TypeVar
+
+from attrs import frozen
+from cattrs import AttributeValidationNote, ClassValidationError, Converter
+from cattrs.gen import make_dict_structure_fn, override
+
+from lifecycle.domain import Party, Problem
+from lifecycle.errors import MessageError, TimeFormatError
+from lifecycle.messages.times import Instant, parse_time
+from lifecycle.messages.wrappers import kind_of
+
+#: ``(scheme, value)`` pairs.
+Identifiers = NewType("Identifiers", tuple[tuple[str, str], ...])
+Text = NewType("Text", str)
+Shape = TypeVar("Shape")
+
+
+@frozen
+class ContactShape:
+    """The person behind a lead, or the object of a deletion."""
+
+    identifier: Identifiers | None = None
+    sameAs: Identifiers | None = None
+    at_id: Text | None = None
+    id: Text | None = None
+    name: Text | None = None
+    givenName: Text | None = None
+    familyName: Text | None = None
+    email: Text | None = None
+    telephone: Text | None = None
+
+
+@frozen
+class LeadShape:
+    """The lead's snapshot: ``data.object``."""
+
+    identifier: Identifiers | None = None
+    at_id: Text | None = None
+    id: Text | None = None
+    object: ContactShape | None = None
+    owner: Party | None = None
+    sender: Party | None = None
+    recipient: Party | None = None
+    dateSent: Instant | None = None
+    dateReceived: Instant | None = None
+    dateAccepted: Instant | None = None
+    dateRejected: Instant | None = None
+
+
+@frozen
+class LeadAction:
+    """What is done to a lead: ``data``."""
+
+    object: LeadShape
+    type: Text | None = None
+    at_type: Text | None = None
+    agent: Party | None = None
+    recipient: Party | None = None
+    participant: Party | None = None
+    reason: Text | None = None
+    comment: Text | None = None
+    dateSent: Instant | None = None
+
+
+@frozen
+class ContactAction:
+    """What is done to a contact: ``data`` of contact#delete."""
+
+    object: ContactShape
+    type: Text | None = None
+    at_type: Text | None = None
+    agent: Party | None = None
+    reason: Text | None = None
+    comment: Text | None = None
+    dateSent: Instant | None = None
+
+
+class _Unexpected(ValueError):  # noqa: N818 - caught here, never seen outside
+    """A part of a message is not what it must be; ``path`` leads on from where it was met."""
+
+    def __init__(self, expected: str, got: Any, path: str = "") -> None:
+        self.path = path
+        super().__init__(f"expected {expected}, got {kind_of(got)}")
+
+
+def structure(data: dict[str, Any], shape: type[Shape], path: str) -> Shape:
+    """The data in its shape.
+
+    A message that is accepted takes the fast converter; one that is not is structured again by the
+    thorough one, which finds every problem with its path.
+
+    Raises:
+        MessageError: Parts are not what they must be; every one of them is named.
+    """
+    try:
+        return _FAST.structure(data, shape)
+    except Exception:  # noqa: BLE001 - whatever it was, the thorough converter says it in full
+        try:
+            return _THOROUGH.structure(data, shape)
+        except Exception as error:  # noqa: BLE001
+            raise MessageError(sorted(_problems(error, path), key=str)) from None
+
+
+def _problems(error: BaseException, path: str) -> Iterator[Problem]:
+    if isinstance(error, ClassValidationError):
+        for one in error.exceptions:
+            name = next(
+                (note.name for note in _notes(one) if isinstance(note, AttributeValidationNote)),
+                "",
+            )
+            wire = name.replace("at_", "@")
+            yield from _problems(one, f"{path}.{wire}" if path and wire else path or wire)
+    elif isinstance(error, KeyError):
+        missing = str(error.args[0])
+        yield Problem(path, f"expected an object with {missing!r}, got none", "missing")
+    else:
+        more = error.path if isinstance(error, _Unexpected) else ""
+        yield Problem(f"{path}{more}", str(error))
+
+
+def _notes(error: BaseException) -> list[Any]:
+    return getattr(error, "__notes__", [])
+
+
+def _text(value: Any, _: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return decimal_text(value)
+    raise _Unexpected("a text", value)
+
+
+def decimal_text(number: float) -> str:
+    """A number as it is written in decimal: 5 and 5.0 are both ``5``."""
+    if isinstance(number, float) and number.is_integer():
+        return str(int(number))
+    return str(number)
+
+
+def _instant(value: Any, _: object) -> Instant:
+    if not isinstance(value, str):
+        raise _Unexpected("a time", value)
+    try:
+        return parse_time(value)
+    except TimeFormatError as error:
+        raise ValueError(str(error)) from None
+
+
+def _party(value: Any, _: object) -> Party | None:
+    """A URI, or ``{type, id, name, identifier}`` with any part missing."""
+    if isinstance(value, str):
+        return Party(value) if value else None
+    if not isinstance(value, dict):
+        raise _Unexpected("a URI or an object", value)
+    uri = _optional_text(value, "id") or _optional_text(value, "@id")
+    name = _optional_text(value, "name")
+    if uri is None and value.get("identifier") is not None:
+        try:
+            pairs = _identifiers(value["identifier"], None)
+        except _Unexpected as error:
+            error.path = f".identifier{error.path}"
+            raise
+        uri = min((f"{scheme.lower()}:{text}" for scheme, text in pairs), default=None)
+    return Party(uri, name) if uri or name else None
+
+
+def _optional_text(value: dict[str, Any], name: str) -> str | None:
+    part = value.get(name)
+    if part is None or part == "":
+        return None
+    try:
+        return _text(part, None)
+    except _Unexpected as error:
+        error.path = f".{name}"
+        raise
+
+
+def _identifiers(value: Any, _: object) -> tuple[tuple[str, str], ...]:
+    """A mapping of schemes, a bare value (scheme ``id``), or a list of names and values."""
+    if isinstance(value, dict):
+        return tuple(_of_mapping(value, ""))
+    if isinstance(value, list):
+        return tuple(pair for number, one in enumerate(value) for pair in _of_entry(one, number))
+    return (("id", _key_value(value, "")),)
+
+
+def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
+    if isinstance(entry, dict):
+        return _of_mapping(entry, f"[{number}]")
+    return iter((("id", _key_value(entry, f"[{number}]")),))
+
+
+def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """The schemes of a mapping; ``{name or propertyID, value}`` is one scheme and its value."""
+    scheme = value.get("propertyID") or value.get("name")
+    if "value" in value and isinstance(scheme, str):
+        if value["value"] is not None:
+            yield scheme, _key_value(value["value"], f"{path}.value")
+        return
+    for name, part in value.items():
+        if name not in ("type", "@type") and part is not None:
+            yield name, _key_value(part, f"{path}.{name}")
+
+
+def _key_value(value: Any, path: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return decimal_text(value)
+    raise _Unexpected("a text or a number", value, path)
+
+
+def _converter(*, thorough: bool) -> Converter:
+    converter = Converter(detailed_validation=thorough)
+    converter.register_structure_hook_func(lambda kind: kind is Text, _text)
+    converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
+    converter.register_structure_hook(Instant, _instant)
+    converter.register_structure_hook(Party, _party)
+    for shape in (ContactShape, LeadShape, LeadAction, ContactAction):
+        converter.register_structure_hook(shape, _of_object(shape, converter))
+    return converter
+
+
+def _of_object(shape: type[Any], converter: Converter) -> Callable[[Any, Any], Any]:
+    renamed = {name: override(rename=f"@{name[3:]}") for name in ("at_id", "at_type")}
+    known = {name: rule for name, rule in renamed.items() if hasattr(shape, name)}
+    of_mapping = make_dict_structure_fn(shape, converter, **known)
+
+    def of_object(value: Any, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _Unexpected("an object", value)
+        return of_mapping(value, kind)
+
+    return of_object
+
+
+_FAST: Final = _converter(thorough=False)
+_THOROUGH: Final = _converter(thorough=True)

@@ -1,0 +1,66 @@
+"""Times as text (RFC 3339) and as microseconds since 1970-01-01 in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from lifecycle.errors import TimeFormatError
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?\s?([Zz]|[+-]\d\d:?\d\d)?)?",
+    re.ASCII,
+)
+_LEAP_SECOND: Final = "60"
+
+
+class Instant(NamedTuple):
+    """A moment, and whether its text said in which offset to UTC."""
+
+    micros: int
+    has_offset: bool
+
+
+def parse_time(text: str) -> Instant:
+    """The moment that a text in RFC 3339 names.
+
+    Accepted are 0 to 9 fraction digits (cut to microseconds), ``Z``, ``+00:00`` and ``+0000``; no
+    offset means UTC, a date alone its first moment. A leap second is the second that follows.
+
+    Raises:
+        TimeFormatError: It is not such a text, or no such day or hour exists.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise TimeFormatError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
+    date, clock, second, fraction, offset = match.groups()
+    leap = second == _LEAP_SECOND
+    zone = "+00:00" if offset is None or offset in "Zz" else offset
+    try:
+        moment = datetime.fromisoformat(
+            f"{date}T{clock or '00:00'}:{'59' if leap else second or '00'}{zone}"
+        )
+        micros = (moment - _EPOCH) // _MICROSECOND
+    except ValueError as error:
+        raise TimeFormatError(f"no such time: {text[:40]!r} ({error})") from None
+    micros += int((fraction or "0")[:6].ljust(6, "0")) + (1_000_000 if leap else 0)
+    if not _FIRST <= micros <= _LAST:
+        raise TimeFormatError(f"no such time: {text[:40]!r} (outside the years 1 to 9999)")
+    return Instant(micros, offset is not None)
+
+
+def format_time(micros: int) -> str:
+    """The moment as text: ``2026-03-01T10:00:00Z``, with 3 or 6 fraction digits where needed."""
+    moment = _EPOCH + timedelta(microseconds=micros)
+    spec = "seconds"
+    if moment.microsecond:
+        spec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+
+
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND

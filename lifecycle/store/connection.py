@@ -1,0 +1,186 @@
+"""Opening a store's file, and the unit of work: one immediate transaction, retried when busy."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Final, Literal, ParamSpec, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from sqlite_utils import Database
+
+from lifecycle.errors import BusyStoreError, NewerStoreError, NotAStoreError, StoreError
+from lifecycle.store.schema import APPLICATION_ID, PAGE_SIZE, migrations
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+Mode: TypeAlias = Literal["read", "write"]
+
+#: How long a writer waits for another to let go, in seconds.
+BUSY_SECONDS: Final = 60.0
+
+_SETTINGS: Final = (
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16384",
+)
+
+
+def open_database(path: Path, mode: Mode) -> Database:
+    """The database of a store; in mode ``write`` it is created where there is none.
+
+    Raises:
+        StoreError: The file cannot be opened, or is not a store that this version understands.
+    """
+    _check_path(path, mode)
+    try:
+        connection = _connect(path, mode)
+        database = Database(connection, execute_plugins=False)
+        _check_identity(database, path)
+        if mode == "write":
+            _prepare(database)
+        _check_version(database, path)
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    return database
+
+
+def unit_of_work(database: Database, path: Path, work: Callable[[], Result]) -> Result:
+    """Do the work in one ``BEGIN IMMEDIATE`` transaction; the whole of it again when busy.
+
+    Raises:
+        BusyStoreError: Another writer did not let go for BUSY_SECONDS.
+        StoreError: SQLite failed; nothing of the work is in the store.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection = database.conn
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = work()
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _rollback(connection)
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise translated(error, path) from error
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
+        except BaseException:
+            _rollback(connection)
+            raise
+        else:
+            return result
+
+
+def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Let a method of a reader raise SQLite's errors as StoreError."""
+
+    @wraps(method)
+    def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise translated(error, args[0].path) from error  # type: ignore[attr-defined]
+
+    return read
+
+
+def translated(error: sqlite3.Error, path: Path) -> StoreError:
+    """The SQLite error as one sentence that names the store."""
+    if _is_busy(error):
+        return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return NotAStoreError(f"{path}: not a SQLite database")
+    return StoreError(f"{path}: {error}")
+
+
+def _check_path(path: Path, mode: Mode) -> None:
+    if path.is_dir():
+        raise StoreError(f"{path}: is a directory, expected the file of a store")
+    if mode == "read" and not path.exists():
+        raise StoreError(f"{path}: no such file; `lifecycle replay {path} LOG` makes a store")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: the directory {path.parent} does not exist")
+
+
+def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if mode == 'read' else 'rwc'}"
+    try:
+        return _open_uri(uri)
+    except sqlite3.OperationalError:
+        if mode == "write" or "wal" in path.name or path.with_name(f"{path.name}-wal").exists():
+            raise
+        # A store in write-ahead mode in a place where nothing can be written: nobody writes to it.
+        return _open_uri(f"{uri}&immutable=1")
+
+
+def _open_uri(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+    )
+    try:
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_identity(database: Database, path: Path) -> None:
+    """A store has our application id; a file that is empty may become one."""
+    found = _pragma(database, "application_id")
+    if found == APPLICATION_ID:
+        return
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if found or tables:
+        raise NotAStoreError(f"{path}: a SQLite database of another program, not a lifecycle store")
+
+
+def _prepare(database: Database) -> None:
+    """Make the file a store of this version; a file that is one already is left as it is."""
+    connection = database.conn
+    if not _pragma(database, "application_id"):
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if migrations.pending(database):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            migrations.apply(database)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute("COMMIT")
+        except BaseException:
+            _rollback(connection)
+            raise
+
+
+def _check_version(database: Database, path: Path) -> None:
+    """The store has all our migrations, and none that we do not know."""
+    ours = {migration.name for migration in migrations.pending(Database(memory=True))}
+    applied = {migration.name for migration in migrations.applied(database)}
+    if not applied:
+        raise NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
+    if newer := sorted(applied - ours):
+        raise NewerStoreError(
+            f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"
+        )
+
+
+def _pragma(database: Database, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _rollback(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,119 @@
+"""What was known at a past moment: the events recorded by then, folded with the rules of then.
+
+What a store says is a function of the set of its events, so what it said at a moment is that
+function of those it had. Copies that counted then and do not any more are in the table ``copy``.
+(design.md section 2, law 4)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from attrs import frozen
+
+from lifecycle.domain import Components, History, Key, LeadEvent, Rules, fold
+from lifecycle.messages import decode
+from lifecycle.store.rows import StoredEvent, select_in
+from lifecycle.store.working import WorkingSet
+
+
+@frozen
+class _Copy:
+    """A copy that counted at the moment: its event, and the subject that this belongs to now."""
+
+    event: LeadEvent
+    subject: int
+
+
+class Knowledge:
+    """The store as it was known at a moment (``at``, microseconds), or as it is (None)."""
+
+    def __init__(self, working: WorkingSet, at: int | None) -> None:
+        self._working = working
+        self._connection = working.connection
+        self._at = at
+        self.rules = rules_at(self._connection, at)
+        self._counted = {} if at is None else self._copies_that_counted(at)
+
+    def history_of(self, key: Key) -> History:
+        """What was known of everything that hangs together with this key."""
+        start = {one.subject for one in self._counted.values() if key in one.event.keys}
+        row = self._connection.execute(
+            "SELECT subject FROM key WHERE value = ? AND scheme = ? AND kind = ?",
+            (key.value, key.scheme, key.kind),
+        ).fetchone()
+        return fold(self.rules, self._events(self._linked(start | set(row or ()))))
+
+    def histories(self) -> Iterator[History]:
+        """What was known of every subject, a few at a time."""
+        components: Components[int] = Components()
+        subjects = [row[0] for row in self._connection.execute("SELECT id FROM subject")]
+        for one in self._counted.values():
+            components.link((one.subject, *self._subjects_of(one.event.keys)))
+        together: dict[int, list[int]] = defaultdict(list)
+        for subject in subjects:
+            together[components.find(subject)].append(subject)
+        for some in together.values():
+            yield fold(self.rules, self._events(some))
+
+    def _linked(self, subjects: set[int]) -> set[int]:
+        """These subjects and those that were linked to them by copies that counted then."""
+        components: Components[int] = Components()
+        for one in self._counted.values():
+            components.link((one.subject, *self._subjects_of(one.event.keys)))
+        roots = {components.find(subject) for subject in subjects}
+        return subjects | {one for one in list(components) if components.find(one) in roots}
+
+    def _subjects_of(self, keys: Iterable[Key]) -> list[int]:
+        rows = (self._working.key_row(key).subject for key in keys)
+        return [subject for subject in rows if subject is not None]
+
+    def _events(self, subjects: Iterable[int]) -> list[LeadEvent]:
+        subjects = list(subjects)
+        stored = self._working.events_of_leads(self._working.leads_of(subjects))
+        stored += self._working.deletions_of(subjects)
+        return [event for one in stored for event in self._version(one)]
+
+    def _version(self, stored: StoredEvent) -> Iterator[LeadEvent]:
+        """The copies of an event that the fold of then must see: it chooses among them."""
+        if self._at is None or stored.recorded_at <= self._at:
+            yield stored.event
+        counted = self._counted.get(stored.seq)
+        if counted is not None:
+            yield counted.event
+
+    def _copies_that_counted(self, at: int) -> dict[int, _Copy]:
+        rows = self._connection.execute(
+            "SELECT copy.event, copy.body, copy.time, coalesce(event.subject, lead.subject)"
+            " FROM copy JOIN event ON event.seq = copy.event"
+            " LEFT JOIN lead ON lead.id = event.lead"
+            " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
+            (at,),
+        )
+        return {
+            seq: _Copy(decode(body, received_at=time), subject)
+            for seq, body, time, subject in rows
+        }
+
+
+def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
+    """The rules in force at a moment; those of now for None, the first for one before them."""
+    row = connection.execute(
+        "SELECT toml FROM rules WHERE ?1 IS NULL OR recorded_at <= ?1 ORDER BY id DESC LIMIT 1",
+        (at,),
+    ).fetchone() or connection.execute("SELECT toml FROM rules ORDER BY id LIMIT 1").fetchone()
+    return Rules.loads(row[0])
+
+
+def recorded_times(
+    connection: sqlite3.Connection, event_ids: Iterable[int], at: int
+) -> dict[tuple[int, int], int]:
+    """When the rows that were current at a moment were recorded, by event and step."""
+    select = "SELECT event, step, recorded_at, superseded_at FROM history WHERE event IN"
+    return {
+        (event, step): recorded_at
+        for event, step, recorded_at, superseded_at in select_in(connection, select, event_ids)
+        if recorded_at <= at and (superseded_at is None or superseded_at > at)
+    }

@@ -1,0 +1,300 @@
+"""The store that messages are applied to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar, cast
+
+from attrs import frozen
+
+from lifecycle.domain import Rules, machine_for
+from lifecycle.errors import OtherRulesError, UnknownMessageError
+from lifecycle.messages import Message, Reading, Undecodable, read_message
+from lifecycle.store.arrivals import AHEAD, Place
+from lifecycle.store.connection import unit_of_work
+from lifecycle.store.moment import Moment, as_micros
+from lifecycle.store.outcome import Outcome
+from lifecycle.store.reading import LeadReader
+from lifecycle.store.transaction import Transaction
+
+Result = TypeVar("Result")
+Clock = Callable[[], int]
+
+
+def system_clock() -> int:
+    """The time, in microseconds since 1970-01-01 in UTC."""
+    return time.time_ns() // 1000
+
+
+@frozen
+class Cursor:
+    """How far a log was read: everything before ``byte_offset`` is in the store.
+
+    ``head_digest`` is that of the log's first ``head_size`` bytes, by which it is recognised.
+    """
+
+    log: int
+    byte_offset: int = 0
+    line: int = 0
+    head_size: int = 0
+    head_digest: bytes | None = None
+
+
+class LeadStore(LeadReader):
+    """A store of leads in one SQLite file, which is made where there is none.
+
+    One object serves one thread; any number of processes may write to one file.
+
+    Args:
+        path: The file.
+        rules: The rules to fold with. A new store keeps them (without any: the default rules); one
+            that exists has its own, and refuses others.
+        clock: Gives the time, in microseconds since 1970 in UTC.
+
+    Raises:
+        StoreError: The file cannot be opened, or is no store that this version understands.
+        OtherRulesError: The store was folded with other rules.
+        RulesError: The rules name a guard that nobody registered.
+    """
+
+    _mode = "write"
+
+    def __init__(
+        self, path: str | Path, *, rules: Rules | None = None, clock: Clock = system_clock
+    ) -> None:
+        super().__init__(path)
+        self._clock = clock
+        try:
+            self._rules = self._settle_rules(rules)
+            self._machine = machine_for(self._rules)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> LeadStore:
+        return self
+
+    # --- messages ---------------------------------------------------------------------------
+
+    def apply(self, message: Message, *, received_at: Moment | None = None) -> Outcome:
+        """Apply one message in one durable transaction; what became of it.
+
+        ``received_at`` is the time of a message that states none, and should be the same whenever
+        the message comes again. Nothing is raised for what is wrong with the message: that is an
+        outcome. See ``Outcome.raise_for_refusal`` for the strict.
+
+        Raises:
+            StoreError: The store could not be written; nothing of it is in the store.
+            ValueError: The message is an inbox page; ``apply_many`` takes those.
+        """
+        readings = self._read([message], received_at)
+        if len(readings) != 1:
+            raise ValueError(f"a page of {len(readings)} messages: use apply_many")
+        return self.take(readings)[0]
+
+    def apply_many(
+        self,
+        messages: Iterable[Message],
+        *,
+        received_at: Moment | None = None,
+        batch: int = 5000,
+    ) -> list[Outcome]:
+        """Apply messages and pages of them, in transactions of up to ``batch``; their outcomes.
+
+        Raises:
+            StoreError: The store could not be written; batches before the one that failed are in
+                it, and all may be applied again.
+        """
+        rest = iter(messages)
+        outcomes: list[Outcome] = []
+        while some := list(islice(rest, batch)):
+            outcomes += self.take(self._read(some, received_at))
+        return outcomes
+
+    def take(
+        self, messages: Sequence[tuple[Reading, Place]], cursor: Cursor | None = None
+    ) -> list[Outcome]:
+        """Take decoded messages in, and move a log's cursor, in one transaction."""
+
+        def work() -> list[Outcome]:
+            transaction = self._transaction()
+            outcomes = transaction.take(messages)
+            if cursor is not None:
+                self._move_cursor(cursor)
+            return outcomes
+
+        return self._write(work)
+
+    def retry(
+        self, number: int, message: Message | None = None, *, received_at: Moment | None = None
+    ) -> list[Outcome]:
+        """Apply a quarantined message again, or a corrected one in its place.
+
+        It leaves the quarantine when nothing of it would be quarantined again.
+
+        Raises:
+            UnknownMessageError: No quarantined message has this number.
+        """
+        found = [one for one in self.quarantine() if one.id == number]
+        if not found:
+            raise UnknownMessageError(number)
+        readings = self._read([found[0].raw if message is None else message], received_at)
+        if any(not self._ready(reading) for reading, _ in readings):
+            return [
+                Outcome("quarantined", problems=getattr(one, "problems", found[0].problems))
+                for one, _ in readings
+            ]
+
+        def work() -> list[Outcome]:
+            transaction = self._transaction()
+            self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
+            return transaction.take(readings)
+
+        return self._write(work)
+
+    def rebuild(self, rules: Rules | None = None) -> None:
+        """Fold everything again, with other rules or the same; what differs is superseded.
+
+        Raises:
+            RulesError: The rules name a guard that nobody registered.
+        """
+        rules = rules or self._rules
+        machine = machine_for(rules)
+
+        def work() -> None:
+            if rules.digest != self._rules.digest:
+                self._record_rules(rules)
+            self._rules, self._machine = rules, machine
+            self._transaction().rebuild()
+
+        self._write(work)
+
+    # --- replay -----------------------------------------------------------------------------
+
+    def cursor(self, log: str) -> Cursor:
+        """How far the log of this name was read; it is remembered from now on."""
+
+        def work() -> Cursor:
+            self._connection.execute("INSERT OR IGNORE INTO log (name) VALUES (?)", (log,))
+            row = self._connection.execute(
+                "SELECT id, byte_offset, line, head_size, head_digest FROM log WHERE name = ?",
+                (log,),
+            ).fetchone()
+            return Cursor(*row)
+
+        return self._write(work)
+
+    def begin_run(self) -> int:
+        """The number of a new run, whose events can be counted when it ends."""
+
+        def work() -> int:
+            cursor = self._connection.execute(
+                "INSERT INTO run (started_at) VALUES (?)", (self._clock(),)
+            )
+            return cast("int", cursor.lastrowid)
+
+        return self._write(work)
+
+    def run_counts(self, run: int) -> dict[str, int]:
+        """How many of the events that a run stored are applied, refused and noted by now."""
+        rows = self._connection.execute(
+            "SELECT outcome_name.name, count(event.seq) FROM outcome_name"
+            " LEFT JOIN event ON event.outcome = outcome_name.id AND event.run = ?"
+            " GROUP BY outcome_name.id",
+            (run,),
+        )
+        return dict(rows.fetchall())
+
+    def relax(self) -> None:
+        """Commit without waiting for the disk, for replays: a power loss may undo whole batches.
+
+        The cursor moves in the same transactions, so the next run goes on where the store is.
+        """
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    # --- how ---------------------------------------------------------------------------------
+
+    def _read(
+        self, messages: Iterable[Message], received_at: Moment | None
+    ) -> list[tuple[Reading, Place]]:
+        at = None if received_at is None else as_micros(received_at)
+        place = Place()
+        return [
+            (one, place) for message in messages for one in read_message(message, received_at=at)
+        ]
+
+    def _ready(self, reading: Reading) -> bool:
+        if isinstance(reading, Undecodable):
+            return False
+        event = getattr(reading, "event", None)
+        return event is None or event.time <= self._clock() + AHEAD
+
+    def _write(self, work: Callable[[], Result]) -> Result:
+        try:
+            return unit_of_work(self._database, self.path, work)
+        except BaseException:
+            self._parties.forget()
+            raise
+
+    def _transaction(self) -> Transaction:
+        """The work of a transaction that has begun; its time is after that of the last."""
+        self._check_rules()
+        now = self._clock()
+        (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
+        return Transaction(
+            self._connection,
+            self._machine,
+            self._parties,
+            recorded_at=max(now, last + 1),
+            now=now,
+        )
+
+    def _move_cursor(self, cursor: Cursor) -> None:
+        self._connection.execute(
+            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ? WHERE id = ?",
+            (
+                cursor.byte_offset,
+                cursor.line,
+                cursor.head_size,
+                cursor.head_digest,
+                cursor.log,
+            ),
+        )
+
+    def _settle_rules(self, rules: Rules | None) -> Rules:
+        """The store's own rules; a new store takes those it is given."""
+
+        def work() -> Rules:
+            known = self._connection.execute("SELECT count(*) FROM rules").fetchone()[0]
+            if known:
+                return self.rules
+            self._record_rules(rules or Rules.default())
+            return rules or Rules.default()
+
+        found = self._write(work)
+        if rules is not None and rules.digest != found.digest:
+            raise OtherRulesError(
+                f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
+                f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
+            )
+        return found
+
+    def _record_rules(self, rules: Rules) -> None:
+        (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
+        self._connection.execute(
+            "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, ?)",
+            (rules.digest, rules.to_toml(), max(self._clock(), last + 1)),
+        )
+
+    def _check_rules(self) -> None:
+        """Another process may have folded everything again, with other rules."""
+        (digest,) = self._connection.execute(
+            "SELECT digest FROM rules ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if digest != self._rules.digest:
+            raise OtherRulesError(
+                f"{self.path}: was folded again with other rules meanwhile; open it again"
+            )

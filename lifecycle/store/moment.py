@@ -1,0 +1,27 @@
+"""Moments as callers write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from lifecycle.errors import TimeFormatError
+from lifecycle.messages import parse_time
+
+#: An RFC 3339 text, an aware datetime, or microseconds since 1970-01-01 in UTC.
+Moment: TypeAlias = str | datetime | int
+
+
+def as_micros(moment: Moment) -> int:
+    """A moment in microseconds since 1970-01-01 in UTC.
+
+    Raises:
+        TimeFormatError: It is a text that is no time, or a datetime without an offset.
+    """
+    if isinstance(moment, str):
+        return parse_time(moment).micros
+    if isinstance(moment, datetime):
+        if moment.utcoffset() is None:
+            raise TimeFormatError(f"expected a datetime with an offset to UTC, got {moment}")
+        return parse_time(moment.astimezone(UTC).isoformat()).micros
+    return moment

@@ -1,0 +1,70 @@
+"""What became of one message."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from attrs import frozen
+
+from lifecycle.domain import Problem, Refusal, State, Trigger
+from lifecycle.errors import TransitionRefusedError
+
+OutcomeKind: TypeAlias = Literal[
+    "applied", "refused", "noted", "duplicate", "conflict", "ignored", "quarantined"
+]
+
+
+@frozen
+class Outcome:
+    """What became of one message, as known when its transaction was committed.
+
+    Attributes:
+        kind: ``applied``: it moved the lead; ``refused``: its own trigger was not allowed;
+            ``noted``: an update or deletion that moves nothing; ``duplicate``: known already;
+            ``conflict``: its id is known with other content; ``ignored``: not about leads;
+            ``quarantined``: could not be decoded, and is kept.
+        event_id: None when it was ignored or quarantined.
+        trigger: What it asked for.
+        lead_id: The lead that it was bound to; None for a deletion.
+        state: The state of that lead afterwards.
+        refusal: Why it was refused.
+        topic: The topic that was ignored.
+        problems: Why it was quarantined.
+    """
+
+    kind: OutcomeKind
+    event_id: str | None = None
+    trigger: Trigger | None = None
+    lead_id: str | None = None
+    state: State | None = None
+    refusal: Refusal | None = None
+    topic: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def raise_for_refusal(self) -> None:
+        """Do nothing, unless the message was refused.
+
+        Raises:
+            TransitionRefusedError: It was.
+        """
+        if self.refusal is not None:
+            raise TransitionRefusedError(
+                lead_id=self.lead_id or "",
+                trigger=self.trigger or "",
+                state=self.state or "",
+                refusal=self.refusal,
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what applies to this outcome."""
+        known = {
+            "outcome": self.kind,
+            "event_id": self.event_id,
+            "trigger": self.trigger,
+            "lead_id": self.lead_id,
+            "state": self.state,
+            "reason": str(self.refusal) if self.refusal else None,
+            "topic": self.topic,
+            "problems": [str(problem) for problem in self.problems] or None,
+        }
+        return {name: value for name, value in known.items() if value is not None}

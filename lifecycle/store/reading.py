@@ -1,0 +1,368 @@
+"""Reading a store: leads by any name, histories now and as known before, the feed of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import evolve
+
+from lifecycle.domain import Finding, Key, KeyKind, Lead, LeadHistory, Rules, State
+from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
+from lifecycle.store.arrivals import problems_from
+from lifecycle.store.connection import Mode, open_database, reading
+from lifecycle.store.knowledge import Knowledge, recorded_times, rules_at
+from lifecycle.store.moment import Moment, as_micros
+from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
+from lifecycle.store.rows import (
+    HISTORY_CONTENT,
+    SELECT_LEADS,
+    STATE_NUMBER,
+    Parties,
+    history_row,
+    id_hash,
+    stored_lead,
+)
+from lifecycle.store.working import WorkingSet
+
+_PAGE: Final = 1000
+_MANY: Final = 100
+_HISTORY: Final = (
+    "SELECT lead.lead_id, event.id, history.step, history.recorded_at, history.superseded_at,"
+    f" event.late, {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
+)
+_HISTORY_FROM: Final = (
+    " FROM history JOIN event ON event.seq = history.event JOIN lead ON lead.id = history.lead"
+)
+_IN_ORDER: Final = " ORDER BY event.time, event.trigger, event.id, history.step, history.id"
+
+
+class LeadReader:
+    """A store, opened for reading alone: nothing is written, not even where it is not yet made.
+
+    Raises:
+        StoreError: The file cannot be read, or is no store that this version understands.
+    """
+
+    _mode: Mode = "read"
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._database = open_database(self.path, self._mode)
+        self._connection = self._database.conn
+        self._parties = Parties(self._connection)
+
+    def __enter__(self) -> LeadReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that the store was folded with."""
+        return rules_at(self._connection, None)
+
+    # --- leads ------------------------------------------------------------------------------
+
+    @reading
+    def lead(
+        self, alias: str, *, as_of: Moment | None = None, as_known_at: Moment | None = None
+    ) -> Lead:
+        """The lead of this name: ``scheme:value``, or a key as ``lead:...`` or ``contact:...``.
+
+        With ``as_of`` its state, holder and counts are those of that moment, by what is known now;
+        with ``as_known_at`` everything is as it was known at that moment. Moments are RFC 3339
+        texts, aware datetimes, or microseconds since 1970 in UTC.
+
+        Raises:
+            UnknownLeadError: No lead has this name, or had at that moment.
+            AmbiguousLeadError: It is the name of a contact with several leads.
+            TimeFormatError: A moment cannot be understood.
+        """
+        if as_of is None and as_known_at is None:
+            return self._stored(self._find(alias))
+        found, _ = self._known(alias, as_known_at)
+        return found.lead if as_of is None else _at_moment(found, as_micros(as_of))
+
+    @reading
+    def leads(
+        self,
+        *,
+        state: State | None = None,
+        as_of: Moment | None = None,
+        as_known_at: Moment | None = None,
+    ) -> Iterator[Lead]:
+        """All leads, or those in one state, sorted by ``lead_id``; moments as in ``lead``."""
+        if as_of is None and as_known_at is None:
+            return self._stored_leads(state)
+        known_at = None if as_known_at is None else as_micros(as_known_at)
+        histories = Knowledge(self._working(), known_at).histories()
+        leads = [one for history in histories for one in history.leads]
+        at = None if as_of is None else as_micros(as_of)
+        shown = [one.lead if at is None else _at_moment(one, at) for one in leads]
+        there = (lead for lead in shown if lead.events or lead.state != "new")
+        return iter(
+            sorted(
+                (lead for lead in there if state in (None, lead.state)),
+                key=lambda lead: lead.lead_id,
+            )
+        )
+
+    @reading
+    def history(
+        self,
+        alias: str,
+        *,
+        superseded: bool = False,
+        as_of: Moment | None = None,
+        as_known_at: Moment | None = None,
+    ) -> list[HistoryEntry]:
+        """The transitions and refusals of a lead, in order.
+
+        ``superseded`` adds the rows that are not true any more; ``as_of`` leaves out what happened
+        later; with ``as_known_at`` they are the rows that were known at that moment. Raises as
+        ``lead`` does.
+        """
+        if as_known_at is None:
+            entries = self._stored_history(self._find(alias), superseded=superseded)
+        else:
+            entries = self._known_history(alias, as_micros(as_known_at))
+        if as_of is not None:
+            at = as_micros(as_of)
+            entries = [entry for entry in entries if entry.row.at <= at]
+        return [evolve(entry, seq=seq) for seq, entry in enumerate(entries, 1)]
+
+    def state_at(
+        self, alias: str, moment: Moment, *, as_known_at: Moment | None = None
+    ) -> State:
+        """The state a lead was in at a moment; ``new`` before anything happened to it."""
+        return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
+
+    @reading
+    def changes(self, *, after: int = 0) -> Iterator[Change]:
+        """The changes of history behind this number, in the order in which they were made.
+
+        A row that a late message made untrue comes again, as ``superseded``. Keep the last
+        ``number`` and go on from there: nothing is left out, nothing comes twice.
+        """
+        while page := self._changes(after):
+            yield from page
+            after = page[-1].number
+
+    @reading
+    def findings(
+        self, alias: str | None = None, *, superseded: bool = False
+    ) -> list[FindingEntry]:
+        """What an auditor should know, of all leads or of one, the gravest first."""
+        where = "WHERE 1" if superseded else "WHERE finding.superseded_at IS NULL"
+        values = []
+        if alias is not None:
+            where += " AND finding.lead = ?"
+            values.append(self._find(alias))
+        rows = self._connection.execute(
+            "SELECT finding.code, event.id, finding.detail, lead.lead_id, finding.recorded_at,"
+            " finding.superseded_at FROM finding LEFT JOIN lead ON lead.id = finding.lead"
+            f" LEFT JOIN event ON event.seq = finding.event {where}"
+            " ORDER BY finding.severity = 'info', finding.severity = 'warning', finding.code,"
+            " lead.lead_id, event.time, event.id, finding.detail, finding.id",
+            values,
+        )
+        return [FindingEntry(Finding(*row[:3]), *row[3:]) for row in rows]
+
+    # --- quarantine -------------------------------------------------------------------------
+
+    @reading
+    def quarantine(self) -> list[Quarantined]:
+        """The messages that could not be decoded, in the order in which they came."""
+        rows = self._connection.execute(
+            "SELECT quarantine.id, raw, size, problems, log.name, quarantine.line, recorded_at,"
+            " due_at FROM quarantine LEFT JOIN log ON log.id = quarantine.log"
+            " ORDER BY quarantine.id"
+        )
+        return [
+            Quarantined(number, raw, size, problems_from(problems), *rest)
+            for number, raw, size, problems, *rest in rows
+        ]
+
+    # --- counts -----------------------------------------------------------------------------
+
+    @reading
+    def lead_count(self) -> int:
+        """How many leads there are."""
+        found = self._connection.execute("SELECT count(*) FROM lead").fetchone()
+        return int(found[0])
+
+    @reading
+    def states(self) -> dict[State, int]:
+        """How many leads are in each state."""
+        rows = self._connection.execute(
+            "SELECT state_name.name, count(*) FROM lead JOIN state_name ON state_name.id = state"
+            " GROUP BY state ORDER BY state"
+        )
+        return dict(rows.fetchall())
+
+    # --- how ---------------------------------------------------------------------------------
+
+    def _working(self) -> WorkingSet:
+        return WorkingSet(self._connection, self._parties)
+
+    def _find(self, alias: str) -> int:
+        """The number of the one lead of this name."""
+        for key in _possible_keys(alias):
+            pks = self._leads_of(key)
+            if len(pks) == 1:
+                return pks[0]
+            if pks:
+                raise AmbiguousLeadError(alias, [self._lead_id(pk) for pk in pks])
+        raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
+
+    def _leads_of(self, key: Key) -> list[int]:
+        values = (key.value, key.scheme, key.kind)
+        where = "WHERE key.value = ? AND key.scheme = ? AND key.kind = ?"
+        if key.kind == "lead":
+            select = f"SELECT lead FROM key {where} AND lead IS NOT NULL"
+        else:
+            select = (
+                "SELECT lead_contact.lead FROM key"
+                f" JOIN lead_contact ON lead_contact.key = key.id {where}"
+                f" ORDER BY lead_contact.lead LIMIT {_MANY}"
+            )
+        return [row[0] for row in self._connection.execute(select, values)]
+
+    def _lead_id(self, pk: int) -> str:
+        row = self._connection.execute("SELECT lead_id FROM lead WHERE id = ?", (pk,)).fetchone()
+        return str(row[0])
+
+    def _stored(self, pk: int) -> Lead:
+        row = self._connection.execute(f"{SELECT_LEADS} WHERE lead.id = ?", (pk,)).fetchone()
+        return self._complete(row)
+
+    def _complete(self, row: tuple[Any, ...]) -> Lead:
+        """The lead of a row, with its keys and its contact's deletion."""
+        stored = stored_lead(row, self._parties)
+        lead = stored.track.lead
+        names = self._connection.execute(
+            "SELECT kind, scheme, value FROM key WHERE lead = ?1 UNION ALL"
+            " SELECT kind, scheme, value FROM lead_contact JOIN key ON key.id = lead_contact.key"
+            " WHERE lead_contact.lead = ?1",
+            (stored.pk,),
+        )
+        lead.keys = tuple(sorted((Key(*name) for name in names), key=Key.order))
+        deletion = self._connection.execute(
+            "SELECT event.time FROM subject JOIN event ON event.seq = subject.deletion"
+            " WHERE subject.id = ?",
+            (stored.subject,),
+        ).fetchone()
+        lead.contact_deleted_at = deletion[0] if deletion else None
+        return lead
+
+    def _stored_leads(self, state: State | None) -> Iterator[Lead]:
+        number = None if state is None else STATE_NUMBER[state]
+        rows = self._connection.execute(
+            f"{SELECT_LEADS} WHERE ?1 IS NULL OR lead.state = ?1 ORDER BY lead.lead_id", (number,)
+        )
+        return map(self._complete, rows)
+
+    def _stored_history(self, pk: int, *, superseded: bool) -> list[HistoryEntry]:
+        current = "" if superseded else " AND history.superseded_at IS NULL"
+        rows = self._connection.execute(
+            f"{_HISTORY}{_HISTORY_FROM} WHERE history.lead = ?{current}{_IN_ORDER}", (pk,)
+        )
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: tuple[Any, ...]) -> HistoryEntry:
+        lead_id, event_id, step, recorded_at, superseded_at, late, *content = row
+        return HistoryEntry(
+            seq=0,
+            lead_id=lead_id,
+            row=history_row(content, event_id, step, self._parties),
+            recorded_at=recorded_at,
+            superseded_at=superseded_at,
+            late=bool(late),
+        )
+
+    def _changes(self, after: int) -> list[Change]:
+        """The next page: insertions and supersessions share one sequence of numbers."""
+        rows = self._connection.execute(
+            f"{_HISTORY}, history.id, 'recorded'{_HISTORY_FROM} WHERE history.id > ?1 UNION ALL"
+            f" {_HISTORY}, history.superseded_change, 'superseded'{_HISTORY_FROM}"
+            f" WHERE history.superseded_change > ?1 ORDER BY {_CHANGE_COLUMN} LIMIT {_PAGE}",
+            (after,),
+        )
+        return [Change(row[-2], row[-1], self._entry(row[:-2])) for row in rows]
+
+    def _known(self, alias: str, as_known_at: Moment | None) -> tuple[LeadHistory, int | None]:
+        """The lead of this name as it was known at a moment."""
+        at = None if as_known_at is None else as_micros(as_known_at)
+        knowledge = Knowledge(self._working(), at)
+        for key in _possible_keys(alias):
+            history = knowledge.history_of(key)
+            found = [one for one in history.leads if key in one.lead.keys]
+            if len(found) == 1:
+                return found[0], at
+            if found:
+                raise AmbiguousLeadError(alias, [one.lead.lead_id for one in found[:_MANY]])
+        raise UnknownLeadError(alias, "" if at is None else " (at that moment)")
+
+    def _known_history(self, alias: str, at: int) -> list[HistoryEntry]:
+        found, _ = self._known(alias, at)
+        seqs = {row.event_id: self._event(row.event_id) for row in found.rows}
+        times = recorded_times(self._connection, (seq for seq, _ in seqs.values()), at)
+        return [
+            HistoryEntry(
+                seq=0,
+                lead_id=found.lead.lead_id,
+                row=row,
+                recorded_at=times.get((seqs[row.event_id][0], row.step), at),
+                late=seqs[row.event_id][1],
+            )
+            for row in found.rows
+        ]
+
+    def _event(self, event_id: str) -> tuple[int, bool]:
+        row = self._connection.execute(
+            "SELECT seq, late FROM event WHERE id_hash = ?", (id_hash(event_id),)
+        ).fetchone()
+        return row[0], bool(row[1])
+
+
+_HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
+_CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))
+
+
+def _possible_keys(alias: str) -> list[Key]:
+    """What a name may mean: a lead's ``scheme:value`` before a key with its kind."""
+    keys = []
+    kinds: tuple[KeyKind, ...] = ("lead", "contact")
+    scheme, _, value = alias.partition(":")
+    if value:
+        keys.append(Key("lead", scheme.lower(), value))
+    for kind in kinds:
+        if scheme.lower() == kind:
+            inner, _, rest = value.partition(":")
+            if rest:
+                keys.append(Key(kind, inner.lower(), rest))
+    return keys
+
+
+def _at_moment(found: LeadHistory, at: int) -> Lead:
+    """The lead as it was at a moment, by what is known: state and holder from its last step."""
+    moves = [row for row in found.rows if row.at <= at and not row.refused]
+    refused = [row for row in found.rows if row.at <= at and row.refused]
+    last = moves[-1] if moves else None
+    deleted_at = found.lead.contact_deleted_at
+    return evolve(
+        found.lead,
+        state=last.target if last else "new",
+        since=last.at if last else None,
+        holder=last.holder if last else None,
+        events=len({row.event_id for row in moves + refused}),
+        refusals=len(refused),
+        contact_deleted_at=deleted_at if deleted_at is not None and deleted_at <= at else None,
+    )

@@ -1,0 +1,168 @@
+"""What reading a store gives: rows with the times they were known, changes, quarantined messages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from attrs import frozen
+
+from lifecycle.domain import Finding, HistoryRow, Lead, Party, Problem, Refusal
+from lifecycle.messages import format_time
+
+
+def lead_dict(lead: Lead) -> dict[str, Any]:
+    """A lead for JSON (design.md section 10); times in RFC 3339."""
+    return {
+        "lead_id": lead.lead_id,
+        "state": lead.state,
+        "since": _time(lead.since),
+        "holder": _party(lead.holder),
+        "owner": _party(lead.owner),
+        "sender": _party(lead.sender),
+        "keys": [str(key) for key in lead.keys],
+        "events": lead.events,
+        "refusals": lead.refusals,
+        "contact_deleted_at": _time(lead.contact_deleted_at),
+    }
+
+
+@frozen
+class HistoryEntry:
+    """A row of history as the store keeps it.
+
+    Attributes:
+        seq: Its place among the rows shown with it, from 1.
+        lead_id: The lead it belongs to.
+        row: What it says.
+        recorded_at: Since when the store says so, microseconds since 1970 in UTC.
+        superseded_at: Since when it says so no more; None: it still does.
+        late: Whether its event arrived after a later one of its lead.
+    """
+
+    seq: int
+    lead_id: str
+    row: HistoryRow
+    recorded_at: int
+    superseded_at: int | None = None
+    late: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON (design.md section 10); ``reason`` is an object for a refusal."""
+        row = self.row
+        return {
+            "seq": self.seq,
+            "trigger": row.trigger,
+            "from": row.source,
+            "to": row.target,
+            "verdict": row.verdict,
+            "at": format_time(row.at),
+            "event_id": row.event_id,
+            "by": _party(row.by),
+            "reason": row.reason if row.refusal is None else refusal_dict(row.refusal),
+            "recorded_at": format_time(self.recorded_at),
+            "superseded_at": _time(self.superseded_at),
+        }
+
+
+def refusal_dict(refusal: Refusal) -> dict[str, Any]:
+    """A refusal for JSON: its kind, what was allowed, or which guard refused and why."""
+    parts: dict[str, Any] = {"kind": refusal.kind}
+    if refusal.kind == "no_edge":
+        parts["allowed"] = list(refusal.allowed)
+    if refusal.kind == "guard":
+        parts |= {"guard": refusal.guard, "why": refusal.why}
+    return parts
+
+
+@frozen
+class Change:
+    """One change of history: a row that was recorded, or one that was superseded.
+
+    ``number`` grows with every change; ``changes(after=number)`` goes on behind it.
+    """
+
+    number: int
+    kind: Literal["recorded", "superseded"]
+    entry: HistoryEntry
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        row = self.entry.as_dict()
+        del row["seq"]
+        return {
+            "change": self.number,
+            "kind": self.kind,
+            "lead_id": self.entry.lead_id,
+            **row,
+        }
+
+
+@frozen
+class FindingEntry:
+    """A finding as the store keeps it, with the times it was known (see HistoryEntry)."""
+
+    finding: Finding
+    lead_id: str | None
+    recorded_at: int
+    superseded_at: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "severity": self.finding.severity,
+            "code": self.finding.code,
+            "lead_id": self.lead_id,
+            "event_id": self.finding.event_id,
+            "detail": self.finding.detail,
+            "recorded_at": format_time(self.recorded_at),
+            "superseded_at": _time(self.superseded_at),
+        }
+
+
+@frozen
+class Quarantined:
+    """A message that could not be decoded, or is not due yet.
+
+    Attributes:
+        id: Its number.
+        raw: Its bytes, of a message beyond the limit the first mebibyte.
+        size: How many bytes it had.
+        problems: Everything that is wrong with it.
+        log: The log it stood in, None when it was applied directly.
+        line: The line in the log, from 1.
+        recorded_at: When it came, microseconds since 1970 in UTC.
+        due_at: When a message from the future is taken in; None for all others.
+    """
+
+    id: int
+    raw: bytes
+    size: int
+    problems: tuple[Problem, ...]
+    log: str | None
+    line: int | None
+    recorded_at: int
+    due_at: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; bytes that are no UTF-8 are escaped."""
+        return {
+            "id": self.id,
+            "problems": [
+                {"path": one.path, "message": one.message, "code": one.code}
+                for one in self.problems
+            ],
+            "log": self.log,
+            "line": self.line,
+            "recorded_at": format_time(self.recorded_at),
+            "due_at": _time(self.due_at),
+            "size": self.size,
+            "raw": self.raw.decode("utf-8", "backslashreplace"),
+        }
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else format_time(micros)
+
+
+def _party(party: Party | None) -> str | None:
+    return None if party is None else str(party)

@@ -1,0 +1,539 @@
+"""The second half of a transaction: what the folds say is written, where it differs.
+
+Rows of history and findings that are no longer true are superseded, never removed. What is to be
+written is collected first, and written table by table at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from attrs import define, field
+
+from lifecycle.domain import (
+    HUB_SIZE,
+    SEVERITY,
+    Finding,
+    Group,
+    HistoryRow,
+    Key,
+    LeadEvent,
+    Position,
+    SubjectFold,
+    Track,
+    Verdicts,
+    conflict,
+)
+from lifecycle.store.arrivals import Arrival
+from lifecycle.store.rows import (
+    EVENT_CONTENT,
+    HISTORY_CONTENT,
+    LEAD_COLUMNS,
+    OUTCOME_NUMBER,
+    StoredEvent,
+    StoredLead,
+    event_content,
+    history_content,
+    id_hash,
+    lead_row,
+    select_in,
+)
+from lifecycle.store.working import SubjectRow, WorkingSet
+
+
+def _insert(table: str, columns: str) -> str:
+    marks = ",".join("?" * len(columns.split(",")))
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
+
+
+def _upsert(table: str, columns: str, key: str = "id") -> str:
+    names = [name.strip() for name in columns.split(",")]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
+    return f"{_insert(table, columns)} ON CONFLICT ({key}) DO UPDATE SET {updates}"
+
+
+# In the order in which they are executed: what is superseded makes room for what takes its place.
+_SUPERSEDE_HISTORY: Final = (
+    "UPDATE history SET superseded_at = ?, superseded_change = ? WHERE id = ?"
+)
+_SUPERSEDE_FINDING: Final = "UPDATE finding SET superseded_at = ? WHERE id = ?"
+_MOVE_HISTORY: Final = "UPDATE history SET lead = ? WHERE id = ?"
+_MOVE_FINDING: Final = "UPDATE finding SET lead = ?, subject = ? WHERE id = ?"
+_MOVE_EVENT: Final = "UPDATE event SET lead = ?, subject = ?, outcome = ? WHERE seq = ?"
+_SAVE_SUBJECT: Final = _upsert("subject", "id, contact_only, deletion")
+_SAVE_KEY: Final = _upsert("key", "id, kind, scheme, value, subject, lead")
+_SAVE_LEAD: Final = _upsert("lead", LEAD_COLUMNS)
+_SAVE_EVENT: Final = _upsert(
+    "event",
+    f"seq, lead, subject, outcome, id_hash, recorded_at, late, run, log, line, {EVENT_CONTENT}",
+    "seq",
+)
+_SAVE_PAYLOAD: Final = _upsert("payload", "event, body", "event")
+_ADD_HISTORY: Final = _insert("history", f"id, lead, event, step, recorded_at, {HISTORY_CONTENT}")
+_ADD_FINDING: Final = _insert(
+    "finding", "code, severity, lead, subject, event, detail, recorded_at"
+)
+_ORDER: Final = (
+    _SUPERSEDE_HISTORY,
+    _SUPERSEDE_FINDING,
+    _MOVE_HISTORY,
+    _MOVE_FINDING,
+    _MOVE_EVENT,
+    _SAVE_SUBJECT,
+    _SAVE_KEY,
+    _SAVE_LEAD,
+    _SAVE_EVENT,
+    _SAVE_PAYLOAD,
+    _ADD_HISTORY,
+    _ADD_FINDING,
+)
+
+
+@define
+class Folding:
+    """A fold of one subject, and what it started from.
+
+    Attributes:
+        part: The fold.
+        arrivals: What arrived, by event id.
+        stored: The stored events that were folded again, by event id.
+        leads: The leads that were folded on, by group.
+        subjects: The subjects that were joined; none where a subject was folded as a whole.
+    """
+
+    part: SubjectFold
+    arrivals: dict[str, Arrival]
+    stored: dict[str, StoredEvent] = field(factory=dict)
+    leads: dict[Group, StoredLead] = field(factory=dict)
+    subjects: list[SubjectRow] = field(factory=list)
+
+    def seq(self, event_id: str) -> int:
+        """The number of an event of this fold."""
+        arrival = self.arrivals.get(event_id)
+        return arrival.seq if arrival else self.stored[event_id].seq
+
+
+@define
+class _Before:
+    """The current rows that a fold may make untrue: what it does not say again is superseded."""
+
+    rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = field(factory=dict)
+    findings: dict[tuple[str, int | None, str], list[tuple[int, int | None, int | None]]] = field(
+        factory=lambda: defaultdict(list)
+    )
+
+
+class Save:
+    """What a transaction writes."""
+
+    def __init__(self, working: WorkingSet, recorded_at: int) -> None:
+        self._working = working
+        self._connection = working.connection
+        self._parties = working.parties
+        self._recorded_at = recorded_at
+        self._change: int = self._connection.execute("SELECT change FROM store").fetchone()[0]
+        self._pending: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._contested: set[int] = set()
+        self._touched_contacts: set[int] = set()
+        self._removed_leads: set[int] = set()
+        self._removed_subjects: set[int] = set()
+
+    # --- folds ------------------------------------------------------------------------------
+
+    def part(self, folding: Folding, refolded: Collection[int]) -> None:
+        """A fold of some leads of a subject, while its others stay as they are."""
+        subject = self._join(folding.subjects)
+        before = _Before()
+        self._read_before(before, refolded, ())
+        self._read_unwitnessed(before, folding.leads.values())
+        pks = {group: stored.pk for group, stored in folding.leads.items()}
+        self._number_leads(folding, pks, set())
+        self._save_subject(folding, subject)
+        self._save_leads(folding, subject, pks, before)
+        self._supersede(before)
+        self._removed_leads.update(set(refolded) - set(pks.values()))
+
+    def whole(self, foldings: list[Folding], homes: Mapping[int, int], subjects: list[int]) -> None:
+        """Folds that say all there is to say of these subjects.
+
+        ``homes`` are the subjects of their leads so far, by lead.
+        """
+        before = _Before()
+        self._read_before(before, homes, subjects)
+        taken: set[int] = set()
+        free = set(subjects)
+        for folding in sorted(foldings, key=lambda one: len(one.stored), reverse=True):
+            subject = self._settle(folding, homes, free)
+            pks: dict[Group, int] = {}
+            self._number_leads(folding, pks, taken)
+            self._save_subject(folding, subject)
+            self._save_leads(folding, subject, pks, before)
+        self._supersede(before)
+        self._remove_unused_keys(foldings, subjects)
+        self._removed_leads.update(set(homes) - taken)
+        self._removed_subjects.update(free)
+
+    def flush(self, contested: Iterable[int]) -> None:
+        """Write all of it."""
+        for statement in _ORDER:
+            self._connection.executemany(statement, self._pending.pop(statement, ()))
+        self._remove_leads()
+        for seq in sorted(self._contested.union(contested)):
+            self._settle_conflict(seq)
+        for key in sorted(self._touched_contacts):
+            self._settle_hub(key)
+        for statement in _ORDER:
+            self._connection.executemany(statement, self._pending.pop(statement, ()))
+        self._connection.execute(
+            "UPDATE store SET recorded_at = ?, change = ?", (self._recorded_at, self._change)
+        )
+
+    # --- subjects ---------------------------------------------------------------------------
+
+    def _join(self, subjects: list[SubjectRow]) -> int:
+        """The one subject that these are from now on: the largest takes the others in."""
+        if not subjects:
+            return self._working.numbers.next("subject")
+        if len(subjects) == 1:
+            return subjects[0].id
+        home = max(subjects, key=lambda row: (self._working.size(row.id), -row.id)).id
+        for row in subjects:
+            if row.id != home:
+                for table in ("lead", "key", "finding"):
+                    statement = f"UPDATE {table} SET subject = ? WHERE subject = ?"  # noqa: S608
+                    self._connection.execute(statement, (home, row.id))
+                self._connection.execute("DELETE FROM subject WHERE id = ?", (row.id,))
+        return home
+
+    def _settle(self, folding: Folding, homes: Mapping[int, int], free: set[int]) -> int:
+        """The number of a subject that was folded as a whole: where most of its events were."""
+        were = Counter(
+            one.subject if one.lead is None else homes[one.lead] for one in folding.stored.values()
+        )
+        for number, _ in sorted(were.items(), key=lambda one: (-one[1], one[0] or 0)):
+            if number in free:
+                free.discard(number)
+                return number
+        return self._working.numbers.next("subject")
+
+    def _save_subject(self, folding: Folding, subject: int) -> None:
+        part = folding.part
+        known = sum(row.contact_only for row in folding.subjects)
+        events = [event for event, _, _ in part.fates.values()]
+        contact_only = known + sum(_is_contact_only(event) for event in events)
+        for event in events:
+            for key in event.keys:
+                self._save_key(key, subject, None)
+        deletion = part.deletion
+        if len(folding.subjects) == 1:
+            row = folding.subjects[0]
+            if row.contact_only == contact_only and row.deletion == deletion:
+                return
+            if deletion is not None and deletion == row.deletion:
+                statement = "UPDATE subject SET contact_only = ? WHERE id = ?"
+                self._connection.execute(statement, (contact_only, subject))
+                return
+        seq = None if deletion is None else folding.seq(deletion[2])
+        self._pending[_SAVE_SUBJECT].append((subject, contact_only, seq))
+
+    def _save_key(self, key: Key, subject: int, lead: int | None) -> None:
+        """Note where a key belongs, and have it written where that is new."""
+        row = self._working.key_row(key)
+        if row.subject == subject and lead in (None, row.lead):
+            return
+        row.subject, row.lead = subject, lead or row.lead
+        self._pending[_SAVE_KEY].append((row.id, *key, row.subject, row.lead))
+
+    def _remove_unused_keys(self, foldings: Iterable[Folding], subjects: list[int]) -> None:
+        """A key that only a copy named which counts no more is no name of anything."""
+        used = {
+            self._working.key_row(key).id
+            for folding in foldings
+            for event, _, _ in folding.part.fates.values()
+            for key in event.keys
+        }
+        rows = select_in(self._connection, "SELECT id FROM key WHERE subject IN", subjects)
+        for (number,) in list(rows):
+            if number not in used:
+                self._connection.execute("DELETE FROM key WHERE id = ?", (number,))
+
+    # --- leads ------------------------------------------------------------------------------
+
+    def _number_leads(self, folding: Folding, pks: dict[Group, int], taken: set[int]) -> None:
+        """Give each lead its number: that which its first event had before, or a new one."""
+        for event, _, group in folding.part.fates.values():
+            stored = folding.stored.get(event.id)
+            lead = stored.lead if stored else None
+            if group is not None and group not in pks and lead is not None and lead not in taken:
+                pks[group] = lead
+                taken.add(lead)
+        for group in folding.part.tracks:
+            if group not in pks:
+                pks[group] = self._working.numbers.next("lead")
+
+    def _save_leads(
+        self, folding: Folding, subject: int, pks: dict[Group, int], before: _Before
+    ) -> None:
+        part = folding.part
+        touched = {group for _, _, group in part.fates.values()}
+        for group, track in part.tracks.items():
+            if group in touched:
+                self._save_lead(folding, subject, pks[group], track, before)
+        for finding in part.findings:
+            self._save_finding(finding, folding, None, subject, before)
+        last = _last_stored(folding)
+        for event, verdict, group in part.fates.values():
+            lead = None if group is None else pks[group]
+            home = subject if group is None else None
+            arrival = folding.arrivals.get(event.id)
+            if arrival is None:
+                self._move_event(folding.stored[event.id], lead, home, verdict)
+            else:
+                arrival.late = event.position < last.get(group, event.position)
+                self._save_event(arrival, lead, home, verdict)
+
+    def _save_lead(
+        self, folding: Folding, subject: int, pk: int, track: Track, before: _Before
+    ) -> None:
+        for key in track.keys:
+            if key.kind == "lead":
+                self._save_key(key, subject, pk)
+            else:
+                self._save_contact(pk, self._working.key_row(key).id)
+        for row in track.rows:
+            self._save_row(row, folding.seq(row.event_id), pk, before)
+        for finding in track.findings + track.unwitnessed():
+            self._save_finding(finding, folding, pk, None, before)
+        last_event = folding.seq(track.position[2] if track.position else "")
+        self._pending[_SAVE_LEAD].append(lead_row(pk, subject, track, last_event, self._parties))
+
+    def _save_contact(self, lead: int, key: int) -> None:
+        statement = "INSERT OR IGNORE INTO lead_contact VALUES (?, ?)"
+        if self._connection.execute(statement, (lead, key)).rowcount:
+            self._touched_contacts.add(key)
+
+    def _remove_leads(self) -> None:
+        """Leads that turned out to be others: what was known of them goes to those."""
+        for lead in sorted(self._removed_leads):
+            self._connection.execute("DELETE FROM lead WHERE id = ?", (lead,))
+            for table in ("history", "finding"):
+                self._connection.execute(
+                    f"UPDATE {table} SET lead = coalesce("  # noqa: S608 - our own names
+                    f"(SELECT lead FROM event WHERE seq = {table}.event), lead) WHERE lead = ?",
+                    (lead,),
+                )
+        for subject in sorted(self._removed_subjects):
+            self._connection.execute("DELETE FROM subject WHERE id = ?", (subject,))
+            self._connection.execute(
+                "UPDATE finding SET subject = coalesce("
+                "(SELECT subject FROM event WHERE seq = finding.event), subject) WHERE subject = ?",
+                (subject,),
+            )
+
+    # --- events -----------------------------------------------------------------------------
+
+    def _move_event(
+        self, stored: StoredEvent, lead: int | None, subject: int | None, verdict: Verdicts
+    ) -> None:
+        if (stored.lead, stored.subject, stored.outcome) != (lead, subject, verdict):
+            change = (lead, subject, OUTCOME_NUMBER[verdict], stored.seq)
+            self._pending[_MOVE_EVENT].append(change)
+
+    def _save_event(
+        self, arrival: Arrival, lead: int | None, subject: int | None, verdict: Verdicts
+    ) -> None:
+        event, place = arrival.event, arrival.place
+        keys = [self._working.key_row(key).id for key in event.keys]
+        self._pending[_SAVE_EVENT].append(
+            (
+                arrival.seq,
+                lead,
+                subject,
+                OUTCOME_NUMBER[verdict],
+                id_hash(event.id),
+                self._recorded_at,
+                arrival.late,
+                place.run,
+                place.log,
+                place.line,
+                *event_content(event, keys, self._parties),
+            )
+        )
+        self._pending[_SAVE_PAYLOAD].append((arrival.seq, arrival.body))
+
+    # --- history and findings ---------------------------------------------------------------
+
+    def _read_before(
+        self, before: _Before, leads: Iterable[int], subjects: Iterable[int]
+    ) -> None:
+        """Read what is current of these leads, and of these subjects themselves."""
+        leads = list(leads)
+        select = f"SELECT id, lead, event, step, {HISTORY_CONTENT} FROM history"
+        rows = select_in(self._connection, f"{select} WHERE superseded_at IS NULL AND lead IN", leads)
+        for number, lead, event, step, *content in rows:
+            before.rows[event, step] = (number, lead, tuple(content))
+        self._read_findings(before, "lead", leads)
+        self._read_findings(before, "subject", subjects)
+        select = "SELECT DISTINCT copy.event FROM copy JOIN event ON event.seq = copy.event"
+        for (seq,) in select_in(self._connection, f"{select} WHERE event.lead IN", leads):
+            self._contested.add(seq)
+        for (seq,) in select_in(self._connection, f"{select} WHERE event.subject IN", subjects):
+            self._contested.add(seq)
+        for lead, key in list(
+            select_in(self._connection, "SELECT lead, key FROM lead_contact WHERE lead IN", leads)
+        ):
+            self._touched_contacts.add(key)
+            self._connection.execute(
+                "DELETE FROM lead_contact WHERE lead = ? AND key = ?", (lead, key)
+            )
+
+    def _read_findings(self, before: _Before, column: str, numbers: Iterable[int]) -> None:
+        """All but conflicts and hubs, which are settled when everything else is written."""
+        rows = select_in(
+            self._connection,
+            "SELECT code, event, detail, id, lead, subject FROM finding"
+            f" WHERE superseded_at IS NULL AND code NOT IN ('conflict', 'hub') AND {column} IN",
+            numbers,
+        )
+        for code, event, detail, number, lead, subject in rows:
+            before.findings[code, event, detail].append((number, lead, subject))
+
+    def _read_unwitnessed(self, before: _Before, leads: Iterable[StoredLead]) -> None:
+        """What a lead that is folded on may make untrue: decisions that get a witness."""
+        rows = select_in(
+            self._connection,
+            "SELECT code, event, detail, id, lead, subject FROM finding"
+            " WHERE superseded_at IS NULL AND code = 'unwitnessed_decision' AND lead IN",
+            (stored.pk for stored in leads if stored.claims),
+        )
+        for code, event, detail, number, lead, subject in rows:
+            before.findings[code, event, detail].append((number, lead, subject))
+
+    def _save_row(self, row: HistoryRow, seq: int, lead: int, before: _Before) -> None:
+        content = history_content(row, self._parties)
+        was = before.rows.pop((seq, row.step), None)
+        if was is not None and was[2] == content:
+            if was[1] != lead:
+                self._pending[_MOVE_HISTORY].append((lead, was[0]))
+            return
+        if was is not None:
+            self._supersede_row(was[0])
+        self._change += 1
+        added = (self._change, lead, seq, row.step, self._recorded_at, *content)
+        self._pending[_ADD_HISTORY].append(added)
+
+    def _save_finding(
+        self,
+        finding: Finding,
+        folding: Folding,
+        lead: int | None,
+        subject: int | None,
+        before: _Before,
+    ) -> None:
+        seq = self._finding_seq(finding, folding)
+        were = before.findings.get((finding.code, seq, finding.detail))
+        if were:
+            number, was_lead, was_subject = were.pop()
+            if (was_lead, was_subject) != (lead, subject):
+                self._pending[_MOVE_FINDING].append((lead, subject, number))
+            return
+        self._add_finding(finding, lead, subject, seq)
+
+    def _add_finding(
+        self, finding: Finding, lead: int | None, subject: int | None, seq: int | None
+    ) -> None:
+        code, severity, detail = finding.code, SEVERITY[finding.code], finding.detail
+        added = (code, severity, lead, subject, seq, detail, self._recorded_at)
+        self._pending[_ADD_FINDING].append(added)
+
+    def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
+        event_id = finding.event_id
+        if event_id is None:
+            return None
+        if event_id in folding.arrivals or event_id in folding.stored:
+            return folding.seq(event_id)
+        row = self._connection.execute(
+            "SELECT seq FROM event WHERE id_hash = ?", (id_hash(event_id),)
+        ).fetchone()
+        return int(row[0])
+
+    def _supersede(self, before: _Before) -> None:
+        """What was current and is not said any more."""
+        for number, _, _ in before.rows.values():
+            self._supersede_row(number)
+        for were in before.findings.values():
+            for number, _, _ in were:
+                self._pending[_SUPERSEDE_FINDING].append((self._recorded_at, number))
+
+    def _supersede_row(self, number: int) -> None:
+        self._change += 1
+        self._pending[_SUPERSEDE_HISTORY].append((self._recorded_at, self._change, number))
+
+    def _settle_conflict(self, seq: int) -> None:
+        """One finding for each other content that is known under an event's id."""
+        event_id, digest, lead, subject = self._connection.execute(
+            "SELECT id, digest, lead, subject FROM event WHERE seq = ?", (seq,)
+        ).fetchone()
+        copies = self._connection.execute(
+            "SELECT DISTINCT digest FROM copy WHERE event = ? AND digest <> ?", (seq, digest)
+        )
+        wanted = [conflict(event_id, other) for (other,) in copies]
+        known = self._connection.execute(
+            "SELECT detail, id FROM finding"
+            " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",
+            (seq,),
+        )
+        self._settle_findings(wanted, dict(known.fetchall()), lead, subject, seq)
+
+    def _settle_hub(self, number: int) -> None:
+        """A finding for a contact key that very many leads share."""
+        row = self._connection.execute(
+            "SELECT kind || ':' || scheme || ':' || value, subject FROM key WHERE id = ?", (number,)
+        ).fetchone()
+        if row is None:
+            return
+        name, subject = row
+        (leads,) = self._connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM lead_contact WHERE key = ? LIMIT ?)",
+            (number, HUB_SIZE + 1),
+        ).fetchone()
+        known = self._connection.execute(
+            "SELECT detail, id FROM finding"
+            " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
+            (name,),
+        )
+        wanted = [Finding("hub", None, name)] if leads > HUB_SIZE else []
+        self._settle_findings(wanted, dict(known.fetchall()), None, subject, None)
+
+    def _settle_findings(
+        self,
+        wanted: Iterable[Finding],
+        known: dict[str, int],
+        lead: int | None,
+        subject: int | None,
+        seq: int | None,
+    ) -> None:
+        for finding in wanted:
+            number = known.pop(finding.detail, None)
+            if number is None:
+                self._add_finding(finding, lead, subject, seq)
+            else:
+                self._pending[_MOVE_FINDING].append((lead, subject, number))
+        for number in known.values():
+            self._pending[_SUPERSEDE_FINDING].append((self._recorded_at, number))
+
+
+def _is_contact_only(event: LeadEvent) -> bool:
+    return event.trigger != "delete" and not event.lead_keys
+
+
+def _last_stored(folding: Folding) -> dict[Group | None, Position]:
+    """The last stored event of each lead that was folded again; of all of them under None."""
+    last: dict[Group | None, Position] = {}
+    for event, _, group in folding.part.fates.values():
+        if event.id in folding.stored:
+            for place in (group, None):
+                last[place] = max(last.get(place, event.position), event.position)
+    return last

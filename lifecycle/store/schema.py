@@ -1,0 +1,261 @@
+"""The schema in numbered migrations, and the views people read (design.md section 8).
+
+Times are integers, microseconds since 1970 in UTC; states, triggers and verdicts are integers
+that the ``*_name`` tables spell out; parties are interned. The views show all of it in words.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlite_utils import Database, Migrations
+
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS
+
+#: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
+APPLICATION_ID: Final = 0x4C454144
+PAGE_SIZE: Final = 16384
+OUTCOMES: Final = ("applied", "refused", "noted")
+
+migrations: Final = Migrations("lifecycle")
+
+_TABLES: Final = (
+    # One row: the last transaction's time and the number of the last change of history.
+    """CREATE TABLE store (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        recorded_at INTEGER NOT NULL,
+        change INTEGER NOT NULL
+    ) STRICT""",
+    # The rules in force since recorded_at; the last row's are those of now.
+    """CREATE TABLE rules (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest TEXT NOT NULL,
+        toml TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE party (
+        id INTEGER PRIMARY KEY,
+        uri TEXT NOT NULL,
+        name TEXT NOT NULL,
+        UNIQUE (uri, name)
+    ) STRICT""",
+    # A log that was replayed, and how far: everything before byte_offset is in the store.
+    """CREATE TABLE log (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        byte_offset INTEGER NOT NULL DEFAULT 0,
+        line INTEGER NOT NULL DEFAULT 0,
+        head_size INTEGER NOT NULL DEFAULT 0,
+        head_digest BLOB
+    ) STRICT""",
+    "CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, started_at INTEGER NOT NULL) STRICT",
+    # contact_only: events of its leads that name no lead key. deletion: the first contact#delete.
+    """CREATE TABLE subject (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        contact_only INTEGER NOT NULL DEFAULT 0,
+        deletion INTEGER
+    ) STRICT""",
+    """CREATE TABLE lead (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        lead_id TEXT NOT NULL,
+        subject INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        since INTEGER,
+        holder INTEGER,
+        owner INTEGER,
+        sender INTEGER,
+        recipient INTEGER,
+        contact TEXT,
+        events INTEGER NOT NULL,
+        refusals INTEGER NOT NULL,
+        last_event INTEGER NOT NULL,
+        decisions TEXT,
+        contact_only INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX lead_subject ON lead (subject)",
+    """CREATE TABLE key (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL CHECK (kind IN ('contact', 'lead')),
+        scheme TEXT NOT NULL,
+        value TEXT NOT NULL,
+        subject INTEGER NOT NULL,
+        lead INTEGER,
+        UNIQUE (value, scheme, kind)
+    ) STRICT""",
+    "CREATE INDEX key_subject ON key (subject)",
+    "CREATE INDEX key_lead ON key (lead) WHERE lead IS NOT NULL",
+    # The contact keys that a lead's own events name.
+    """CREATE TABLE lead_contact (
+        lead INTEGER NOT NULL,
+        key INTEGER NOT NULL,
+        PRIMARY KEY (lead, key)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX lead_contact_key ON lead_contact (key)",
+    # The copies that count. subject: only for a deletion, which has no lead.
+    """CREATE TABLE event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        id_hash BLOB NOT NULL UNIQUE,
+        digest BLOB NOT NULL,
+        trigger INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        lead INTEGER,
+        subject INTEGER,
+        outcome INTEGER NOT NULL,
+        keys TEXT NOT NULL,
+        agent INTEGER,
+        recipient INTEGER,
+        participant INTEGER,
+        lead_owner INTEGER,
+        lead_sender INTEGER,
+        lead_recipient INTEGER,
+        date_sent INTEGER,
+        date_received INTEGER,
+        date_accepted INTEGER,
+        date_rejected INTEGER,
+        contact TEXT,
+        reason TEXT,
+        notes TEXT,
+        recorded_at INTEGER NOT NULL,
+        late INTEGER NOT NULL,
+        run INTEGER,
+        log INTEGER,
+        line INTEGER,
+        CHECK ((lead IS NULL) <> (subject IS NULL))
+    ) STRICT""",
+    "CREATE INDEX event_lead ON event (lead) WHERE lead IS NOT NULL",
+    "CREATE INDEX event_subject ON event (subject) WHERE subject IS NOT NULL",
+    "CREATE TABLE payload (event INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT",
+    # Copies under the id of an event that do not count (any more): other content, or a later time.
+    """CREATE TABLE copy (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        event INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        time INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        UNIQUE (event, digest, time)
+    ) STRICT""",
+    # superseded_change: the number, in one sequence with id, under which it was superseded.
+    """CREATE TABLE history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        lead INTEGER NOT NULL,
+        event INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        trigger INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        target INTEGER NOT NULL,
+        verdict INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        by INTEGER,
+        holder INTEGER,
+        reason TEXT,
+        refusal TEXT,
+        recorded_at INTEGER NOT NULL,
+        superseded_at INTEGER,
+        superseded_change INTEGER
+    ) STRICT""",
+    "CREATE INDEX history_lead ON history (lead)",
+    """CREATE UNIQUE INDEX history_current ON history (event, step)
+        WHERE superseded_at IS NULL""",
+    """CREATE UNIQUE INDEX history_superseded ON history (superseded_change)
+        WHERE superseded_change IS NOT NULL""",
+    # subject: only where it concerns no single lead.
+    """CREATE TABLE finding (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        code TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        lead INTEGER,
+        subject INTEGER,
+        event INTEGER,
+        detail TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        superseded_at INTEGER,
+        CHECK ((lead IS NULL) <> (subject IS NULL))
+    ) STRICT""",
+    "CREATE INDEX finding_lead ON finding (lead) WHERE lead IS NOT NULL",
+    "CREATE INDEX finding_subject ON finding (subject) WHERE subject IS NOT NULL",
+    "CREATE INDEX finding_conflict ON finding (event) WHERE code = 'conflict'",
+    "CREATE INDEX finding_hub ON finding (detail) WHERE code = 'hub'",
+    """CREATE TABLE quarantine (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest BLOB NOT NULL UNIQUE,
+        raw BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        problems TEXT NOT NULL,
+        log INTEGER,
+        line INTEGER,
+        recorded_at INTEGER NOT NULL,
+        due_at INTEGER
+    ) STRICT""",
+    "CREATE INDEX quarantine_due ON quarantine (due_at) WHERE due_at IS NOT NULL",
+    "CREATE TABLE ignored (topic TEXT PRIMARY KEY, messages INTEGER NOT NULL) STRICT",
+)
+
+_NAMES: Final = {
+    "state_name": STATES,
+    "trigger_name": TRIGGERS,
+    "verdict_name": VERDICTS,
+    "outcome_name": OUTCOMES,
+}
+
+
+def _time(column: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1e6, 'unixepoch')"
+
+
+def _name(table: str, column: str) -> str:
+    return f"(SELECT name FROM {table}_name WHERE id = {column})"  # noqa: S608 - our own names
+
+
+def _party(column: str) -> str:
+    return f"(SELECT coalesce(nullif(uri, ''), name) FROM party WHERE id = {column})"  # noqa: S608
+
+
+_VIEWS: Final = (
+    f"""CREATE VIEW lead_list AS SELECT
+        lead.lead_id, {_name("state", "lead.state")} AS state, {_time("lead.since")} AS since,
+        {_party("lead.holder")} AS holder, {_party("lead.owner")} AS owner,
+        {_party("lead.sender")} AS sender, {_party("lead.recipient")} AS recipient,
+        lead.events, lead.refusals,
+        (SELECT {_time("event.time")} FROM event
+            JOIN subject ON subject.deletion = event.seq WHERE subject.id = lead.subject)
+            AS contact_deleted_at
+    FROM lead""",  # noqa: S608
+    f"""CREATE VIEW lead_history AS SELECT
+        lead.lead_id, {_time("history.at")} AS at, {_name("trigger", "history.trigger")} AS trigger,
+        {_name("state", "history.source")} AS "from", {_name("state", "history.target")} AS "to",
+        {_name("verdict", "history.verdict")} AS verdict, {_party("history.by")} AS "by",
+        {_party("history.holder")} AS holder, coalesce(history.refusal, history.reason) AS reason,
+        event.id AS event_id, {_time("history.recorded_at")} AS recorded_at,
+        {_time("history.superseded_at")} AS superseded_at
+    FROM history JOIN lead ON lead.id = history.lead JOIN event ON event.seq = history.event
+    ORDER BY lead.lead_id, event.time, event.trigger, event.id, history.step, history.id""",  # noqa: S608
+    f"""CREATE VIEW finding_list AS SELECT
+        finding.severity, finding.code, lead.lead_id, event.id AS event_id, finding.detail,
+        {_time("finding.recorded_at")} AS recorded_at,
+        {_time("finding.superseded_at")} AS superseded_at
+    FROM finding LEFT JOIN lead ON lead.id = finding.lead
+        LEFT JOIN event ON event.seq = finding.event""",  # noqa: S608
+    f"""CREATE VIEW event_list AS SELECT
+        event.seq, event.id, {_name("trigger", "event.trigger")} AS trigger,
+        {_time("event.time")} AS time, lead.lead_id,
+        {_name("outcome", "event.outcome")} AS outcome, event.late,
+        {_time("event.recorded_at")} AS recorded_at, log.name AS log, event.line, payload.body
+    FROM event LEFT JOIN lead ON lead.id = event.lead LEFT JOIN log ON log.id = event.log
+        LEFT JOIN payload ON payload.event = event.seq""",  # noqa: S608
+)
+
+
+@migrations()
+def m001_everything(db: Database) -> None:
+    """Create the tables, the names and the views."""
+    for statement in _TABLES:
+        db.execute(statement)
+    for table, names in _NAMES.items():
+        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+        for number, name in enumerate(names):
+            db.execute(f"INSERT INTO {table} VALUES (?, ?)", [number, name])  # noqa: S608
+    for view in _VIEWS:
+        db.execute(view)
+    db.execute("INSERT INTO store VALUES (1, 0, 0)")

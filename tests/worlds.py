@@ -1,0 +1,123 @@
+"""Generated worlds of messages, and what a store and a fold say of them, to be compared."""
+
+import json
+
+from hypothesis import strategies as st
+
+from lifecycle import decode, fold
+from lifecycle.store import lead_dict
+
+ORG, ADA, BOB, EVE = (f"https://{name}.example.com/#me" for name in ("org", "ada", "bob", "eve"))
+PARTIES = st.sampled_from([ORG, ADA, BOB, {"name": "Eve", "id": EVE}, {"name": "Gotham"}, None])
+TOPICS = {
+    "lead#add": "AddAction",
+    "lead#update": "UpdateAction",
+    "lead#assign": "AssignAction",
+    "lead#accept": "AcceptAction",
+    "lead#reject": "RejectAction",
+    "lead#retract": "RetractAction",
+    "lead#receive": "ReceiveAction",
+    "contact#delete": "DeleteAction",
+}
+NOW = 1_900_000_000_000_000
+
+
+def moments(last=9):
+    """Few moments, so that many are equal."""
+    return st.integers(0, last).map(lambda n: f"2026-03-01T10:0{n}:00Z")
+
+
+def identifiers(names, least=0):
+    return st.dictionaries(
+        st.sampled_from(["a", "B"]), st.sampled_from(names), min_size=least, max_size=2
+    )
+
+
+@st.composite
+def lead_objects(draw):
+    value = {"type": "Lead"}
+    contact = {"type": "Contact", "identifier": draw(identifiers(["7", 8, "***"]))}
+    if draw(st.booleans()):
+        contact["sameAs"] = draw(identifiers(["7", "9"]))
+    if draw(st.integers(0, 4)):
+        value["identifier"] = draw(identifiers(["1", "2", "3", 4, "***"], 1))
+    if draw(st.booleans()):
+        value["object"] = contact | draw(
+            st.fixed_dictionaries({}, optional={"name": st.sampled_from(["Joe", "Ann"])})
+        )
+    else:
+        value["object"] = contact
+    optional = {name: PARTIES for name in ("owner", "sender", "recipient")}
+    dates = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
+    optional |= {name: moments() for name in dates}
+    return value | draw(st.fixed_dictionaries({}, optional=optional))
+
+
+@st.composite
+def messages(draw):
+    """One message; few names, few moments, few ids: much hangs together, much is in conflict."""
+    topic = draw(st.sampled_from(list(TOPICS)))
+    data = {"type": TOPICS[topic], "object": draw(lead_objects())}
+    if topic == "contact#delete":
+        contact = {"type": "Contact", "identifier": draw(identifiers(["7", "8", "9"], 1))}
+        data = {"type": "DeleteAction", "object": contact}
+    optional = {name: PARTIES for name in ("agent", "recipient", "participant")}
+    data |= draw(st.fixed_dictionaries({}, optional=optional))
+    message = {"topic": topic, "time": draw(moments()), "data": data}
+    if draw(st.integers(0, 9)):
+        message["id"] = f"urn:event:{draw(st.integers(0, 40))}"
+    return message
+
+
+worlds = st.lists(messages(), min_size=1, max_size=14)
+
+
+def store_says(store):
+    """Leads, current history and open findings: what must not depend on the order of arrival."""
+    leads = list(store.leads())
+    return {
+        "leads": [lead_dict(lead) | {"contact": lead.contact} for lead in leads],
+        "rows": {one.lead_id: [e.row for e in store.history(str(one.keys[0]))] for one in leads
+                 if one.keys[0].kind == "lead"},
+        "findings": sorted(
+            (one.finding.code, one.lead_id or "", one.finding.event_id or "", one.finding.detail)
+            for one in store.findings()
+        ),
+    }
+
+
+def history_says(history):
+    """The same, of a fold in memory: the definition."""
+    return {
+        "leads": [lead_dict(one.lead) | {"contact": one.lead.contact} for one in history.leads],
+        "rows": {one.lead.lead_id: list(one.rows) for one in history.leads
+                 if one.lead.keys[0].kind == "lead"},
+        "findings": sorted(
+            [
+                (found.code, one.lead.lead_id, found.event_id or "", found.detail)
+                for one in history.leads
+                for found in one.findings
+            ]
+            + [(found.code, "", found.event_id or "", found.detail) for found in history.findings]
+        ),
+    }
+
+
+def decodable(world):
+    """The events of a world, without the messages that name nobody."""
+    events = []
+    for message in world:
+        try:
+            events.append(decode(message))
+        except Exception:  # noqa: BLE001, S112
+            continue
+    return events
+
+
+def world_says(rules, world):
+    return history_says(fold(rules, decodable(world)))
+
+
+def copy_of(message):
+    """Another inbox's copy."""
+    return json.loads(json.dumps(message)) | {"@id": "https://pod.example.com/inbox/2"}
