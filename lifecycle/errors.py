@@ -2,7 +2,7 @@
 
 LifecycleError
  |- MessageError            the sender's: a message that cannot be decoded
- |- LogError                the caller's: a log that cannot be read
+ |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
  |- TimeFormatError         the caller's: a time that cannot be understood
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousLeadError",
     "BusyStoreError",
+    "InputError",
     "LeadLookupError",
     "LifecycleError",
-    "LogError",
     "MessageError",
     "NewerStoreError",
     "NotAStoreError",
@@ -59,8 +59,8 @@ class MessageError(LifecycleError):
         super().__init__("; ".join(str(problem) for problem in problems))
 
 
-class LogError(LifecycleError):
-    """A log cannot be read."""
+class InputError(LifecycleError):
+    """A log, or another file that was to be read, cannot be read."""
 
 
 class RulesError(LifecycleError):

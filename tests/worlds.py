@@ -47,7 +47,7 @@ def lead_objects(draw):
         )
     else:
         value["object"] = contact
-    optional = {name: PARTIES for name in ("owner", "sender", "recipient")}
+    optional = dict.fromkeys(("owner", "sender", "recipient"), PARTIES)
     dates = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
     optional |= {name: moments() for name in dates}
     return value | draw(st.fixed_dictionaries({}, optional=optional))
@@ -61,7 +61,7 @@ def messages(draw):
     if topic == "contact#delete":
         contact = {"type": "Contact", "identifier": draw(identifiers(["7", "8", "9"], 1))}
         data = {"type": "DeleteAction", "object": contact}
-    optional = {name: PARTIES for name in ("agent", "recipient", "participant")}
+    optional = dict.fromkeys(("agent", "recipient", "participant"), PARTIES)
     data |= draw(st.fixed_dictionaries({}, optional=optional))
     message = {"topic": topic, "time": draw(moments()), "data": data}
     if draw(st.integers(0, 9)):
@@ -77,8 +77,11 @@ def store_says(store):
     leads = list(store.leads())
     return {
         "leads": [lead_dict(lead) | {"contact": lead.contact} for lead in leads],
-        "rows": {one.lead_id: [e.row for e in store.history(str(one.keys[0]))] for one in leads
-                 if one.keys[0].kind == "lead"},
+        "rows": {
+            one.lead_id: [e.row for e in store.history(str(one.keys[0]))]
+            for one in leads
+            if one.keys[0].kind == "lead"
+        },
         "findings": sorted(
             (one.finding.code, one.lead_id or "", one.finding.event_id or "", one.finding.detail)
             for one in store.findings()
@@ -90,8 +93,11 @@ def history_says(history):
     """The same, of a fold in memory: the definition."""
     return {
         "leads": [lead_dict(one.lead) | {"contact": one.lead.contact} for one in history.leads],
-        "rows": {one.lead.lead_id: list(one.rows) for one in history.leads
-                 if one.lead.keys[0].kind == "lead"},
+        "rows": {
+            one.lead.lead_id: list(one.rows)
+            for one in history.leads
+            if one.lead.keys[0].kind == "lead"
+        },
         "findings": sorted(
             [
                 (found.code, one.lead.lead_id, found.event_id or "", found.detail)

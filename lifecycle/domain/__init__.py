@@ -3,8 +3,18 @@
 No clock, no file, no JSON, no SQL: those are the layers above.
 """
 
+from lifecycle.domain.diagram import state_diagram
 from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Problem, Snapshot
-from lifecycle.domain.fold import Group, SubjectFold, Track, conflict, fold, hubs, lead_groups, subjects_of
+from lifecycle.domain.fold import (
+    Group,
+    SubjectFold,
+    Track,
+    conflict,
+    fold,
+    hubs,
+    lead_groups,
+    subjects_of,
+)
 from lifecycle.domain.guards import Guard, find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
@@ -78,5 +88,6 @@ __all__ = [
     "lead_groups",
     "machine_for",
     "make_key",
+    "state_diagram",
     "subjects_of",
 ]

@@ -268,9 +268,7 @@ class Track:
         lead = self.lead
         if event.trigger == "retract" and event.participant and lead.holder:
             if event.participant.contradicts(lead.holder):
-                self._find(
-                    "wrong_party", event, f"from {event.participant}, held by {lead.holder}"
-                )
+                self._find("wrong_party", event, f"from {event.participant}, held by {lead.holder}")
         elif event.trigger == "reject" and event.agent:
             known = [one for one in (lead.holder, lead.recipient, lead.owner) if one]
             if known and all(event.agent.contradicts(one) for one in known):
@@ -305,9 +303,7 @@ def _actor(lead: Lead, event: LeadEvent) -> Party | None:
             return None
 
 
-def _holder_after(
-    trigger: Trigger, lead: Lead, event: LeadEvent, by: Party | None
-) -> Party | None:
+def _holder_after(trigger: Trigger, lead: Lead, event: LeadEvent, by: Party | None) -> Party | None:
     """Who has the lead after this step; None: it stays where it was."""
     match trigger:
         case "send":

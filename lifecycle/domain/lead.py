@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, field
 
 from lifecycle.domain.event import Contact, Party
 from lifecycle.domain.key import Key
@@ -38,7 +38,7 @@ class Lead:
     owner: Party | None = None
     sender: Party | None = None
     recipient: Party | None = None
-    contact: Contact = Contact()
+    contact: Contact = field(factory=Contact)
     keys: tuple[Key, ...] = ()
     events: int = 0
     refusals: int = 0

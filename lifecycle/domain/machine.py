@@ -53,7 +53,7 @@ class LeadTransition(transitions.Transition):
     def __init__(
         self, source: State, dest: State | None, *_: object, guards: tuple[str, ...] = ()
     ) -> None:
-        super().__init__(source, dest)
+        super().__init__(source, dest)  # type: ignore[arg-type] # None is how transitions says "stay"
         self.target: State = dest or source
         self.moves = dest is not None
         self.guards: tuple[tuple[str, Guard], ...] = tuple(
@@ -92,12 +92,13 @@ class LeadTrigger(transitions.Event):
                 return edge
         return refusal or Refusal("no_edge", allowed=self.machine.allowed(state))
 
-    def trigger(self, model: Lead, *args: Any, **_: Any) -> bool:
-        """Move the lead, if the rules allow it; True when they did."""
-        decision = self.decide(model.state, model, args[0])
+    def trigger(self, model: object, *args: Any, **_: Any) -> bool:
+        """Move the lead (``model``) for an event, if the rules allow it; True when they did."""
+        lead = cast("Lead", model)
+        decision = self.decide(lead.state, lead, args[0])
         if isinstance(decision, Refusal):
             return False
-        decision.move(model)
+        decision.move(lead)
         return True
 
 

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from lifecycle.domain.guards import find_guard, guard_names
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
-from lifecycle.errors import RulesError
+from lifecycle.errors import InputError, RulesError
 
 
 @frozen
@@ -41,9 +41,7 @@ class Edge:
 _DEFAULT = (
     Edge("send", ("new", "rejected", "retracted"), "sent"),
     Edge("receive", ("new", "sent"), "received"),
-    Edge(
-        "assign", ("new", "sent", "received", "assigned", "rejected", "retracted"), "assigned"
-    ),
+    Edge("assign", ("new", "sent", "received", "assigned", "rejected", "retracted"), "assigned"),
     Edge("assign", ("accepted",), "assigned", ("by_holder_or_owner",)),
     Edge("accept", ("new", "sent", "received", "assigned"), "accepted"),
     Edge("reject", ("new", "sent", "received", "assigned"), "rejected"),
@@ -74,13 +72,14 @@ class Rules:
         """Read rules from a TOML file: a ``name``, and one ``[[edge]]`` a row.
 
         Raises:
-            RulesError: The file cannot be read, is not TOML, or a row is wrong; the message names
-                the file, the row and the field.
+            InputError: The file cannot be read.
+            RulesError: It is not TOML, or a row is wrong; the message names the file, the row and
+                the field.
         """
         try:
             text = Path(path).read_text("utf-8")
         except OSError as error:
-            raise RulesError(str(path), f"cannot be read: {error.strerror}") from error
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise RulesError(str(path), "is not UTF-8 text") from error
         try:

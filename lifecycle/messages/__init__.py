@@ -9,7 +9,7 @@ from lifecycle.messages.decode import (
     decode,
     read_message,
 )
-from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical
+from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, too_large
 from lifecycle.messages.times import Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 
@@ -28,4 +28,5 @@ __all__ = [
     "format_time",
     "parse_time",
     "read_message",
+    "too_large",
 ]

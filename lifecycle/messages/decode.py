@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
@@ -54,10 +54,21 @@ class Ignored:
 
 @frozen
 class Undecodable:
-    """A message that cannot be decoded, as it came, and everything that is wrong with it."""
+    """A message that cannot be decoded, as it came, and everything that is wrong with it.
+
+    Of one beyond the limit ``raw`` is only the beginning; ``size`` and ``digest`` (SHA-256) are
+    those of the whole.
+    """
 
     raw: bytes
     problems: tuple[Problem, ...]
+    size: int
+    digest: bytes
+
+    @classmethod
+    def whole(cls, raw: bytes, problems: Sequence[Problem]) -> Undecodable:
+        """One whose bytes are all there."""
+        return cls(raw, tuple(problems), len(raw), hashlib.sha256(raw).digest())
 
 
 Reading: TypeAlias = Decoded | Ignored | Undecodable
@@ -89,7 +100,7 @@ def read_message(message: Message, *, received_at: int | None = None) -> Iterato
     try:
         value = parse(raw)
     except MessageError as error:
-        yield Undecodable(raw, error.problems)
+        yield Undecodable.whole(raw, error.problems)
         return
     several = contained(value)
     if several is None:
@@ -109,15 +120,15 @@ def _as_json(message: Any) -> bytes:
 
 
 def _read(value: Any, raw: bytes, path: str, received_at: int | None) -> Reading:
+    envelope = unwrap(value)
+    if isinstance(envelope, Problem):
+        return Undecodable.whole(raw, [_below(path, envelope)])
+    if envelope.topic not in TRIGGER_OF_TOPIC:
+        return Ignored(envelope.topic)
     try:
-        envelope = unwrap(value)
-        if isinstance(envelope, Problem):
-            raise MessageError([envelope])
-        if envelope.topic not in TRIGGER_OF_TOPIC:
-            return Ignored(envelope.topic)
         return Decoded(_event(envelope, received_at), raw)
     except MessageError as error:
-        return Undecodable(raw, tuple(_below(path, problem) for problem in error.problems))
+        return Undecodable.whole(raw, [_below(path, problem) for problem in error.problems])
 
 
 def _below(path: str, problem: Problem) -> Problem:
@@ -132,9 +143,9 @@ def _event(envelope: Envelope, received_at: int | None) -> LeadEvent:
     problems: list[Problem] = []
     stated = _stated_time(envelope, problems)
     event_id = _stated_id(envelope, problems)
-    shape = ContactAction if trigger == "delete" else LeadAction
+    shape: type[LeadAction | ContactAction] = ContactAction if trigger == "delete" else LeadAction
     try:
-        action: LeadAction | ContactAction = structure(envelope.data, shape, envelope.path)
+        action = structure(envelope.data, shape, envelope.path)
     except MessageError as error:
         raise MessageError([*problems, *error.problems]) from None
     lead_keys, contact_keys = _keys(action)

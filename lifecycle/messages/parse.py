@@ -37,7 +37,7 @@ def parse(raw: bytes) -> Any:
         MessageError: It is not JSON, or beyond a limit.
     """
     if len(raw) > MAX_BYTES:
-        raise _error(f"larger than {MAX_BYTES:,} bytes: {len(raw):,}", "too_large")
+        raise MessageError([too_large(len(raw))])
     raw = raw.removeprefix(_BOM)
     try:
         text = raw.decode("utf-8")
@@ -57,6 +57,11 @@ def parse(raw: bytes) -> Any:
 def canonical(value: Any) -> bytes:
     """The value as JSON in one canonical form: UTF-8, keys sorted, no spaces, shortest numbers."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def too_large(size: int) -> Problem:
+    """The problem of a message of so many bytes."""
+    return Problem("", f"larger than {MAX_BYTES:,} bytes: {size:,}", "too_large")
 
 
 def _error(message: str, code: str) -> MessageError:

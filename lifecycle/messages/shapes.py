@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NewType, TypeVar
 
-from attrs import frozen
+from attrs import fields, frozen
 from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -231,9 +231,12 @@ def _converter(*, thorough: bool) -> Converter:
 
 
 def _of_object(shape: type[Any], converter: Converter) -> Callable[[Any, Any], Any]:
-    renamed = {name: override(rename=f"@{name[3:]}") for name in ("at_id", "at_type")}
-    known = {name: rule for name, rule in renamed.items() if hasattr(shape, name)}
-    of_mapping = make_dict_structure_fn(shape, converter, **known)
+    renamed = {
+        one.name: override(rename=f"@{one.name[3:]}")
+        for one in fields(shape)
+        if one.name.startswith("at_")
+    }
+    of_mapping = make_dict_structure_fn(shape, converter, **renamed)  # type: ignore[arg-type]
 
     def of_object(value: Any, kind: Any) -> Any:
         if not isinstance(value, dict):

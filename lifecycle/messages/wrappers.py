@@ -61,7 +61,7 @@ def unwrap(value: Any) -> Envelope | Problem:
 def _unwrap_headers(headers: dict[str, Any], payload: dict[str, Any]) -> Envelope | Problem:
     if "data" in payload:
         return _unwrap_object({**headers, **payload})
-    delivery = {name: headers[name] for name in _HEADERS if name in headers}
+    delivery: dict[str, Any] = {name: headers[name] for name in _HEADERS if name in headers}
     return _unwrap_object({**delivery, **payload})
 
 

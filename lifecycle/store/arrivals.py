@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -74,8 +73,8 @@ class Arrivals:
             case Ignored(topic=topic):
                 self._ignored[topic] += 1
                 return Outcome("ignored", topic=topic)
-            case Undecodable(raw=raw, problems=problems):
-                self._quarantine(raw, problems, place, None)
+            case Undecodable(problems=problems):
+                self._quarantine(reading, place, None)
                 return Outcome("quarantined", problems=problems)
 
     def save_ignored(self) -> None:
@@ -142,21 +141,19 @@ class Arrivals:
         time = decoded.event.time
         expected = f"expected a time at most a day ahead of the clock, got {format_time(time)}"
         problems = (Problem("time", expected, "future_time"),)
-        self._quarantine(decoded.payload, problems, place, time - AHEAD)
+        self._quarantine(Undecodable.whole(decoded.payload, problems), place, time - AHEAD)
         return Outcome("quarantined", problems=problems)
 
-    def _quarantine(
-        self, raw: bytes, problems: tuple[Problem, ...], place: Place, due_at: int | None
-    ) -> None:
+    def _quarantine(self, message: Undecodable, place: Place, due_at: int | None) -> None:
         self._connection.execute(
             "INSERT OR IGNORE INTO quarantine"
             " (digest, raw, size, problems, log, line, recorded_at, due_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                hashlib.sha256(raw).digest(),
-                raw[:MAX_BYTES],
-                len(raw),
-                problems_text(problems),
+                message.digest,
+                message.raw[:MAX_BYTES],
+                message.size,
+                problems_text(message.problems),
                 place.log,
                 place.line,
                 self._recorded_at,

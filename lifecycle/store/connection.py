@@ -18,11 +18,12 @@ from lifecycle.store.schema import APPLICATION_ID, PAGE_SIZE, migrations
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
-Mode: TypeAlias = Literal["read", "write"]
+Mode: TypeAlias = Literal["read", "write", "create"]
 
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
 
+_URI_MODE: Final[dict[Mode, str]] = {"read": "ro", "write": "rw", "create": "rwc"}
 _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -32,7 +33,7 @@ _SETTINGS: Final = (
 
 
 def open_database(path: Path, mode: Mode) -> Database:
-    """The database of a store; in mode ``write`` it is created where there is none.
+    """The database of a store; in mode ``create`` it is made where there is none.
 
     Raises:
         StoreError: The file cannot be opened, or is not a store that this version understands.
@@ -42,7 +43,7 @@ def open_database(path: Path, mode: Mode) -> Database:
         connection = _connect(path, mode)
         database = Database(connection, execute_plugins=False)
         _check_identity(database, path)
-        if mode == "write":
+        if mode != "read":
             _prepare(database)
         _check_version(database, path)
     except sqlite3.Error as error:
@@ -101,18 +102,18 @@ def translated(error: sqlite3.Error, path: Path) -> StoreError:
 def _check_path(path: Path, mode: Mode) -> None:
     if path.is_dir():
         raise StoreError(f"{path}: is a directory, expected the file of a store")
-    if mode == "read" and not path.exists():
+    if mode != "create" and not path.exists():
         raise StoreError(f"{path}: no such file; `lifecycle replay {path} LOG` makes a store")
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the directory {path.parent} does not exist")
 
 
 def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if mode == 'read' else 'rwc'}"
+    uri = f"file:{quote(str(path.absolute()))}?mode={_URI_MODE[mode]}"
     try:
         return _open_uri(uri)
     except sqlite3.OperationalError:
-        if mode == "write" or "wal" in path.name or path.with_name(f"{path.name}-wal").exists():
+        if mode != "read" or path.with_name(f"{path.name}-wal").exists():
             raise
         # A store in write-ahead mode in a place where nothing can be written: nobody writes to it.
         return _open_uri(f"{uri}&immutable=1")

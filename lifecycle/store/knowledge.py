@@ -93,17 +93,19 @@ class Knowledge:
             (at,),
         )
         return {
-            seq: _Copy(decode(body, received_at=time), subject)
-            for seq, body, time, subject in rows
+            seq: _Copy(decode(body, received_at=time), subject) for seq, body, time, subject in rows
         }
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
     """The rules in force at a moment; those of now for None, the first for one before them."""
-    row = connection.execute(
-        "SELECT toml FROM rules WHERE ?1 IS NULL OR recorded_at <= ?1 ORDER BY id DESC LIMIT 1",
-        (at,),
-    ).fetchone() or connection.execute("SELECT toml FROM rules ORDER BY id LIMIT 1").fetchone()
+    row = (
+        connection.execute(
+            "SELECT toml FROM rules WHERE ?1 IS NULL OR recorded_at <= ?1 ORDER BY id DESC LIMIT 1",
+            (at,),
+        ).fetchone()
+        or connection.execute("SELECT toml FROM rules ORDER BY id LIMIT 1").fetchone()
+    )
     return Rules.loads(row[0])
 
 

@@ -50,6 +50,7 @@ class LeadStore(LeadReader):
 
     Args:
         path: The file.
+        create: Whether to make a store where there is none.
         rules: The rules to fold with. A new store keeps them (without any: the default rules); one
             that exists has its own, and refuses others.
         clock: Gives the time, in microseconds since 1970 in UTC.
@@ -60,12 +61,15 @@ class LeadStore(LeadReader):
         RulesError: The rules name a guard that nobody registered.
     """
 
-    _mode = "write"
-
     def __init__(
-        self, path: str | Path, *, rules: Rules | None = None, clock: Clock = system_clock
+        self,
+        path: str | Path,
+        *,
+        rules: Rules | None = None,
+        create: bool = True,
+        clock: Clock = system_clock,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, "create" if create else "write")
         self._clock = clock
         try:
             self._rules = self._settle_rules(rules)
@@ -73,9 +77,6 @@ class LeadStore(LeadReader):
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> LeadStore:
-        return self
 
     # --- messages ---------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from attrs import evolve
 
@@ -45,15 +45,13 @@ class LeadReader:
         StoreError: The file cannot be read, or is no store that this version understands.
     """
 
-    _mode: Mode = "read"
-
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, mode: Mode = "read") -> None:
         self.path = Path(path)
-        self._database = open_database(self.path, self._mode)
+        self._database = open_database(self.path, mode)
         self._connection = self._database.conn
         self._parties = Parties(self._connection)
 
-    def __enter__(self) -> LeadReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,9 +136,7 @@ class LeadReader:
             entries = [entry for entry in entries if entry.row.at <= at]
         return [evolve(entry, seq=seq) for seq, entry in enumerate(entries, 1)]
 
-    def state_at(
-        self, alias: str, moment: Moment, *, as_known_at: Moment | None = None
-    ) -> State:
+    def state_at(self, alias: str, moment: Moment, *, as_known_at: Moment | None = None) -> State:
         """The state a lead was in at a moment; ``new`` before anything happened to it."""
         return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
 
@@ -156,9 +152,17 @@ class LeadReader:
             after = page[-1].number
 
     @reading
-    def findings(
-        self, alias: str | None = None, *, superseded: bool = False
-    ) -> list[FindingEntry]:
+    def refusals(self) -> Iterator[HistoryEntry]:
+        """Every refusal that stands, by lead and then in order."""
+        rows = self._connection.execute(
+            f"{_HISTORY}{_HISTORY_FROM} WHERE history.refusal IS NOT NULL"
+            " AND history.superseded_at IS NULL ORDER BY lead.lead_id,"
+            " event.time, event.trigger, event.id"
+        )
+        return (evolve(self._entry(row), seq=seq) for seq, row in enumerate(rows, 1))
+
+    @reading
+    def findings(self, alias: str | None = None, *, superseded: bool = False) -> list[FindingEntry]:
         """What an auditor should know, of all leads or of one, the gravest first."""
         where = "WHERE 1" if superseded else "WHERE finding.superseded_at IS NULL"
         values = []
@@ -196,6 +200,12 @@ class LeadReader:
     def lead_count(self) -> int:
         """How many leads there are."""
         found = self._connection.execute("SELECT count(*) FROM lead").fetchone()
+        return int(found[0])
+
+    @reading
+    def last_change(self) -> int:
+        """The number of the last change: what ``changes(after=...)`` would go on behind."""
+        found = self._connection.execute("SELECT change FROM store").fetchone()
         return int(found[0])
 
     @reading

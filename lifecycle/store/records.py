@@ -1,4 +1,4 @@
-"""What reading a store gives: rows with the times they were known, changes, quarantined messages."""
+"""What reading a store gives: rows with the times they were known, changes, the quarantine."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def stored_event(row: tuple[Any, ...], keys: Keys, parties: Parties) -> StoredEv
         reason=reason,
         notes=tuple(Note(*note) for note in json.loads(notes)) if notes else (),
     )
-    return StoredEvent(seq, lead, subject, cast("Verdicts", OUTCOMES[outcome]), recorded_at, event)
+    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, event)
 
 
 # --- leads ----------------------------------------------------------------------------------
@@ -238,16 +238,15 @@ SELECT_LEADS: Final = (
 
 @define
 class StoredLead:
-    """A lead as it stands in the store, ready to be folded on."""
+    """A lead as it stands in the store, ready to be folded on.
+
+    ``claims``: whether a decision is stated for it, so far, that no event witnessed.
+    """
 
     pk: int
     subject: int
     track: Track
-
-    @property
-    def claims(self) -> bool:
-        """Whether a decision is stated for it that no event witnessed."""
-        return any(event_id is not None for event_id in self.track.decisions.values())
+    claims: bool
 
 
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
@@ -269,7 +268,8 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     )
     position: Position = (time, trigger, event_id)
     known = json.loads(decisions) if decisions else {}
-    return StoredLead(pk, subject, Track(lead, position, known, contact_only))
+    claims = any(event_id is not None for event_id in known.values())
+    return StoredLead(pk, subject, Track(lead, position, known, contact_only), claims)
 
 
 def lead_row(

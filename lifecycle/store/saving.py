@@ -45,7 +45,7 @@ from lifecycle.store.working import SubjectRow, WorkingSet
 
 def _insert(table: str, columns: str) -> str:
     marks = ",".join("?" * len(columns.split(",")))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
 
 
 def _upsert(table: str, columns: str, key: str = "id") -> str:
@@ -109,6 +109,10 @@ class Folding:
     leads: dict[Group, StoredLead] = field(factory=dict)
     subjects: list[SubjectRow] = field(factory=list)
 
+    def touched(self) -> set[Group]:
+        """The leads that events of this fold were bound to."""
+        return {group for _, _, group in self.part.fates.values() if group is not None}
+
     def seq(self, event_id: str) -> int:
         """The number of an event of this fold."""
         arrival = self.arrivals.get(event_id)
@@ -147,7 +151,8 @@ class Save:
         subject = self._join(folding.subjects)
         before = _Before()
         self._read_before(before, refolded, ())
-        self._read_unwitnessed(before, folding.leads.values())
+        touched = folding.touched()
+        self._read_unwitnessed(before, (folding.leads[one] for one in touched & set(folding.leads)))
         pks = {group: stored.pk for group, stored in folding.leads.items()}
         self._number_leads(folding, pks, set())
         self._save_subject(folding, subject)
@@ -202,7 +207,7 @@ class Save:
         for row in subjects:
             if row.id != home:
                 for table in ("lead", "key", "finding"):
-                    statement = f"UPDATE {table} SET subject = ? WHERE subject = ?"  # noqa: S608
+                    statement = f"UPDATE {table} SET subject = ? WHERE subject = ?"
                     self._connection.execute(statement, (home, row.id))
                 self._connection.execute("DELETE FROM subject WHERE id = ?", (row.id,))
         return home
@@ -277,7 +282,7 @@ class Save:
         self, folding: Folding, subject: int, pks: dict[Group, int], before: _Before
     ) -> None:
         part = folding.part
-        touched = {group for _, _, group in part.fates.values()}
+        touched = folding.touched()
         for group, track in part.tracks.items():
             if group in touched:
                 self._save_lead(folding, subject, pks[group], track, before)
@@ -320,7 +325,7 @@ class Save:
             self._connection.execute("DELETE FROM lead WHERE id = ?", (lead,))
             for table in ("history", "finding"):
                 self._connection.execute(
-                    f"UPDATE {table} SET lead = coalesce("  # noqa: S608 - our own names
+                    f"UPDATE {table} SET lead = coalesce("
                     f"(SELECT lead FROM event WHERE seq = {table}.event), lead) WHERE lead = ?",
                     (lead,),
                 )
@@ -365,13 +370,13 @@ class Save:
 
     # --- history and findings ---------------------------------------------------------------
 
-    def _read_before(
-        self, before: _Before, leads: Iterable[int], subjects: Iterable[int]
-    ) -> None:
+    def _read_before(self, before: _Before, leads: Iterable[int], subjects: Iterable[int]) -> None:
         """Read what is current of these leads, and of these subjects themselves."""
         leads = list(leads)
         select = f"SELECT id, lead, event, step, {HISTORY_CONTENT} FROM history"
-        rows = select_in(self._connection, f"{select} WHERE superseded_at IS NULL AND lead IN", leads)
+        rows = select_in(
+            self._connection, f"{select} WHERE superseded_at IS NULL AND lead IN", leads
+        )
         for number, lead, event, step, *content in rows:
             before.rows[event, step] = (number, lead, tuple(content))
         self._read_findings(before, "lead", leads)

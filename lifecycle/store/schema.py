@@ -10,12 +10,12 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from lifecycle.domain import STATES, TRIGGERS, VERDICTS
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Verdicts
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
 PAGE_SIZE: Final = 16384
-OUTCOMES: Final = ("applied", "refused", "noted")
+OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 
 migrations: Final = Migrations("lifecycle")
 
@@ -205,11 +205,11 @@ def _time(column: str) -> str:
 
 
 def _name(table: str, column: str) -> str:
-    return f"(SELECT name FROM {table}_name WHERE id = {column})"  # noqa: S608 - our own names
+    return f"(SELECT name FROM {table}_name WHERE id = {column})"
 
 
 def _party(column: str) -> str:
-    return f"(SELECT coalesce(nullif(uri, ''), name) FROM party WHERE id = {column})"  # noqa: S608
+    return f"(SELECT coalesce(nullif(uri, ''), name) FROM party WHERE id = {column})"
 
 
 _VIEWS: Final = (
@@ -221,7 +221,7 @@ _VIEWS: Final = (
         (SELECT {_time("event.time")} FROM event
             JOIN subject ON subject.deletion = event.seq WHERE subject.id = lead.subject)
             AS contact_deleted_at
-    FROM lead""",  # noqa: S608
+    FROM lead""",
     f"""CREATE VIEW lead_history AS SELECT
         lead.lead_id, {_time("history.at")} AS at, {_name("trigger", "history.trigger")} AS trigger,
         {_name("state", "history.source")} AS "from", {_name("state", "history.target")} AS "to",
@@ -230,20 +230,20 @@ _VIEWS: Final = (
         event.id AS event_id, {_time("history.recorded_at")} AS recorded_at,
         {_time("history.superseded_at")} AS superseded_at
     FROM history JOIN lead ON lead.id = history.lead JOIN event ON event.seq = history.event
-    ORDER BY lead.lead_id, event.time, event.trigger, event.id, history.step, history.id""",  # noqa: S608
+    ORDER BY lead.lead_id, event.time, event.trigger, event.id, history.step, history.id""",
     f"""CREATE VIEW finding_list AS SELECT
         finding.severity, finding.code, lead.lead_id, event.id AS event_id, finding.detail,
         {_time("finding.recorded_at")} AS recorded_at,
         {_time("finding.superseded_at")} AS superseded_at
     FROM finding LEFT JOIN lead ON lead.id = finding.lead
-        LEFT JOIN event ON event.seq = finding.event""",  # noqa: S608
+        LEFT JOIN event ON event.seq = finding.event""",
     f"""CREATE VIEW event_list AS SELECT
         event.seq, event.id, {_name("trigger", "event.trigger")} AS trigger,
         {_time("event.time")} AS time, lead.lead_id,
         {_name("outcome", "event.outcome")} AS outcome, event.late,
         {_time("event.recorded_at")} AS recorded_at, log.name AS log, event.line, payload.body
     FROM event LEFT JOIN lead ON lead.id = event.lead LEFT JOIN log ON log.id = event.log
-        LEFT JOIN payload ON payload.event = event.seq""",  # noqa: S608
+        LEFT JOIN payload ON payload.event = event.seq""",
 )
 
 
@@ -255,7 +255,7 @@ def m001_everything(db: Database) -> None:
     for table, names in _NAMES.items():
         db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
         for number, name in enumerate(names):
-            db.execute(f"INSERT INTO {table} VALUES (?, ?)", [number, name])  # noqa: S608
+            db.execute(f"INSERT INTO {table} VALUES (?, ?)", [number, name])
     for view in _VIEWS:
         db.execute(view)
     db.execute("INSERT INTO store VALUES (1, 0, 0)")

@@ -15,18 +15,16 @@ from lifecycle.domain import (
     Components,
     Group,
     Key,
-    LeadEvent,
     LeadMachine,
     Position,
     SubjectFold,
-    Track,
     lead_groups,
     subjects_of,
 )
 from lifecycle.messages import Reading, read_message
 from lifecycle.store.arrivals import Arrival, Arrivals, Place
 from lifecycle.store.outcome import Outcome
-from lifecycle.store.rows import Parties, StoredEvent, StoredLead
+from lifecycle.store.rows import Parties
 from lifecycle.store.saving import Folding, Save
 from lifecycle.store.working import SubjectRow, WorkingSet
 
@@ -155,7 +153,8 @@ class Transaction:
         named = groups.of(arrivals)
         for event_id, stored in folding.stored.items():
             named[event_id] = groups.components.find(stored.lead or 0)
-        events = [one.event for one in (*arrivals, *folding.stored.values())]
+        events = [one.event for one in arrivals]
+        events += [one.event for one in folding.stored.values()]
         part.run(sorted(events, key=lambda event: event.position), named)
         self._save.part(folding, refolded)
         self._tell(folding)
@@ -191,7 +190,7 @@ class Transaction:
         replaced = {arrival.seq for arrival in arrivals if arrival.replaces}
         known = {one.event.id: one for one in stored if one.seq not in replaced}
         new = {arrival.event.id: arrival for arrival in arrivals}
-        events = [one.event for one in (*known.values(), *new.values())]
+        events = [one.event for one in known.values()] + [one.event for one in arrivals]
         foldings = []
         for members in subjects_of(sorted(events, key=lambda event: event.position)):
             part = SubjectFold(self._machine)

@@ -43,7 +43,9 @@ class Numbers:
     """The numbers that rows get: each table goes on where it ended, none is given twice."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._last: dict[str, int] = dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
+        self._last: dict[str, int] = dict(
+            connection.execute("SELECT name, seq FROM sqlite_sequence")
+        )
 
     def next(self, table: str) -> int:
         """The next number for a row of this table."""

@@ -1,0 +1,31 @@
+"""``lifecycle audit``: what was not allowed."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from lifecycle.audit import refusals
+from lifecycle.cli import options
+from lifecycle.cli.output import emit
+from lifecycle.store import LeadReader
+
+_COLUMNS = ("lead_id", "at", "state", "trigger", "verdict", "by", "reason", "event_id")
+
+
+@click.command()
+@options.database
+@options.output
+def audit(database: Path, style: str) -> None:
+    """List every refusal: which event, in which state, and what was allowed.
+
+    Exit status 1 when there is one.
+    """
+    with LeadReader(database) as store:
+        rows = refusals(store)
+        first = next(rows, None)
+        found = [] if first is None else [first]
+        emit((one.as_dict() for one in chain(found, rows)), _COLUMNS, style, nothing="no refusals")
+    raise SystemExit(len(found))

@@ -1,0 +1,62 @@
+"""The arguments and options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lifecycle.errors import TimeFormatError
+from lifecycle.messages import parse_time
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+
+class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3
+    """A time in RFC 3339, as microseconds since 1970 in UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the text."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_time(value).micros
+        except TimeFormatError as error:
+            self.fail(str(error), param, ctx)
+
+
+MOMENT = MomentType()
+PATH = click.Path(path_type=Path)
+
+database = click.argument("database", metavar="DB", type=PATH)
+lead = click.argument("lead", metavar="LEAD")
+output = click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+as_of = click.option(
+    "--as-of",
+    type=MOMENT,
+    metavar="TIME",
+    help="As it was at that time, by what is known now.",
+)
+as_known_at = click.option(
+    "--as-known-at",
+    type=MOMENT,
+    metavar="TIME",
+    help="As it was known at that time, before later messages corrected it.",
+)
+rules_file = click.option(
+    "--rules",
+    "rules_path",
+    type=PATH,
+    metavar="FILE",
+    help="Rules in TOML; a store that exists has its own.",
+)

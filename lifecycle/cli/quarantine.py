@@ -1,0 +1,108 @@
+"""``lifecycle quarantine``: the messages that could not be decoded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from click_default_group import DefaultGroup
+
+from lifecycle.cli import options
+from lifecycle.cli.output import clean, emit, emit_one
+from lifecycle.errors import InputError, UnknownMessageError
+from lifecycle.messages import format_time
+from lifecycle.store import LeadReader, LeadStore, Quarantined
+
+_COLUMNS = ("id", "log", "line", "size", "problems")
+
+
+@click.group(cls=DefaultGroup, default="list", default_if_no_args=False)
+def quarantine() -> None:
+    """Look at messages that could not be decoded, and try them again.
+
+    `lifecycle quarantine DB` lists them.
+    """
+
+
+@quarantine.command("list")  # type: ignore[untyped-decorator] # its stub takes no name
+@options.database
+@options.output
+def list_(database: Path, style: str) -> None:
+    """List the quarantined messages and what is wrong with each."""
+    with LeadReader(database) as store:
+        rows = (one.as_dict() for one in store.quarantine())
+        if style == "table":
+            rows = ({**row, "problems": _problems(row["problems"])} for row in rows)
+        emit(rows, _COLUMNS, style, nothing="the quarantine is empty")
+
+
+@quarantine.command()
+@options.database
+@click.argument("number", metavar="ID", type=int)
+@options.output
+def show(database: Path, number: int, style: str) -> None:
+    """Show one quarantined message: where it came from, every problem, its bytes."""
+    with LeadReader(database) as store:
+        found = next((one for one in store.quarantine() if one.id == number), None)
+    if found is None:
+        raise UnknownMessageError(number)
+    if style != "table":
+        emit_one(found.as_dict(), style)
+        return
+    _print(found)
+
+
+@quarantine.command()
+@options.database
+@click.argument("number", metavar="[ID]", type=int, required=False)
+@click.option(
+    "--with", "corrected", type=options.PATH, metavar="FILE", help="A corrected message for ID."
+)
+@click.option(
+    "--received-at",
+    type=options.MOMENT,
+    metavar="TIME",
+    help="The time of messages that state none.",
+)
+def retry(
+    database: Path, number: int | None, corrected: Path | None, received_at: int | None
+) -> None:
+    """Apply a quarantined message again, or all of them; one JSON outcome a line.
+
+    What can be decoded by now, or is due, leaves the quarantine. With --with the file's message is
+    applied in place of the one with this ID.
+    """
+    if corrected is not None and number is None:
+        raise click.UsageError("--with needs the ID of the message that it corrects")
+    message = None if corrected is None else _read(corrected)
+    with LeadStore(database, create=False) as store:
+        numbers = [one.id for one in store.quarantine()] if number is None else [number]
+        for one in numbers:
+            for outcome in store.retry(one, message, received_at=received_at):
+                click.echo(json.dumps({"id": one} | outcome.as_dict(), ensure_ascii=False))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _problems(problems: list[dict[str, str]]) -> str:
+    return "\n".join(
+        f"{one['path']}: {one['message']}" if one["path"] else one["message"] for one in problems
+    )
+
+
+def _print(found: Quarantined) -> None:
+    click.echo(f"message {found.id}, {found.size:,} bytes, came {format_time(found.recorded_at)}")
+    if found.log is not None:
+        click.echo(f"from {clean(found.log)}, line {found.line}")
+    if found.due_at is not None:
+        click.echo(f"taken in at {format_time(found.due_at)}")
+    for problem in found.problems:
+        click.echo(f"  ! {clean(str(problem))}")
+    click.echo()
+    click.echo(clean(found.raw.decode("utf-8", "backslashreplace")))

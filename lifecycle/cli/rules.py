@@ -1,0 +1,83 @@
+"""``lifecycle rules``: the table, and its diagram."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from click_default_group import DefaultGroup
+
+from lifecycle.cli import options
+from lifecycle.cli.output import clean, emit
+from lifecycle.domain import Rules, state_diagram
+from lifecycle.errors import RulesError
+
+_FILE = click.argument("file", metavar="[FILE]", type=options.PATH, required=False)
+
+
+@click.group(cls=DefaultGroup, default="show", default_if_no_args=True)
+def rules() -> None:
+    """Show, check and draw tables of rules.
+
+    `lifecycle rules` shows the default rules; FILE is a table in TOML.
+    """
+
+
+def _load(file: Path | None) -> Rules:
+    return Rules.default() if file is None else Rules.from_toml(file)
+
+
+@rules.command()
+@_FILE
+@click.option("--toml", is_flag=True, help="Print TOML, to begin a table of your own from.")
+@options.output
+def show(*, file: Path | None, toml: bool, style: str) -> None:
+    """Show the edges of a table."""
+    table = _load(file)
+    if toml:
+        click.echo(table.to_toml(), nl=False)
+        return
+    if style == "table":
+        click.echo(f"rules {clean(table.name)!r}, digest {table.digest[:16]}")
+    emit(
+        (
+            {
+                "trigger": edge.trigger,
+                "from": list(edge.sources),
+                "to": edge.target,
+                "guards": list(edge.guards),
+            }
+            for edge in table.edges
+        ),
+        ("trigger", "from", "to", "guards"),
+        style,
+        nothing="no edges",
+    )
+
+
+@rules.command()
+@click.argument("file", metavar="FILE", type=options.PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def check(*, file: Path, as_json: bool) -> None:
+    """Check that a file is a table of rules; exit status 1 when it is not."""
+    try:
+        table = Rules.from_toml(file)
+    except RulesError as error:
+        if as_json:
+            click.echo(json.dumps({"valid": False, "problem": str(error)}))
+        else:
+            click.echo(clean(str(error)), err=True)
+        raise SystemExit(1) from None
+    if as_json:
+        found = {"valid": True, "name": table.name, "digest": table.digest}
+        click.echo(json.dumps(found))
+    else:
+        click.echo(f"{file}: rules {clean(table.name)!r}, {len(table.edges)} edges")
+
+
+@rules.command()
+@_FILE
+def diagram(file: Path | None) -> None:
+    """Draw the states and edges of a table as Mermaid."""
+    click.echo(state_diagram(_load(file)), nl=False)

@@ -1,0 +1,166 @@
+"""A lead and its history as a timeline for people.
+
+A filled dot is a step that a message states, a ring one that a date implies, a cross an attempt
+that was refused; what is not true any more is struck out, with the time since when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from lifecycle.cli.output import clean, console
+from lifecycle.messages import format_time
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from lifecycle.domain import Lead, Party
+    from lifecycle.store import FindingEntry, HistoryEntry
+
+_STATE_STYLE: Final = {
+    "new": "dim",
+    "sent": "cyan",
+    "received": "blue",
+    "assigned": "yellow",
+    "accepted": "green",
+    "rejected": "red",
+    "retracted": "magenta",
+}
+_SEVERITY_STYLE: Final = {"error": "red", "warning": "yellow", "info": "dim"}
+_SHOWN_KEYS: Final = 12
+
+
+def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
+    """The lead: its state, who has it, its names, and what was found."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    out = console()
+    title = Text()
+    title.append(clean(lead.lead_id), style="bold")
+    title.append("  is  ")
+    title.append(lead.state, style=f"bold {_STATE_STYLE[lead.state]}")
+    if lead.since is not None:
+        title.append(f"  since {_time(lead.since)}", style="dim")
+    out.print(title)
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _facts(lead):
+        grid.add_row(Text(name, style="dim"), Text(clean(value)))
+    out.print(grid)
+    for entry in findings:
+        found = entry.finding
+        line = Text("! ", style=_SEVERITY_STYLE[found.severity])
+        line.append(found.code.replace("_", " "), style=_SEVERITY_STYLE[found.severity])
+        line.append(f": {clean(found.detail)}" if found.detail else "")
+        out.print(line)
+
+
+def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
+    """The timeline."""
+    if not entries:
+        console(err=True).print("nothing has happened to this lead")
+        return
+    console().print(_timeline(entries, superseded=superseded))
+
+
+def _timeline(entries: Iterable[HistoryEntry], *, superseded: bool) -> Table:
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("what", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("who", overflow="fold")
+    table.add_column("why", overflow="fold")
+    if superseded:
+        table.add_column("known", no_wrap=True)
+    for entry in entries:
+        row = entry.row
+        old = "strike dim" if entry.superseded_at is not None else ""
+        cells = [
+            Text(_time(row.at), style=old),
+            Text.assemble(_mark(entry), " ", (row.trigger, old)),
+            Text(style=old) + _states(entry),
+            Text(clean(_who(row.by, row.holder)), style=old),
+            Text(clean(_why(entry)), style="red" if row.refused and not old else old),
+        ]
+        if superseded:
+            cells.append(Text(_known(entry), style="dim"))
+        table.add_row(*cells)
+    return table
+
+
+def _mark(entry: HistoryEntry) -> tuple[str, str]:
+    if entry.row.refused:
+        return ("✗", "bold red")
+    if entry.row.verdict == "implied":
+        return ("○", "dim")
+    return ("●", _STATE_STYLE[entry.row.target])
+
+
+def _states(entry: HistoryEntry) -> Text:
+    from rich.text import Text  # noqa: PLC0415
+
+    row = entry.row
+    if row.refused:
+        return Text.assemble("stays ", (row.source, _STATE_STYLE[row.source]))
+    return Text.assemble(
+        (row.source, _STATE_STYLE[row.source]), " → ", (row.target, _STATE_STYLE[row.target])
+    )
+
+
+def _why(entry: HistoryEntry) -> str:
+    row = entry.row
+    parts = []
+    if row.refusal is not None:
+        parts.append(f"refused: {row.refusal}")
+    if row.verdict == "implied":
+        parts.append("implied by a date")
+    if row.reason:
+        parts.append(row.reason)
+    if entry.late:
+        parts.append("arrived late")
+    return "; ".join(parts)
+
+
+def _who(by: Party | None, holder: Party | None) -> str:
+    """Who did it, and who has the lead since, where that is somebody else."""
+    actor = str(by) if by else ""
+    if holder is None or holder == by:
+        return actor
+    return f"{actor} → {holder}".strip()
+
+
+def _known(entry: HistoryEntry) -> str:
+    since = f"since {_time(entry.recorded_at)}"
+    if entry.superseded_at is None:
+        return since
+    return f"{since}\nuntil {_time(entry.superseded_at)}"
+
+
+def _facts(lead: Lead) -> list[tuple[str, str]]:
+    """What there is to say of a lead, without what is not known."""
+    contact = (lead.contact.name, lead.contact.email, lead.contact.telephone)
+    keys = [str(key) for key in lead.keys]
+    if len(keys) > _SHOWN_KEYS:
+        keys = [*keys[:_SHOWN_KEYS], f"and {len(keys) - _SHOWN_KEYS} more"]
+    facts = [
+        ("holder", str(lead.holder or "not known")),
+        ("owner", str(lead.owner or "")),
+        ("sender", str(lead.sender or "")),
+        ("recipient", str(lead.recipient or "")),
+        ("contact", ", ".join(part for part in contact if part)),
+        ("known as", "\n".join(keys)),
+        ("events", f"{lead.events}, {lead.refusals} of them refused"),
+    ]
+    if lead.contact_deleted_at is not None:
+        facts.append(("contact deleted", format_time(lead.contact_deleted_at)))
+    return [(name, value) for name, value in facts if value]
+
+
+def _time(micros: int) -> str:
+    return format_time(micros).replace("T", " ").removesuffix("Z")
