@@ -47,7 +47,7 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     out.print(title)
     grid = Table.grid(padding=(0, 2))
     for name, value in _facts(lead):
-        grid.add_row(Text(name, style="dim"), Text(clean(value)))
+        grid.add_row(Text(name, style="dim"), Text("\n".join(map(clean, value))))
     out.print(grid)
     for entry in findings:
         found = entry.finding
@@ -85,7 +85,7 @@ def _timeline(entries: Iterable[HistoryEntry], *, superseded: bool) -> Table:
             Text(_time(row.at), style=old),
             Text.assemble(_mark(entry), " ", (row.trigger, old)),
             Text(style=old) + _states(entry),
-            Text(clean(_who(row.by, row.holder)), style=old),
+            Text(clean(_who(entry)), style=old),
             Text(clean(_why(entry)), style="red" if row.refused and not old else old),
         ]
         if superseded:
@@ -127,12 +127,19 @@ def _why(entry: HistoryEntry) -> str:
     return "; ".join(parts)
 
 
-def _who(by: Party | None, holder: Party | None) -> str:
+def _who(entry: HistoryEntry) -> str:
     """Who did it, and who has the lead since, where that is somebody else."""
-    actor = str(by) if by else ""
-    if holder is None or holder == by:
+    row = entry.row
+    actor = _short(row.by) if row.by else ""
+    if row.refused or row.holder is None or row.holder == row.by:
         return actor
-    return f"{actor} → {holder}".strip()
+    return f"{actor} → {_short(row.holder)}".strip()
+
+
+def _short(party: Party) -> str:
+    """A party without what all URIs of the network have in common."""
+    text = str(party).removeprefix("https://").removeprefix("http://")
+    return text.removesuffix("#me").removesuffix("/profile/card")
 
 
 def _known(entry: HistoryEntry) -> str:
@@ -142,24 +149,24 @@ def _known(entry: HistoryEntry) -> str:
     return f"{since}\nuntil {_time(entry.superseded_at)}"
 
 
-def _facts(lead: Lead) -> list[tuple[str, str]]:
-    """What there is to say of a lead, without what is not known."""
+def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
+    """What there is to say of a lead, line by line, without what is not known."""
     contact = (lead.contact.name, lead.contact.email, lead.contact.telephone)
     keys = [str(key) for key in lead.keys]
     if len(keys) > _SHOWN_KEYS:
         keys = [*keys[:_SHOWN_KEYS], f"and {len(keys) - _SHOWN_KEYS} more"]
     facts = [
-        ("holder", str(lead.holder or "not known")),
-        ("owner", str(lead.owner or "")),
-        ("sender", str(lead.sender or "")),
-        ("recipient", str(lead.recipient or "")),
-        ("contact", ", ".join(part for part in contact if part)),
-        ("known as", "\n".join(keys)),
-        ("events", f"{lead.events}, {lead.refusals} of them refused"),
+        ("holder", [str(lead.holder or "not known")]),
+        ("owner", [str(lead.owner or "")]),
+        ("sender", [str(lead.sender or "")]),
+        ("recipient", [str(lead.recipient or "")]),
+        ("contact", [", ".join(part for part in contact if part)]),
+        ("known as", keys),
+        ("events", [f"{lead.events}, {lead.refusals} of them refused"]),
     ]
     if lead.contact_deleted_at is not None:
-        facts.append(("contact deleted", format_time(lead.contact_deleted_at)))
-    return [(name, value) for name, value in facts if value]
+        facts.append(("contact deleted", [_time(lead.contact_deleted_at)]))
+    return [(name, lines) for name, lines in facts if any(lines)]
 
 
 def _time(micros: int) -> str:
