@@ -41,13 +41,20 @@ def open_database(path: Path, mode: Mode) -> Database:
     _check_path(path, mode)
     try:
         connection = _connect(path, mode)
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    try:
         database = Database(connection, execute_plugins=False)
         _check_identity(database, path)
         if mode != "read":
-            _prepare(database)
+            _prepare(database, path)
         _check_version(database, path)
     except sqlite3.Error as error:
+        connection.close()
         raise translated(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
     return database
 
 
@@ -58,23 +65,32 @@ def unit_of_work(database: Database, path: Path, work: Callable[[], Result]) -> 
         BusyStoreError: Another writer did not let go for BUSY_SECONDS.
         StoreError: SQLite failed; nothing of the work is in the store.
     """
-    deadline = time.monotonic() + BUSY_SECONDS
-    connection = database.conn
-    while True:
+
+    def attempt() -> Result:
+        connection = database.conn
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute("BEGIN IMMEDIATE")
             result = work()
             connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    return _while_busy(path, attempt)
+
+
+def _while_busy(path: Path, attempt: Callable[[], Result]) -> Result:
+    """Try until no other writer is in the way."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return attempt()
         except sqlite3.Error as error:
-            _rollback(connection)
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise translated(error, path) from error
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
-        except BaseException:
-            _rollback(connection)
-            raise
-        else:
-            return result
 
 
 def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
@@ -143,22 +159,23 @@ def _check_identity(database: Database, path: Path) -> None:
         raise NotAStoreError(f"{path}: a SQLite database of another program, not a lifecycle store")
 
 
-def _prepare(database: Database) -> None:
+def _prepare(database: Database, path: Path) -> None:
     """Make the file a store of this version; a file that is one already is left as it is."""
     connection = database.conn
-    if not _pragma(database, "application_id"):
-        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-        connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+
+    def settings() -> None:
+        if not _pragma(database, "application_id"):
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def migrate() -> None:
+        migrations.apply(database)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    _while_busy(path, settings)
     if migrations.pending(database):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            migrations.apply(database)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute("COMMIT")
-        except BaseException:
-            _rollback(connection)
-            raise
+        unit_of_work(database, path, migrate)
 
 
 def _check_version(database: Database, path: Path) -> None:
@@ -180,8 +197,3 @@ def _pragma(database: Database, name: str) -> int:
 def _is_busy(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _rollback(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")

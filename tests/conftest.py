@@ -1,0 +1,62 @@
+"""Fixtures that many tests use."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
+from worlds import NOW
+
+from lifecycle import LeadStore
+from lifecycle.cli import cli
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    max_examples=int(os.environ.get("EXAMPLES", "150")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("default")
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+SEEDS = Path(__file__).parent / "seeds"
+LOGS = Path(__file__).parents[1].parent / "shared" / "logs"
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a store may be made."""
+    return tmp_path / "leads.db"
+
+
+@pytest.fixture
+def store(path):
+    with LeadStore(path, clock=lambda: NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lifecycle():
+    """Run the command line in this process; its exit status, output and errors."""
+
+    def run(*arguments, stdin=None):
+        return CliRunner().invoke(cli, [str(one) for one in arguments], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def write_log(tmp_path):
+    """Write messages as a log, one a line."""
+
+    def write(messages, name="log.jsonl", end="\n"):
+        import json  # noqa: PLC0415
+
+        lines = [one if isinstance(one, str) else json.dumps(one) for one in messages]
+        log = tmp_path / name
+        log.write_text("\n".join(lines) + end, "utf-8")
+        return log
+
+    return write
