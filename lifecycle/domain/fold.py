@@ -209,6 +209,7 @@ class Track:
                 verdict=refusal.kind,
                 at=event.time,
                 event_id=event.id,
+                step=_own_step(event.trigger),
                 by=_actor(lead, event),
                 holder=lead.holder,
                 reason=event.reason,
@@ -248,7 +249,7 @@ class Track:
                 verdict="implied" if step.implied else "stated",
                 at=step.at,
                 event_id=event.id,
-                step=_STEP_ORDER.get(step.trigger, 2),
+                step=_own_step(step.trigger),
                 by=by,
                 holder=lead.holder,
                 reason=None if step.implied else event.reason,
@@ -284,7 +285,9 @@ class Track:
             self.decisions.setdefault("reject", event.id)
 
 
-_STEP_ORDER: Final[dict[str, int]] = {"send": 0, "receive": 1}
+def _own_step(trigger: Trigger) -> int:
+    """The place of a trigger among the steps of one event."""
+    return {"send": 0, "receive": 1}.get(trigger, 2)
 
 
 def _actor(lead: Lead, event: LeadEvent) -> Party | None:

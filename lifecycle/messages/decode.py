@@ -152,7 +152,7 @@ def _event(envelope: Envelope, received_at: int | None) -> LeadEvent:
     if not lead_keys and not contact_keys:
         problems.append(_no_identity(envelope.path))
     time, notes = _time(envelope.topic, stated, action, received_at)
-    if time is None:
+    if time is None and not any(one.path in ("time", "timestamp") for one in problems):
         expected = "expected a time: none is stated, and no date says when it happened"
         problems.append(Problem("time", expected, "no_time"))
     if problems or time is None:

@@ -120,8 +120,7 @@ def _problems(error: BaseException, path: str) -> Iterator[Problem]:
             wire = name.replace("at_", "@")
             yield from _problems(one, f"{path}.{wire}" if path and wire else path or wire)
     elif isinstance(error, KeyError):
-        missing = str(error.args[0])
-        yield Problem(path, f"expected an object with {missing!r}, got none", "missing")
+        yield Problem(path, "expected an object, got nothing", "missing")
     else:
         more = error.path if isinstance(error, _Unexpected) else ""
         yield Problem(f"{path}{more}", str(error))

@@ -20,6 +20,8 @@ Params = ParamSpec("Params")
 Result = TypeVar("Result")
 Mode: TypeAlias = Literal["read", "write", "create"]
 
+#: The path of a store that is kept in memory, for trying things out.
+MEMORY: Final = ":memory:"
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
 
@@ -38,7 +40,8 @@ def open_database(path: Path, mode: Mode) -> Database:
     Raises:
         StoreError: The file cannot be opened, or is not a store that this version understands.
     """
-    _check_path(path, mode)
+    if str(path) != MEMORY:
+        _check_path(path, mode)
     try:
         connection = _connect(path, mode)
     except sqlite3.Error as error:
@@ -125,6 +128,8 @@ def _check_path(path: Path, mode: Mode) -> None:
 
 
 def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
+    if str(path) == MEMORY:
+        return _open_uri("file::memory:")
     uri = f"file:{quote(str(path.absolute()))}?mode={_URI_MODE[mode]}"
     try:
         return _open_uri(uri)

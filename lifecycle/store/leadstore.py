@@ -49,7 +49,7 @@ class LeadStore(LeadReader):
     One object serves one thread; any number of processes may write to one file.
 
     Args:
-        path: The file.
+        path: The file; ``:memory:`` for a store that is gone when it is closed.
         create: Whether to make a store where there is none.
         rules: The rules to fold with. A new store keeps them (without any: the default rules); one
             that exists has its own, and refuses others.

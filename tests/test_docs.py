@@ -1,0 +1,74 @@
+"""The documentation is true: its examples are run, and its links lead somewhere."""
+
+import re
+
+import docs_support
+import pytest
+from sybil.example import SybilFailure
+
+KINDS = ("Tutorial", "How-to", "Reference", "Explanation")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+PAGES = pytest.mark.parametrize("page", docs_support.PAGES, ids=lambda page: page.name)
+
+
+@PAGES
+def test_every_example_on_a_page_is_true(page, tmp_path):
+    with docs_support.room(tmp_path):
+        for example in docs_support.read(page).examples():
+            example.evaluate()
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        "$ echo 7 leads\n8 leads",
+        "$ echo one\none\ntwo",
+        "$ echo 2026-03-01T10:00:00Z\n2026-03-01T10:00:01Z",
+    ],
+)
+def test_a_console_that_shows_something_else_is_found(console, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"```console\n{console}\n```\n")
+    (example,) = docs_support.read(page).examples()
+    with pytest.raises(SybilFailure, match="shown"):
+        example.evaluate()
+
+
+@pytest.mark.parametrize("console", ["$ false", "$ false\n$ echo done\ndone"])
+def test_a_command_that_fails_must_be_meant_to(console, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"```console\n{console}\n```\n")
+    (example,) = docs_support.read(page).examples()
+    with pytest.raises(AssertionError, match="exit status 1"):
+        example.evaluate()
+
+
+def test_times_of_recording_are_not_compared_and_nothing_else_is_left_out(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```console\n$ date -u '+%Y-%m-%d %H:%M:%S.123456 in 0.3 s'; (exit 4)\n"
+        "2026-01-01 00:00:00.000001 in 0.1 s\n$ echo $?\n4\n```\n"
+    )
+    (example,) = docs_support.read(page).examples()
+    example.evaluate()
+
+
+@PAGES
+def test_every_page_says_in_its_first_line_what_it_is(page):
+    if page.name != "README.md":
+        assert page.read_text().startswith(tuple(f"# {kind}: " for kind in KINDS))
+
+
+@PAGES
+def test_every_link_leads_somewhere(page):
+    for path, anchor in LINK.findall(page.read_text()):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        if anchor:
+            assert anchor in _anchors(target), f"{path}#{anchor}"
+
+
+def _anchors(page):
+    """The anchors of a page's headings, as the usual viewers of Markdown make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}

@@ -1,0 +1,489 @@
+"""The store: verdicts that late messages change, names, moments, the quarantine, its file."""
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from letters import ADA, BOB, ORG, deletion, lead, moment, steps
+from worlds import NOW
+
+from lifecycle import (
+    AmbiguousLeadError,
+    BusyStoreError,
+    LeadReader,
+    LeadStore,
+    NewerStoreError,
+    NotAStoreError,
+    OtherRulesError,
+    Rules,
+    StoreError,
+    TransitionRefusedError,
+    UnknownLeadError,
+    UnknownMessageError,
+    format_time,
+)
+from lifecycle.store import connection
+
+DAY = 24 * 60 * 60 * 1_000_000
+JOE = {"c": "9"}
+
+
+def applied(store, *messages):
+    return [store.apply(message).kind for message in messages]
+
+
+def verdicts(entries):
+    return [(e.row.trigger, e.row.verdict, e.superseded_at is None) for e in entries]
+
+
+def last_moment(store):
+    return store._connection.execute("SELECT recorded_at FROM store").fetchone()[0]
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+def test_an_outcome_says_what_became_of_a_message(store):
+    outcome = store.apply(lead("add", "10:00", id="urn:a"))
+    assert outcome.as_dict() == {
+        "outcome": "applied",
+        "event_id": "urn:a",
+        "trigger": "send",
+        "lead_id": "crmleadid:1",
+        "state": "sent",
+    }
+    outcome.raise_for_refusal()
+
+
+def test_a_refusal_can_be_raised(store):
+    store.apply(lead("add", "10:00"))
+    outcome = store.apply(lead("add", "10:01"))
+    with pytest.raises(TransitionRefusedError) as caught:
+        outcome.raise_for_refusal()
+    assert str(caught.value) == (
+        "crmleadid:1: send refused in state sent: no such edge;"
+        " allowed: receive, assign, accept, reject, retract, update"
+    )
+
+
+def test_each_kind_of_outcome(store):
+    add = lead("add", "10:00", id="urn:a")
+    assert applied(
+        store,
+        add,
+        add,
+        lead("update", "10:01", id="urn:a"),
+        lead("update", "10:02"),
+        lead("add", "10:03"),
+        {"topic": "contact#add", "data": {}},
+        "{",
+    ) == ["applied", "duplicate", "conflict", "noted", "refused", "ignored", "quarantined"]
+
+
+def test_a_page_is_for_apply_many(store):
+    page = {"contains": [lead("add", "10:00"), lead("accept", "10:01")]}
+    with pytest.raises(ValueError, match=r"a page of 2 messages: use apply_many"):
+        store.apply(page)
+    assert [one.kind for one in store.apply_many([page])] == ["applied", "applied"]
+
+
+# --- late messages --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def corrected(store):
+    """A store in which a late assign made a refused accept valid; and the moment before."""
+    applied(store, lead("add", "10:00"), lead("reject", "10:01"), lead("accept", "10:03"))
+    before = last_moment(store)
+    applied(store, lead("assign", "10:02", recipient=ADA))
+    return store, before
+
+
+def test_a_late_message_supersedes_what_it_makes_untrue_and_nothing_else(corrected):
+    store, before = corrected
+    entries = store.history("crmleadid:1", superseded=True)
+    assert verdicts(entries) == [
+        ("send", "stated", True),
+        ("reject", "stated", True),
+        ("assign", "stated", True),
+        ("accept", "no_edge", False),
+        ("accept", "stated", True),
+    ]
+    refused, accepted = entries[3:]
+    assert refused.recorded_at == before
+    assert refused.superseded_at == accepted.recorded_at > before
+    assert [entry.late for entry in entries] == [False, False, True, False, False]
+
+
+def test_what_was_known_before_is_still_the_answer_for_then(corrected):
+    store, before = corrected
+    assert store.lead("crmleadid:1").state == "accepted"
+    assert store.lead("crmleadid:1", as_known_at=before).state == "rejected"
+    assert [e.row.verdict for e in store.history("crmleadid:1", as_known_at=before)] == [
+        "stated",
+        "stated",
+        "no_edge",
+    ]
+    assert store.state_at("crmleadid:1", moment("10:02"), as_known_at=before) == "rejected"
+
+
+def test_corrections_are_changes_too(corrected):
+    store, _ = corrected
+    assert [(one.kind, one.entry.row.verdict) for one in store.changes(after=3)] == [
+        ("recorded", "stated"),
+        ("superseded", "no_edge"),
+        ("recorded", "stated"),
+    ]
+
+
+def test_findings_disappear_with_what_is_known_and_keep_both_times(corrected):
+    store, _ = corrected
+    assert store.findings() == []
+    (found,) = store.findings(superseded=True)
+    assert found.finding.code == "invalid_transition"
+    assert found.superseded_at > found.recorded_at
+
+
+def test_times_of_recording_grow_even_when_the_clock_stands_still(store):
+    applied(store, lead("add", "10:00"), lead("accept", "10:01"))
+    times = [entry.recorded_at for entry in store.history("crmleadid:1")]
+    assert times == [NOW, NOW + 1]
+
+
+# --- moments --------------------------------------------------------------------------------------
+
+
+def test_the_state_at_a_moment(store):
+    applied(store, lead("add", "10:00"), lead("assign", "10:02", recipient=ADA))
+    applied(store, lead("accept", "10:04", agent=BOB), lead("add", "10:05"))
+    asked = ["09:59", "10:00", "10:03", "10:04", "10:09"]
+    states = [store.state_at("crmleadid:1", moment(at)) for at in asked]
+    assert states == ["new", "sent", "assigned", "accepted", "accepted"]
+    then = store.lead("crmleadid:1", as_of=datetime(2026, 3, 1, 10, 3, tzinfo=UTC))
+    assert (str(then.holder), format_time(then.since)) == (ADA, moment("10:02"))
+    assert (then.events, then.refusals) == (2, 0)
+
+
+def test_leads_at_a_moment_are_those_that_were_there(store):
+    applied(store, lead("add", "10:00", keys="1"), lead("add", "10:02", keys="2"))
+    assert [one.lead_id for one in store.leads(as_of=moment("10:01"))] == ["crmleadid:1"]
+    assert [one.state for one in store.leads(as_of=moment("10:03"))] == ["sent", "sent"]
+    assert list(store.leads(state="accepted", as_of=moment("10:03"))) == []
+
+
+def test_a_history_can_end_at_a_moment(store):
+    applied(store, lead("add", "10:00"), lead("accept", "10:02"))
+    rows = [entry.row for entry in store.history("crmleadid:1", as_of=moment("10:01"))]
+    assert steps(rows) == [("send", "new", "sent", "stated")]
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_every_alias_finds_the_lead(store):
+    keys = {"SalesforceId": "A:1", "n": 5}
+    store.apply(lead("add", "10:00", keys=keys, contact=JOE))
+    for alias in ("salesforceid:A:1", "SALESFORCEID:A:1", "n:5", "lead:n:5", "contact:C:9"):
+        assert store.lead(alias).lead_id == "n:5"
+    assert [str(key) for key in store.lead("n:5").keys] == [
+        "lead:n:5",
+        "lead:salesforceid:A:1",
+        "contact:c:9",
+    ]
+
+
+@pytest.mark.parametrize("alias", ["n:6", "5", "", "contact:c:8", "contact:n:5", "lead:", "c:9"])
+def test_an_unknown_name_is_an_error(alias, store):
+    store.apply(lead("add", "10:00", keys={"n": 5}, contact=JOE))
+    with pytest.raises(UnknownLeadError, match=r"no lead is known as"):
+        store.lead(alias)
+    with pytest.raises(UnknownLeadError):
+        store.lead(alias, as_known_at=NOW + 5)
+
+
+def test_the_name_of_a_contact_with_several_leads_is_ambiguous(store):
+    applied(store, *(lead("add", "10:00", keys=str(n), contact=JOE) for n in (1, 2)))
+    for named in ({}, {"as_known_at": NOW + 5}):
+        with pytest.raises(AmbiguousLeadError) as caught:
+            store.lead("contact:c:9", **named)
+        assert caught.value.lead_ids == ("crmleadid:1", "crmleadid:2")
+
+
+def test_a_lead_that_was_not_known_then_is_unknown_then(store):
+    store.apply(lead("add", "10:00"))
+    with pytest.raises(UnknownLeadError, match=r"at that moment"):
+        store.lead("crmleadid:1", as_known_at=NOW - 1)
+
+
+def test_a_deleted_contact_is_shown_at_its_leads(store):
+    applied(store, lead("add", "10:00", contact=JOE), deletion("10:01", JOE))
+    assert format_time(store.lead("crmleadid:1").contact_deleted_at) == moment("10:01")
+    assert store.lead("crmleadid:1", as_of=moment("10:00")).contact_deleted_at is None
+
+
+# --- the quarantine -------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_decoded_is_kept_once_with_its_bytes_and_problems(store):
+    for _ in range(2):
+        assert store.apply(b'{"topic": 5}').kind == "quarantined"
+    (kept,) = store.quarantine()
+    assert (kept.raw, kept.size) == (b'{"topic": 5}', 12)
+    assert [str(problem) for problem in kept.problems] == ["topic: expected a text, got a number"]
+
+
+def test_a_corrected_message_leaves_the_quarantine(store):
+    broken = lead("accept", "10:00")
+    store.apply(broken | {"time": "soon"})
+    (kept,) = store.quarantine()
+    assert [one.kind for one in store.retry(kept.id)] == ["quarantined"]
+    assert [one.kind for one in store.retry(kept.id, broken)] == ["applied"]
+    assert store.quarantine() == []
+    with pytest.raises(UnknownMessageError):
+        store.retry(kept.id)
+
+
+def test_a_message_without_a_time_can_be_given_one(store):
+    store.apply(lead("accept", "10:00") | {"time": None})
+    (outcome,) = store.retry(1, received_at=moment("10:00"))
+    assert outcome.kind == "applied"
+
+
+def test_a_message_from_the_future_waits_until_it_is_due(path):
+    now = NOW
+    with LeadStore(path, clock=lambda: now) as store:
+        message = lead("add", "10:00") | {"time": format_time(NOW + DAY + 1)}
+        assert store.apply(message).problems[0].code == "future_time"
+        assert [one.kind for one in store.retry(1)] == ["quarantined"]
+        now += 1
+        store.apply(lead("add", "10:00", keys="2"))
+        assert store.quarantine() == []
+        assert store.lead("crmleadid:1").state == "sent"
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+BASE = Rules.loads(
+    '[[edge]]\ntrigger = "send"\nfrom = ["new"]\nto = "sent"\n'
+    '[[edge]]\ntrigger = "accept"\nfrom = ["sent"]\nto = "accepted"\n'
+)
+
+
+def test_a_store_keeps_the_rules_it_was_made_with(path):
+    LeadStore(path, rules=BASE).close()
+    with LeadStore(path) as store:
+        assert store.rules == BASE
+    with LeadStore(path, rules=Rules("another name", BASE.edges)):
+        pass
+    with pytest.raises(OtherRulesError, match=r"`lifecycle rebuild .*leads\.db --rules FILE`"):
+        LeadStore(path, rules=Rules.default())
+
+
+def test_rebuilding_with_other_rules_supersedes_what_differs(store):
+    applied(store, lead("assign", "10:00"), lead("accept", "10:01"))
+    before = last_moment(store)
+    store.rebuild(BASE)
+    assert store.rules == BASE
+    assert verdicts(store.history("crmleadid:1")) == [
+        ("assign", "no_edge", True),
+        ("accept", "no_edge", True),
+    ]
+    assert store.lead("crmleadid:1").state == "new"
+    assert store.lead("crmleadid:1", as_known_at=before).state == "accepted"
+    assert applied(store, lead("add", "10:02")) == ["applied"]
+
+
+def test_a_writer_notices_that_the_rules_were_changed_meanwhile(path):
+    with LeadStore(path) as one, LeadStore(path) as other:
+        other.rebuild(BASE)
+        with pytest.raises(OtherRulesError, match=r"folded again with other rules meanwhile"):
+            one.apply(lead("add", "10:00"))
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_only_made_by_a_writer(path):
+    with pytest.raises(StoreError, match=r"no such file; `lifecycle replay"):
+        LeadReader(path)
+    with pytest.raises(StoreError, match=r"no such file"):
+        LeadStore(path, create=False)
+    assert not path.exists()
+
+
+def test_a_directory_is_no_store(tmp_path):
+    for kind in (LeadReader, LeadStore):
+        with pytest.raises(StoreError, match=r"is a directory"):
+            kind(tmp_path)
+
+
+def test_a_place_that_does_not_exist(tmp_path):
+    with pytest.raises(StoreError, match=r"the directory .* does not exist"):
+        LeadStore(tmp_path / "none" / "leads.db")
+
+
+@pytest.mark.parametrize("kind", [LeadReader, LeadStore])
+def test_a_file_that_is_no_database(kind, path):
+    path.write_bytes(b"this is no database, it is a text of more than a hundred bytes" * 20)
+    before = path.read_bytes()
+    with pytest.raises(NotAStoreError, match=r"not a SQLite database"):
+        kind(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", [LeadReader, LeadStore])
+def test_a_database_of_another_program(kind, path):
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE lead (id)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(NotAStoreError, match=r"of another program"):
+        kind(path)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store_only_for_a_writer(path):
+    path.touch()
+    with pytest.raises(NotAStoreError, match=r"an empty file"):
+        LeadReader(path)
+    LeadStore(path).close()
+    LeadReader(path).close()
+
+
+@pytest.mark.parametrize("kind", [LeadReader, LeadStore])
+def test_a_newer_schema(kind, path):
+    LeadStore(path).close()
+    newer = sqlite3.connect(path)
+    newer.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('lifecycle', 'm999_more', 'x')"
+    )
+    newer.commit()
+    newer.close()
+    with pytest.raises(NewerStoreError, match=r"written by a newer lifecycle \(with m999_more\)"):
+        kind(path)
+
+
+def test_a_damaged_file_is_one_clear_error(path):
+    with LeadStore(path) as store:
+        applied(store, *(lead("add", "10:00", keys=str(n)) for n in range(50)))
+    content = bytearray(path.read_bytes())
+    content[16384:] = b"\x55" * (len(content) - 16384)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"leads\.db: "):
+        list(LeadReader(path).leads())
+
+
+READ_IN_A_PLACE_THAT_CANNOT_BE_WRITTEN = """
+import os, sys
+from lifecycle import LeadReader, LeadStore, StoreError
+LeadStore(":memory:").apply({})  # whatever is imported late
+if os.getuid() == 0:
+    os.setuid(65534)
+print([lead.state for lead in LeadReader(sys.argv[1]).leads()])
+try:
+    LeadStore(sys.argv[1]).apply({})
+except StoreError as error:
+    print(type(error).__name__, str(error).removeprefix(sys.argv[1]))
+try:
+    LeadStore(sys.argv[1] + "2")
+except StoreError as error:
+    print(type(error).__name__, str(error).removeprefix(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that another user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_place_that_cannot_be_written_can_be_read(open_folder):
+    path = open_folder / "leads.db"
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00"))
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", READ_IN_A_PLACE_THAT_CANNOT_BE_WRITTEN, path],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        path.parent.chmod(0o755)
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "['sent']",
+        "StoreError : attempt to write a readonly database",
+        "StoreError 2: unable to open database file",
+    ]
+
+
+def test_a_writer_that_waits_too_long_says_so(path, monkeypatch):
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    with LeadStore(path) as store, LeadStore(path) as other:
+        other._connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BusyStoreError, match=r"another writer holds the store"):
+            store.apply(lead("add", "10:00"))
+        other._connection.execute("ROLLBACK")
+        assert applied(store, lead("add", "10:00")) == ["applied"]
+
+
+def test_a_reader_sees_what_is_committed_while_a_writer_works(path):
+    with LeadStore(path) as store, LeadReader(path) as reader:
+        store.apply(lead("add", "10:00"))
+        store._connection.execute("BEGIN IMMEDIATE")
+        assert [one.state for one in reader.leads()] == ["sent"]
+        store._connection.execute("ROLLBACK")
+
+
+def test_any_sqlite_tool_can_read_the_views(store, path):
+    contact = {"name": "Joe", "identifier": JOE}
+    store.apply(lead("add", "10:00", snapshot={"owner": ORG, "object": contact}))
+    store.apply(lead("add", "10:01"))
+    plain = sqlite3.connect(path)
+    leads = plain.execute("SELECT lead_id, state, since, owner, refusals FROM lead_list")
+    assert leads.fetchall() == [("crmleadid:1", "sent", "2026-03-01T10:00:00.000Z", ORG, 1)]
+    assert plain.execute('SELECT trigger, "from", "to", verdict FROM lead_history').fetchall() == [
+        ("send", "new", "sent", "stated"),
+        ("send", "sent", "sent", "no_edge"),
+    ]
+    found = plain.execute("SELECT severity, code, lead_id FROM finding_list").fetchall()
+    assert found == [("error", "invalid_transition", "crmleadid:1")]
+    assert plain.execute("SELECT trigger, outcome, late FROM event_list").fetchall() == [
+        ("send", "applied", 0),
+        ("send", "refused", 0),
+    ]
+    plain.close()
+
+
+def test_the_database_refuses_two_current_rows_for_one_step(store):
+    store.apply(lead("add", "10:00"))
+    with pytest.raises(sqlite3.IntegrityError):
+        store._connection.execute(
+            "INSERT INTO history SELECT id + 1, lead, event, step, trigger, source, target,"
+            " verdict, at, by, holder, reason, refusal, recorded_at, superseded_at,"
+            " superseded_change FROM history"
+        )
+
+
+def test_hubs_are_found_and_found_no_more(store):
+    many = [lead("add", "10:00", keys=str(n), contact=JOE) for n in range(101)]
+    store.apply_many(many)
+    assert [one.finding.code for one in store.findings()] == ["hub"]
+    store.apply(lead("update", "10:01", keys={"crmLeadId": "1", "x": "1"}))
+    store.apply(lead("update", "10:02", keys={"crmLeadId": "2", "x": "1"}))
+    assert [one.finding.code for one in store.findings()] == ["invalid_transition", "merged"]
+
+
+def test_in_memory_stores_are_for_trying_out():
+    with LeadStore(":memory:") as store:
+        assert applied(store, lead("add", "10:00")) == ["applied"]
