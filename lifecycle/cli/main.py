@@ -41,7 +41,10 @@ class Commands(click.Group):
             click.echo(f"lifecycle: {clean(str(error))}", err=True)
             ctx.exit(_status(error))
         except KeyboardInterrupt:
-            click.echo("lifecycle: interrupted; what was committed is whole", err=True)
+            click.echo(
+                "lifecycle: interrupted; what was committed is whole, run it again to go on",
+                err=True,
+            )
             ctx.exit(INTERRUPTED)
 
 
