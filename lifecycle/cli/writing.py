@@ -58,8 +58,9 @@ def replay(
     was interrupted goes on where it was.
     """
     rules = _rules(rules_path)
-    opened = [_log(path) for path in logs]
-    with LeadStore(database, rules=rules) as store:
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(_log(path)) for path in logs]
+        store = stack.enter_context(LeadStore(database, rules=rules))
         store.relax()
         with _progress() as tell:
             summary = replay_logs(store, opened, batch=batch, restart=restart, tell=tell)

@@ -1,0 +1,355 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from letters import ADA, ORG, lead, moment
+
+from lifecycle import LeadReader, LeadStore
+
+HOSTILE = "\x1b[31mred\x1b[0m \u202etxt.exe\u202c \x00 \x9b2J [bold]not markup[/bold]"
+
+
+@pytest.fixture
+def replayed(path, write_log, lifecycle):
+    """A store with a story: a late correction, an implied step, a refusal by a guard."""
+    contact = {"type": "Contact", "name": "Joe Smith", "email": "joe@example.com"}
+    log = write_log(
+        [
+            lead("add", "10:00", snapshot={"owner": ORG, "object": contact}),
+            lead("reject", "10:01", agent=ADA, reason="no time", comment="sorry"),
+            lead("accept", "10:03", agent=ADA),
+            lead("update", "10:04", keys="2", snapshot={"dateSent": moment("09:00")}),
+        ]
+    )
+    assert lifecycle("replay", path, log).exit_code == 0
+    assert (
+        lifecycle("replay", path, write_log([lead("assign", "10:02", agent=ORG)], "late")).exit_code
+        == 0
+    )
+    stranger = lead("assign", "10:05", agent="https://eve.example.com")
+    assert lifecycle("apply", path, write_log([stranger], "stranger")).exit_code == 0
+    return path
+
+
+def printed(result, status=0):
+    assert result.exit_code == status, result.output
+    return " ".join(result.stdout.split())
+
+
+def loaded(result):
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_first_screen_says_where_to_begin(lifecycle):
+    result = lifecycle()
+    assert "Begin with `lifecycle replay leads.db LOG`" in result.output
+
+
+def test_replay_sums_up(path, write_log, lifecycle):
+    log = write_log([lead("add", "10:00"), "{", {"topic": "contact#add", "data": {}}])
+    text = printed(lifecycle("replay", path, log))
+    assert "read 3 messages in" in text
+    assert "ignored 1 contact#add 1" in text
+    assert "quarantined 1 undecodable" in text
+    assert "1 leads: sent 1" in text
+    assert "3 lines were in the store already" in printed(lifecycle("replay", path, log))
+
+
+def test_replay_reads_standard_input(path, lifecycle):
+    result = lifecycle("replay", path, "-", "--json", stdin=json.dumps(lead("add", "10:00")))
+    assert loaded(result)["applied"] == 1
+
+
+def test_apply_prints_an_outcome_for_each_message(path, lifecycle):
+    page = json.dumps([lead("add", "10:00", id="urn:a"), lead("add", "10:01", id="urn:b")])
+    late = json.dumps(lead("accept", "10:02") | {"time": None})
+    result = lifecycle("apply", path, "--received-at", moment("10:09"), stdin=f"{page}\n\n{late}\n")
+    outcomes = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["outcome"] for one in outcomes] == ["applied", "refused", "applied"]
+    assert outcomes[1]["reason"].startswith("no such edge; allowed: receive")
+
+
+def test_leads_are_listed(replayed, lifecycle):
+    text = printed(lifecycle("leads", replayed))
+    assert "crmleadid:1 accepted 2026-03-01T10:03:00Z" in text
+    only = loaded(lifecycle("leads", replayed, "--state", "sent", "--format", "json"))
+    assert [one["lead_id"] for one in only] == ["crmleadid:2"]
+    assert lifecycle("leads", replayed, "--state", "retracted").stderr == "no leads\n"
+
+
+def test_show_tells_the_story_of_a_lead(replayed, lifecycle):
+    text = printed(lifecycle("show", replayed, "crmleadid:1"))
+    assert text.startswith("crmleadid:1 is accepted since 2026-03-01 10:03:00")
+    assert f"owner {ORG} contact Joe Smith, joe@example.com known as lead:crmleadid:1" in text
+    assert "events 5, 1 of them refused ! invalid transition: assign from accepted" in text
+    assert "● reject sent → rejected ada.example.com → org.example.com no time: sorry" in text
+    assert "● assign rejected → assigned org.example.com arrived late" in text
+    assert "✗ assign stays accepted eve.example.com refused: by_holder_or_owner: by" in text
+    assert "○ send new → sent implied by a date" in printed(
+        lifecycle("show", replayed, "crmleadid:2")
+    )
+
+
+def test_all_shows_what_was_known_before(replayed, lifecycle):
+    text = printed(lifecycle("history", replayed, "crmleadid:1", "--all"))
+    assert text.count("until 20") == 1
+    assert "✗ accept stays rejected ada.example.com refused: no such edge" in text
+    rows = loaded(lifecycle("history", replayed, "crmleadid:1", "--all", "--format", "json"))
+    superseded = [row for row in rows if row["superseded_at"]]
+    assert [row["verdict"] for row in superseded] == ["no_edge"]
+    then = superseded[0]["recorded_at"]
+    shown = lifecycle("show", replayed, "crmleadid:1", "--as-known-at", then, "--format", "json")
+    assert loaded(shown)["state"] == "rejected"
+    assert "✗ accept" in printed(lifecycle("show", replayed, "crmleadid:1", "--as-known-at", then))
+
+
+def test_the_json_of_a_lead_and_of_a_row(replayed, lifecycle):
+    shown = loaded(lifecycle("show", replayed, "crmleadid:1", "--format", "json"))
+    assert list(shown) == [
+        "lead_id",
+        "state",
+        "since",
+        "holder",
+        "owner",
+        "sender",
+        "keys",
+        "events",
+        "refusals",
+        "contact_deleted_at",
+    ]
+    row = loaded(lifecycle("history", replayed, "crmleadid:1", "--format", "json"))[-1]
+    assert list(row) == [
+        "seq",
+        "trigger",
+        "from",
+        "to",
+        "verdict",
+        "at",
+        "event_id",
+        "by",
+        "reason",
+        "recorded_at",
+        "superseded_at",
+    ]
+    assert row["reason"]["kind"] == "guard"
+
+
+def test_state_at_a_moment(replayed, lifecycle):
+    shown = lifecycle(
+        "show", replayed, "crmleadid:1", "--as-of", moment("10:01"), "--format", "jsonl"
+    )
+    assert loaded(shown)["state"] == "rejected"
+    leads = loaded(lifecycle("leads", replayed, "--as-of", moment("09:30"), "--format", "json"))
+    assert [(one["lead_id"], one["state"]) for one in leads] == [("crmleadid:2", "sent")]
+
+
+def test_changes_are_a_feed(replayed, lifecycle):
+    every = lifecycle("changes", replayed, "--format", "jsonl").stdout.splitlines()
+    numbers = [json.loads(line)["change"] for line in every]
+    assert numbers == sorted(set(numbers))
+    rest = loaded(lifecycle("changes", replayed, "--after", numbers[2], "--format", "json"))
+    assert [one["change"] for one in rest] == numbers[3:]
+    some = loaded(lifecycle("changes", replayed, "--limit", 2, "--format", "json"))
+    assert [one["kind"] for one in some] == ["recorded", "recorded"]
+    assert lifecycle("changes", replayed, "--after", 999).stderr == "no changes\n"
+
+
+def test_audit_lists_refusals_and_says_so_with_its_status(replayed, path, lifecycle):
+    result = lifecycle("audit", replayed, "--format", "json")
+    assert result.exit_code == 1
+    (refusal,) = json.loads(result.stdout)
+    assert (refusal["state"], refusal["trigger"], refusal["verdict"]) == (
+        "accepted",
+        "assign",
+        "guard",
+    )
+    assert "by_holder_or_owner: by https://eve" in printed(lifecycle("audit", replayed), 1)
+    LeadStore(path.with_name("other.db")).close()
+    clean = lifecycle("audit", path.with_name("other.db"))
+    assert (clean.exit_code, clean.stderr) == (0, "no refusals\n")
+
+
+def test_the_quarantine_is_listed_shown_and_emptied(path, write_log, lifecycle):
+    broken = lead("accept", "10:00") | {"time": "soon"}
+    log = write_log([broken, lead("update", "10:00") | {"data": 5}])
+    lifecycle("replay", path, log)
+    assert "time: expected a time such as" in printed(lifecycle("quarantine", path))
+    listed = loaded(lifecycle("quarantine", "list", path, "--format", "json"))
+    assert [one["line"] for one in listed] == [1, 2]
+    shown = printed(lifecycle("quarantine", "show", path, 1))
+    assert f"from {log}, line 1 ! time: expected" in shown
+    assert loaded(lifecycle("quarantine", "show", path, 2, "--format", "json"))["problems"] == [
+        {"path": "data", "message": "expected an object, got a number", "code": "invalid"}
+    ]
+    corrected = write_log([broken | {"time": moment("10:00")}], "corrected.json")
+    assert loaded(lifecycle("quarantine", "retry", path, 1, "--with", corrected))["outcome"] == (
+        "applied"
+    )
+    assert loaded(lifecycle("quarantine", "retry", path))["outcome"] == "quarantined"
+    assert lifecycle("quarantine", "retry", path, "--with", corrected).exit_code == 2
+    for command in ("show", "retry"):
+        result = lifecycle("quarantine", command, path, 1)
+        assert (result.exit_code, result.stderr) == (
+            1,
+            "lifecycle: no quarantined message has the number 1\n",
+        )
+
+
+def test_rules_are_shown_checked_and_drawn(tmp_path, lifecycle):
+    assert "assign accepted assigned by_holder_or_owner" in printed(lifecycle("rules"))
+    file = tmp_path / "rules.toml"
+    file.write_text(lifecycle("rules", "show", "--toml").stdout)
+    assert "rules 'default', 9 edges" in printed(lifecycle("rules", "check", file))
+    assert loaded(lifecycle("rules", "check", file, "--json"))["valid"] is True
+    assert lifecycle("rules", "diagram", file).stdout.startswith("stateDiagram-v2\n")
+    assert len(loaded(lifecycle("rules", "show", file, "--format", "json"))) == 9
+    file.write_text("[[edge]]\n")
+    result = lifecycle("rules", "check", file)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{file}: edge 1, trigger: expected one of")
+    problem = json.loads(lifecycle("rules", "check", file, "--json").stdout)
+    assert problem["valid"] is False
+
+
+def test_rebuild_folds_again_with_other_rules(replayed, tmp_path, lifecycle):
+    file = tmp_path / "rules.toml"
+    file.write_text('name = "short"\n[[edge]]\ntrigger = "send"\nfrom = ["new"]\nto = "sent"\n')
+    log = tmp_path / "log.jsonl"
+    refused = lifecycle("replay", replayed, log, "--rules", file)
+    assert refused.exit_code == 2
+    assert f"`lifecycle rebuild {replayed} --rules FILE` folds everything again" in refused.stderr
+    text = printed(lifecycle("rebuild", replayed, "--rules", file))
+    assert text.startswith("folded 2 leads with the rules 'short';")
+    states = [one["state"] for one in loaded(lifecycle("leads", replayed, "--format", "json"))]
+    assert states == ["sent", "new"]
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["show", "DB", "x:1"], 1, "no lead is known as 'x:1'"),
+        (["show", "DB", "x"], 1, "no lead is known as 'x'; a name has its scheme before it"),
+        (["show", "DB", "x:1", "--as-of", "soon"], 2, "expected a time such as 2026-03-01T10:00"),
+        (["leads", "DB", "--state", "lost"], 2, "'lost' is not one of 'new', 'sent'"),
+        (["leads", "NONE"], 3, "no such file; `lifecycle replay"),
+        (["leads", "FOLDER"], 3, "is a directory"),
+        (["leads", "LOG"], 3, "not a SQLite database"),
+        (["replay", "DB", "NONE"], 3, "cannot be read: No such file"),
+        (["replay", "DB", "FOLDER"], 3, "is a directory, expected a log"),
+        (["replay", "LOG", "DB"], 3, "not a SQLite database"),
+        (["replay", "DB", "LOG", "--rules", "NONE"], 3, "cannot be read: No such file"),
+        (["replay", "DB", "LOG", "--rules", "LOG"], 2, "not valid TOML"),
+        (["replay", "DB"], 2, "Missing argument 'LOG...'"),
+        (["apply", "DB", "NONE"], 3, "cannot be read: No such file"),
+        (["rebuild", "NONE"], 3, "no such file"),
+        (["quarantine", "retry", "NONE"], 3, "no such file"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_error_is_one_sentence_and_an_exit_status(
+    arguments, status, message, replayed, tmp_path, lifecycle
+):
+    log = tmp_path / "text.jsonl"
+    log.write_text(
+        '{"topic": "this is no database, and not a table of rules, but long enough"}\n' * 9
+    )
+    places = {"DB": replayed, "NONE": tmp_path / "none", "FOLDER": tmp_path, "LOG": log}
+    result = lifecycle(*(places.get(one, one) for one in arguments))
+    assert (result.exit_code, message in result.stderr) == (status, True), result.output
+    assert "Traceback" not in result.output
+    assert len(result.stderr.splitlines()) == 1 or result.stderr.startswith("Usage: ")
+    assert not (tmp_path / "none").exists()
+
+
+# --- hostile text ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(path):
+    """A store whose every text wants to take over the terminal."""
+    contact = {"type": "Contact", "name": HOSTILE}
+    snapshot = {"object": contact, "owner": HOSTILE, "sender": {"name": HOSTILE}}
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00", keys={"x": HOSTILE}, snapshot=snapshot))
+        store.apply(lead("reject", "10:01", keys={"x": HOSTILE}, agent=HOSTILE, reason=HOSTILE))
+        store.apply(lead("accept", "10:02", keys={"x": HOSTILE}, agent=HOSTILE))
+        store.apply(HOSTILE)
+        store.apply({"topic": HOSTILE, "data": 5})
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["leads"],
+        ["show", "LEAD"],
+        ["history", "LEAD"],
+        ["changes"],
+        ["audit"],
+        ["quarantine"],
+        ["quarantine", "show", "1"],
+    ],
+    ids=" ".join,
+)
+def test_text_from_messages_is_inert_on_a_terminal(command, hostile, lifecycle):
+    words = ["x:" + HOSTILE if word == "LEAD" else word for word in command]
+    place = 2 if words[:2] == ["quarantine", "show"] else 1
+    result = lifecycle(*words[:place], hostile, *words[place:])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert not {"\x1b", "\x00", "\x9b", "\u202e", "\u202c"} & set(result.output)
+    if command[0] not in ("changes", "quarantine"):
+        assert "[bold]not" in result.output
+
+
+def test_cells_that_a_spread_sheet_would_run_are_defused(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00", keys={"x": "1"}, recipient="=HYPERLINK(1)"))
+    rows = csv.DictReader(io.StringIO(lifecycle("leads", path, "--format", "csv").stdout))
+    (row,) = rows
+    assert (row["holder"], row["keys"]) == ("'=HYPERLINK(1)", "lead:x:1")
+
+
+@pytest.mark.parametrize("style", ["json", "jsonl", "csv"])
+def test_nothing_is_left_out_of_formats_for_programs(style, path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(300))
+    printed_lines = lifecycle("leads", path, "--format", style).stdout.splitlines()
+    assert len(printed_lines) == {"json": 302, "jsonl": 300, "csv": 301}[style]
+    table = lifecycle("leads", path)
+    assert table.stderr == "... and 100 more; --format csv, json or jsonl prints all\n"
+
+
+@pytest.mark.parametrize("style", ["json", "jsonl", "csv"])
+def test_nothing_is_printed_as_nothing(style, path, lifecycle):
+    LeadStore(path).close()
+    expected = {"json": "[]\n", "jsonl": ""}
+    result = lifecycle("changes", path, "--format", style)
+    assert result.stdout.startswith(expected.get(style, "change,kind,lead_id"))
+
+
+def test_output_that_nobody_reads_is_no_error(path):
+    with LeadStore(path) as store:
+        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(3000))
+    command = f"{sys.executable} -m lifecycle leads {path} --format jsonl | head -1"
+    result = subprocess.run(command, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
+    assert (len(result.stdout.splitlines()), result.stderr) == (1, "")
+
+
+def test_reading_changes_nothing(replayed, lifecycle):
+    before = replayed.read_bytes()
+    for command in ("leads", "changes", "audit", "quarantine"):
+        lifecycle(command, replayed)
+    lifecycle("show", replayed, "crmleadid:1", "--all")
+    assert replayed.read_bytes() == before
+    with LeadReader(replayed) as reader:
+        assert reader.lead_count() == 2

@@ -1,0 +1,69 @@
+"""What the package exports, and how light its import is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lifecycle
+import lifecycle.domain
+import lifecycle.errors
+import lifecycle.messages
+import lifecycle.replay
+import lifecycle.store
+
+PACKAGES = (
+    lifecycle,
+    lifecycle.domain,
+    lifecycle.errors,
+    lifecycle.messages,
+    lifecycle.replay,
+    lifecycle.store,
+)
+
+
+def isort_style(name):
+    """Constants, then classes, then functions."""
+    return (not name.isupper(), not name[0].isupper(), name)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_exports_are_sorted_and_there(package):
+    names = package.__all__
+    assert names == sorted(
+        names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
+    assert all(hasattr(package, name) for name in names)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_everything_public_is_exported(package):
+    own = {
+        name
+        for name, thing in vars(package).items()
+        if not name.startswith("_")
+        and getattr(thing, "__module__", "").startswith("lifecycle")
+        and getattr(thing, "__module__", "") != "lifecycle.cli"
+    }
+    assert own <= set(package.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(lifecycle.__all__) - {"STATES", "TRIGGERS"}))
+def test_everything_exported_is_explained(name):
+    assert getattr(lifecycle, name).__doc__
+
+
+def test_the_package_is_typed():
+    assert Path(lifecycle.__file__).with_name("py.typed").exists()
+
+
+@pytest.mark.parametrize("heavy", ["rich", "pandas", "tomli_w", "lifecycle.cli"])
+def test_importing_the_library_does_not_import(heavy):
+    code = f"import sys, lifecycle; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_line_imports_rich_only_when_it_prints():
+    code = "import sys, lifecycle.cli; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
