@@ -134,8 +134,8 @@ def test_what_was_known_before_is_still_the_answer_for_then(corrected):
 def test_corrections_are_changes_too(corrected):
     store, _ = corrected
     assert [(one.kind, one.entry.row.verdict) for one in store.changes(after=3)] == [
-        ("recorded", "stated"),
         ("superseded", "no_edge"),
+        ("recorded", "stated"),
         ("recorded", "stated"),
     ]
 

@@ -58,5 +58,5 @@ rules_file = click.option(
     "rules_path",
     type=PATH,
     metavar="FILE",
-    help="Rules in TOML; a store that exists has its own.",
+    help="Rules in TOML for a new store; one that exists has its own.",
 )

@@ -95,7 +95,13 @@ def apply(database: Path, file: Path, rules_path: Path | None, received_at: int 
 
 @click.command()
 @options.database
-@options.rules_file
+@click.option(
+    "--rules",
+    "rules_path",
+    type=options.PATH,
+    metavar="FILE",
+    help="Rules in TOML; without them the store's own.",
+)
 def rebuild(database: Path, rules_path: Path | None) -> None:
     """Fold everything again, with other rules or the same.
 

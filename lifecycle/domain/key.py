@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable
 
 KeyKind: TypeAlias = Literal["contact", "lead"]
 
@@ -51,9 +51,6 @@ class Components(Generic[Node]):
     def __init__(self) -> None:
         self._parent: dict[Node, Node] = {}
         self._size: dict[Node, int] = {}
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._parent)
 
     def find(self, node: Node) -> Node:
         """The representative of this node's component; an unknown node is one of its own."""

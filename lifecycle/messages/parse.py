@@ -48,7 +48,8 @@ def parse(raw: bytes) -> Any:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise _error(f"not valid JSON: {error.msg} at {where}", "not_json") from None
+        what = error.msg.removesuffix(" at")
+        raise _error(f"not valid JSON: {what} at {where}", "not_json") from None
     if "\\u" in text:
         _check_surrogates(value)
     return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from lifecycle.errors import BusyStoreError, NewerStoreError, NotAStoreError, StoreError
-from lifecycle.store.schema import APPLICATION_ID, PAGE_SIZE, migrations
+from lifecycle.store.schema import APPLICATION_ID, migrations
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -30,7 +31,7 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16384",
+    "PRAGMA cache_size = -4096",
 )
 
 
@@ -61,8 +62,12 @@ def open_database(path: Path, mode: Mode) -> Database:
     return database
 
 
-def unit_of_work(database: Database, path: Path, work: Callable[[], Result]) -> Result:
+def unit_of_work(
+    database: Database, path: Path, work: Callable[[], Result], undo: Callable[[], None]
+) -> Result:
     """Do the work in one ``BEGIN IMMEDIATE`` transaction; the whole of it again when busy.
+
+    ``undo`` is called after each rollback, to forget what is not in the store.
 
     Raises:
         BusyStoreError: Another writer did not let go for BUSY_SECONDS.
@@ -78,6 +83,7 @@ def unit_of_work(database: Database, path: Path, work: Callable[[], Result]) -> 
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            undo()
             raise
         return result
 
@@ -101,12 +107,33 @@ def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
 
     @wraps(method)
     def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-        try:
+        path: Path = args[0].path  # type: ignore[attr-defined]
+        with _translating(path):
             return method(*args, **kwargs)
-        except sqlite3.Error as error:
-            raise translated(error, args[0].path) from error  # type: ignore[attr-defined]
 
     return read
+
+
+def reading_on(
+    method: Callable[Params, Iterator[Result]],
+) -> Callable[Params, Iterator[Result]]:
+    """The same for a method that gives one thing after the other."""
+
+    @wraps(method)
+    def read(*args: Params.args, **kwargs: Params.kwargs) -> Iterator[Result]:
+        path: Path = args[0].path  # type: ignore[attr-defined]
+        with _translating(path):
+            yield from method(*args, **kwargs)
+
+    return read
+
+
+@contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
 
 
 def translated(error: sqlite3.Error, path: Path) -> StoreError:
@@ -170,7 +197,6 @@ def _prepare(database: Database, path: Path) -> None:
 
     def settings() -> None:
         if not _pragma(database, "application_id"):
-            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
@@ -180,7 +206,11 @@ def _prepare(database: Database, path: Path) -> None:
 
     _while_busy(path, settings)
     if migrations.pending(database):
-        unit_of_work(database, path, migrate)
+        unit_of_work(database, path, migrate, _nothing)
+
+
+def _nothing() -> None:
+    """There is nothing to forget."""
 
 
 def _check_version(database: Database, path: Path) -> None:

@@ -60,11 +60,14 @@ class Knowledge:
 
     def _linked(self, subjects: set[int]) -> set[int]:
         """These subjects and those that were linked to them by copies that counted then."""
+        linked = [
+            (one.subject, *self._subjects_of(one.event.keys)) for one in self._counted.values()
+        ]
         components: Components[int] = Components()
-        for one in self._counted.values():
-            components.link((one.subject, *self._subjects_of(one.event.keys)))
+        for some in linked:
+            components.link(some)
         roots = {components.find(subject) for subject in subjects}
-        return subjects | {one for one in list(components) if components.find(one) in roots}
+        return subjects | {one for some in linked for one in some if components.find(one) in roots}
 
     def _subjects_of(self, keys: Iterable[Key]) -> list[int]:
         rows = (self._working.key_row(key).subject for key in keys)

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from attrs import frozen
 
-from lifecycle.domain import Rules, machine_for
+from lifecycle.domain import LeadMachine, Rules, machine_for
 from lifecycle.errors import OtherRulesError, UnknownMessageError
 from lifecycle.messages import Message, Reading, Undecodable, read_message
 from lifecycle.store.arrivals import AHEAD, Place
@@ -18,6 +18,7 @@ from lifecycle.store.connection import unit_of_work
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.reading import LeadReader
+from lifecycle.store.schema import OUTCOMES
 from lifecycle.store.transaction import Transaction
 
 Result = TypeVar("Result")
@@ -121,7 +122,8 @@ class LeadStore(LeadReader):
         """Take decoded messages in, and move a log's cursor, in one transaction."""
 
         def work() -> list[Outcome]:
-            transaction = self._transaction()
+            self._check_rules()
+            transaction = self._transaction(self._machine)
             outcomes = transaction.take(messages)
             if cursor is not None:
                 self._move_cursor(cursor)
@@ -150,7 +152,8 @@ class LeadStore(LeadReader):
             ]
 
         def work() -> list[Outcome]:
-            transaction = self._transaction()
+            self._check_rules()
+            transaction = self._transaction(self._machine)
             self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
             return transaction.take(readings)
 
@@ -166,12 +169,13 @@ class LeadStore(LeadReader):
         machine = machine_for(rules)
 
         def work() -> None:
+            self._check_rules()
             if rules.digest != self._rules.digest:
                 self._record_rules(rules)
-            self._rules, self._machine = rules, machine
-            self._transaction().rebuild()
+            self._transaction(machine).rebuild()
 
         self._write(work)
+        self._rules, self._machine = rules, machine
 
     # --- replay -----------------------------------------------------------------------------
 
@@ -201,13 +205,9 @@ class LeadStore(LeadReader):
 
     def run_counts(self, run: int) -> dict[str, int]:
         """How many of the events that a run stored are applied, refused and noted by now."""
-        rows = self._connection.execute(
-            "SELECT outcome_name.name, count(event.seq) FROM outcome_name"
-            " LEFT JOIN event ON event.outcome = outcome_name.id AND event.run = ?"
-            " GROUP BY outcome_name.id",
-            (run,),
-        )
-        return dict(rows.fetchall())
+        sums = ", ".join(f"total(outcome = {number})" for number in range(len(OUTCOMES)))
+        found = self._connection.execute(f"SELECT {sums} FROM event WHERE run = ?", (run,))
+        return dict(zip(OUTCOMES, map(int, found.fetchone()), strict=True))
 
     def relax(self) -> None:
         """Commit without waiting for the disk, for replays: a power loss may undo whole batches.
@@ -234,20 +234,15 @@ class LeadStore(LeadReader):
         return event is None or event.time <= self._clock() + AHEAD
 
     def _write(self, work: Callable[[], Result]) -> Result:
-        try:
-            return unit_of_work(self._database, self.path, work)
-        except BaseException:
-            self._parties.forget()
-            raise
+        return unit_of_work(self._database, self.path, work, self._parties.forget)
 
-    def _transaction(self) -> Transaction:
+    def _transaction(self, machine: LeadMachine) -> Transaction:
         """The work of a transaction that has begun; its time is after that of the last."""
-        self._check_rules()
         now = self._clock()
         (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
         return Transaction(
             self._connection,
-            self._machine,
+            machine,
             self._parties,
             recorded_at=max(now, last + 1),
             now=now,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 
 from attrs import evolve
 
-from lifecycle.domain import Finding, Key, KeyKind, Lead, LeadHistory, Rules, State
+from lifecycle.domain import STATES, Finding, History, Key, KeyKind, Lead, LeadHistory, Rules, State
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
 from lifecycle.store.arrivals import problems_from
-from lifecycle.store.connection import Mode, open_database, reading
+from lifecycle.store.connection import Mode, open_database, reading, reading_on
 from lifecycle.store.knowledge import Knowledge, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
@@ -85,10 +86,10 @@ class LeadReader:
         """
         if as_of is None and as_known_at is None:
             return self._stored(self._find(alias))
-        found, _ = self._known(alias, as_known_at)
-        return found.lead if as_of is None else _at_moment(found, as_micros(as_of))
+        found, history = self._known(alias, as_known_at)
+        return found.lead if as_of is None else _at_moment([found], history, as_micros(as_of))[0]
 
-    @reading
+    @reading_on
     def leads(
         self,
         *,
@@ -101,9 +102,16 @@ class LeadReader:
             return self._stored_leads(state)
         known_at = None if as_known_at is None else as_micros(as_known_at)
         histories = Knowledge(self._working(), known_at).histories()
-        leads = [one for history in histories for one in history.leads]
         at = None if as_of is None else as_micros(as_of)
-        shown = [one.lead if at is None else _at_moment(one, at) for one in leads]
+        shown = [
+            lead
+            for history in histories
+            for lead in (
+                [one.lead for one in history.leads]
+                if at is None
+                else _at_moment(history.leads, history, at)
+            )
+        ]
         there = (lead for lead in shown if lead.events or lead.state != "new")
         return iter(
             sorted(
@@ -140,7 +148,7 @@ class LeadReader:
         """The state a lead was in at a moment; ``new`` before anything happened to it."""
         return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
 
-    @reading
+    @reading_on
     def changes(self, *, after: int = 0) -> Iterator[Change]:
         """The changes of history behind this number, in the order in which they were made.
 
@@ -151,7 +159,7 @@ class LeadReader:
             yield from page
             after = page[-1].number
 
-    @reading
+    @reading_on
     def refusals(self) -> Iterator[HistoryEntry]:
         """Every refusal that stands, by lead and then in order."""
         rows = self._connection.execute(
@@ -211,11 +219,10 @@ class LeadReader:
     @reading
     def states(self) -> dict[State, int]:
         """How many leads are in each state."""
-        rows = self._connection.execute(
-            "SELECT state_name.name, count(*) FROM lead JOIN state_name ON state_name.id = state"
-            " GROUP BY state ORDER BY state"
-        )
-        return dict(rows.fetchall())
+        sums = ", ".join(f"total(state = {number})" for number in range(len(STATES)))
+        found = self._connection.execute(f"SELECT {sums} FROM lead").fetchone()
+        counts = zip(STATES, map(int, found), strict=True)
+        return {state: count for state, count in counts if count}
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -307,15 +314,15 @@ class LeadReader:
         )
         return [Change(row[-2], row[-1], self._entry(row[:-2])) for row in rows]
 
-    def _known(self, alias: str, as_known_at: Moment | None) -> tuple[LeadHistory, int | None]:
-        """The lead of this name as it was known at a moment."""
+    def _known(self, alias: str, as_known_at: Moment | None) -> tuple[LeadHistory, History]:
+        """The lead of this name as it was known at a moment, and the history it is part of."""
         at = None if as_known_at is None else as_micros(as_known_at)
         knowledge = Knowledge(self._working(), at)
         for key in _possible_keys(alias):
             history = knowledge.history_of(key)
             found = [one for one in history.leads if key in one.lead.keys]
             if len(found) == 1:
-                return found[0], at
+                return found[0], history
             if found:
                 raise AmbiguousLeadError(alias, [one.lead.lead_id for one in found[:_MANY]])
         raise UnknownLeadError(alias, "" if at is None else " (at that moment)")
@@ -361,18 +368,22 @@ def _possible_keys(alias: str) -> list[Key]:
     return keys
 
 
-def _at_moment(found: LeadHistory, at: int) -> Lead:
-    """The lead as it was at a moment, by what is known: state and holder from its last step."""
-    moves = [row for row in found.rows if row.at <= at and not row.refused]
-    refused = [row for row in found.rows if row.at <= at and row.refused]
-    last = moves[-1] if moves else None
+def _at_moment(leads: Iterable[LeadHistory], history: History, at: int) -> list[Lead]:
+    """The leads as they were at a moment, by what is known: state and holder from the last step."""
+    events = Counter(fate.lead_id for fate in history.fates.values() if fate.position[0] <= at)
+    return [_lead_at_moment(found, events[found.lead.lead_id], at) for found in leads]
+
+
+def _lead_at_moment(found: LeadHistory, events: int, at: int) -> Lead:
+    rows = [row for row in found.rows if row.at <= at]
+    last = next((row for row in reversed(rows) if not row.refused), None)
     deleted_at = found.lead.contact_deleted_at
     return evolve(
         found.lead,
         state=last.target if last else "new",
         since=last.at if last else None,
         holder=last.holder if last else None,
-        events=len({row.event_id for row in moves + refused}),
-        refusals=len(refused),
+        events=events,
+        refusals=sum(row.refused for row in rows),
         contact_deleted_at=deleted_at if deleted_at is not None and deleted_at <= at else None,
     )

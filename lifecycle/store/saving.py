@@ -121,9 +121,13 @@ class Folding:
 
 @define
 class _Before:
-    """The current rows that a fold may make untrue: what it does not say again is superseded."""
+    """The current rows that a fold may make untrue: what it does not say again is superseded.
+
+    ``additions`` is what it says and they do not.
+    """
 
     rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = field(factory=dict)
+    additions: list[tuple[Any, ...]] = field(factory=list)
     findings: dict[tuple[str, int | None, str], list[tuple[int, int | None, int | None]]] = field(
         factory=lambda: defaultdict(list)
     )
@@ -157,7 +161,7 @@ class Save:
         self._number_leads(folding, pks, set())
         self._save_subject(folding, subject)
         self._save_leads(folding, subject, pks, before)
-        self._supersede(before)
+        self._replace(before)
         self._removed_leads.update(set(refolded) - set(pks.values()))
 
     def whole(self, foldings: list[Folding], homes: Mapping[int, int], subjects: list[int]) -> None:
@@ -175,7 +179,7 @@ class Save:
             self._number_leads(folding, pks, taken)
             self._save_subject(folding, subject)
             self._save_leads(folding, subject, pks, before)
-        self._supersede(before)
+        self._replace(before)
         self._remove_unused_keys(foldings, subjects)
         self._removed_leads.update(set(homes) - taken)
         self._removed_subjects.update(free)
@@ -418,16 +422,13 @@ class Save:
 
     def _save_row(self, row: HistoryRow, seq: int, lead: int, before: _Before) -> None:
         content = history_content(row, self._parties)
-        was = before.rows.pop((seq, row.step), None)
-        if was is not None and was[2] == content:
-            if was[1] != lead:
-                self._pending[_MOVE_HISTORY].append((lead, was[0]))
+        was = before.rows.get((seq, row.step))
+        if was is None or was[2] != content:
+            before.additions.append((lead, seq, row.step, self._recorded_at, *content))
             return
-        if was is not None:
-            self._supersede_row(was[0])
-        self._change += 1
-        added = (self._change, lead, seq, row.step, self._recorded_at, *content)
-        self._pending[_ADD_HISTORY].append(added)
+        del before.rows[seq, row.step]
+        if was[1] != lead:
+            self._pending[_MOVE_HISTORY].append((lead, was[0]))
 
     def _save_finding(
         self,
@@ -464,17 +465,18 @@ class Save:
         ).fetchone()
         return int(row[0])
 
-    def _supersede(self, before: _Before) -> None:
-        """What was current and is not said any more."""
+    def _replace(self, before: _Before) -> None:
+        """Supersede what was current and is not said any more; then add what is said instead."""
         for number, _, _ in before.rows.values():
-            self._supersede_row(number)
+            self._change += 1
+            superseded = (self._recorded_at, self._change, number)
+            self._pending[_SUPERSEDE_HISTORY].append(superseded)
+        for added in before.additions:
+            self._change += 1
+            self._pending[_ADD_HISTORY].append((self._change, *added))
         for were in before.findings.values():
             for number, _, _ in were:
                 self._pending[_SUPERSEDE_FINDING].append((self._recorded_at, number))
-
-    def _supersede_row(self, number: int) -> None:
-        self._change += 1
-        self._pending[_SUPERSEDE_HISTORY].append((self._recorded_at, self._change, number))
 
     def _settle_conflict(self, seq: int) -> None:
         """One finding for each other content that is known under an event's id."""

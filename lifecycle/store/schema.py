@@ -14,7 +14,6 @@ from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Verdicts
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
-PAGE_SIZE: Final = 16384
 OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 
 migrations: Final = Migrations("lifecycle")

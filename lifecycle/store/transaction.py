@@ -120,7 +120,7 @@ class Transaction:
                 groups.components.link((arrival.event.lead_keys[0], key))
                 if lead is not None:
                     groups.components.link((lead, key))
-                    groups.leads.add(lead)
+                    groups.names[lead].add(key)
         return groups
 
     def _needs_whole(
@@ -170,11 +170,10 @@ class Transaction:
         """Load each lead that is named, or its events where one arrived before its last."""
         refolded: list[int] = []
         first = groups.first_positions(folding.arrivals.values())
-        keys = groups.keys()
         for group, pks in groups.known().items():
             stored = self._working.lead(min(pks))
             if len(pks) == 1 and (stored.track.position or ()) < first[group]:
-                stored.track.pieces = [keys[group]]
+                stored.track.pieces = [groups.names[stored.pk]]
                 folding.leads[group] = stored
                 folding.part.tracks[group] = stored.track
                 continue
@@ -229,11 +228,11 @@ class Transaction:
 
 
 class _Groups:
-    """The leads that arrivals name: by their keys, and by the leads in the store that have them."""
+    """The leads that arrivals name, and those in the store that have these keys (``names``)."""
 
     def __init__(self) -> None:
         self.components: Components[Key | int] = Components()
-        self.leads: set[int] = set()
+        self.names: dict[int, set[Key]] = defaultdict(set)
 
     def of(self, arrivals: Iterable[Arrival]) -> dict[str, Group]:
         """The group of each arrival with lead keys, by event id."""
@@ -246,17 +245,9 @@ class _Groups:
     def known(self) -> dict[Group, set[int]]:
         """The leads in the store, by group."""
         known: dict[Group, set[int]] = defaultdict(set)
-        for lead in self.leads:
+        for lead in self.names:
             known[self.components.find(lead)].add(lead)
         return known
-
-    def keys(self) -> dict[Group, set[Key]]:
-        """The lead keys that arrivals name, by group."""
-        keys: dict[Group, set[Key]] = defaultdict(set)
-        for node in self.components:
-            if isinstance(node, Key):
-                keys[self.components.find(node)].add(node)
-        return keys
 
     def first_positions(self, arrivals: Iterable[Arrival]) -> dict[Group, Position]:
         """The position of the first arrival with lead keys, by group."""
