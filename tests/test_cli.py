@@ -77,7 +77,7 @@ def test_apply_prints_an_outcome_for_each_message(path, lifecycle):
 
 def test_leads_are_listed(replayed, lifecycle):
     text = printed(lifecycle("leads", replayed))
-    assert "crmleadid:1 accepted 2026-03-01T10:03:00Z" in text
+    assert "crmleadid:1 accepted 2026-03-01 10:03:00 ada.example.com 5 1" in text
     only = loaded(lifecycle("leads", replayed, "--state", "sent", "--format", "json"))
     assert [one["lead_id"] for one in only] == ["crmleadid:2"]
     assert lifecycle("leads", replayed, "--state", "retracted").stderr == "no leads\n"
@@ -169,7 +169,7 @@ def test_audit_lists_refusals_and_says_so_with_its_status(replayed, path, lifecy
         "assign",
         "guard",
     )
-    assert "by_holder_or_owner: by https://eve" in printed(lifecycle("audit", replayed), 1)
+    assert "by_holder_or_owner: by eve.example" in printed(lifecycle("audit", replayed), 1)
     LeadStore(path.with_name("other.db")).close()
     clean = lifecycle("audit", path.with_name("other.db"))
     assert (clean.exit_code, clean.stderr) == (0, "no refusals\n")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -24,6 +25,9 @@ TABLE_ROWS: Final = 200
 #: How wide a table may be where nobody watches.
 _PIPE_WIDTH: Final = 200
 _UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_NARROW: Final = ("lead_id", "at", "since", "state", "trigger", "from", "to", "verdict", "kind")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -43,7 +47,7 @@ def _escape(char: str) -> str:
 
 def console(*, err: bool = False) -> Console:
     """Where to print what is for people."""
-    from rich.console import Console  # noqa: PLC0415 - half of the start-up time
+    from rich.console import Console  # noqa: PLC0415 - only where something is printed for people
 
     found = Console(stderr=err, highlight=False, soft_wrap=False)
     if not found.is_terminal:
@@ -124,13 +128,26 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         numeric = isinstance(shown[0].get(name), int)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(
+            name.replace("_", " "),
+            justify=justify,
+            overflow="fold",
+            no_wrap=numeric or name in _NARROW,
+        )
     for row in shown:
-        table.add_row(*(Text(clean(_words(row.get(name)))) for name in columns))
+        table.add_row(*(Text(clean(short(_words(row.get(name))))) for name in columns))
     console().print(table)
     more = sum(1 for _ in rows)
     if more:
         click.echo(f"... and {more:,} more; --format csv, json or jsonl prints all", err=True)
+
+
+def short(text: str) -> str:
+    """A text for a table: URIs without what all of the network have in common, times in words."""
+    if _TIME.fullmatch(text):
+        return text.replace("T", " ").removesuffix("Z")
+    return _COMMON.sub("", text)
 
 
 def _words(value: Any) -> str:

@@ -16,7 +16,7 @@ from lifecycle.store import LeadReader, lead_dict
 
 _LEAD_COLUMNS = ("lead_id", "state", "since", "holder", "events", "refusals")
 _HISTORY_COLUMNS = ("seq", "at", "trigger", "from", "to", "verdict", "by", "reason")
-_CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "from", "to", "verdict", "by")
+_CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "to", "verdict")
 
 
 @click.command()

@@ -1,22 +1,22 @@
 """A lead and its history as a timeline for people.
 
 A filled dot is a step that a message states, a ring one that a date implies, a cross an attempt
-that was refused; what is not true any more is struck out, with the time since when.
+that was refused; what is not true any more is struck out, and says how long it was thought true.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from lifecycle.cli.output import clean, console
+from lifecycle.cli.output import clean, console, short
 from lifecycle.messages import format_time
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from lifecycle.domain import Lead, Party
+    from lifecycle.domain import Lead
     from lifecycle.store import FindingEntry, HistoryEntry
 
 _STATE_STYLE: Final = {
@@ -65,7 +65,7 @@ def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
     console().print(_timeline(entries, superseded=superseded))
 
 
-def _timeline(entries: Iterable[HistoryEntry], *, superseded: bool) -> Table:
+def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -76,8 +76,7 @@ def _timeline(entries: Iterable[HistoryEntry], *, superseded: bool) -> Table:
     table.add_column("state", no_wrap=True)
     table.add_column("who", overflow="fold")
     table.add_column("why", overflow="fold")
-    if superseded:
-        table.add_column("known", no_wrap=True)
+    first = min(entry.recorded_at for entry in entries)
     for entry in entries:
         row = entry.row
         old = "strike dim" if entry.superseded_at is not None else ""
@@ -86,10 +85,10 @@ def _timeline(entries: Iterable[HistoryEntry], *, superseded: bool) -> Table:
             Text.assemble(_mark(entry), " ", (row.trigger, old)),
             Text(style=old) + _states(entry),
             Text(clean(_who(entry)), style=old),
-            Text(clean(_why(entry)), style="red" if row.refused and not old else old),
+            Text(clean(short(_why(entry))), style="red" if row.refused and not old else old),
         ]
-        if superseded:
-            cells.append(Text(_known(entry), style="dim"))
+        if superseded and (old or entry.recorded_at > first):
+            cells[-1].append(_known(entry, cells[-1].plain), style="not strike dim")
         table.add_row(*cells)
     return table
 
@@ -130,23 +129,18 @@ def _why(entry: HistoryEntry) -> str:
 def _who(entry: HistoryEntry) -> str:
     """Who did it, and who has the lead since, where that is somebody else."""
     row = entry.row
-    actor = _short(row.by) if row.by else ""
+    actor = short(str(row.by)) if row.by else ""
     if row.refused or row.holder is None or row.holder == row.by:
         return actor
-    return f"{actor} → {_short(row.holder)}".strip()
+    return f"{actor} → {short(str(row.holder))}".strip()
 
 
-def _short(party: Party) -> str:
-    """A party without what all URIs of the network have in common."""
-    text = str(party).removeprefix("https://").removeprefix("http://")
-    return text.removesuffix("#me").removesuffix("/profile/card")
-
-
-def _known(entry: HistoryEntry) -> str:
-    since = f"since {_time(entry.recorded_at)}"
-    if entry.superseded_at is None:
-        return since
-    return f"{since}\nuntil {_time(entry.superseded_at)}"
+def _known(entry: HistoryEntry, before: str) -> str:
+    """Since when the store says so, or until when it did, on a line of its own."""
+    known = f"known since {_second(entry.recorded_at)}"
+    if entry.superseded_at is not None:
+        known += f" until {_second(entry.superseded_at)}"
+    return f"\n{known}" if before else known
 
 
 def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
@@ -170,4 +164,8 @@ def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
 
 
 def _time(micros: int) -> str:
-    return format_time(micros).replace("T", " ").removesuffix("Z")
+    return short(format_time(micros))
+
+
+def _second(micros: int) -> str:
+    return _time(micros).partition(".")[0]

@@ -124,7 +124,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.progress import (  # noqa: PLC0415 - half of the start-up time
+    from rich.progress import (  # noqa: PLC0415 - only where a person watches
         BarColumn,
         DownloadColumn,
         TextColumn,
@@ -155,7 +155,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
 def _print_summary(summary: Summary, store: LeadStore) -> None:
     """What came of a run, for people."""
-    from rich.table import Table  # noqa: PLC0415 - half of the start-up time
+    from rich.table import Table  # noqa: PLC0415 - only where a person watches
 
     table = Table.grid(padding=(0, 2))
     table.add_column()

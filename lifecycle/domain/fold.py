@@ -188,7 +188,8 @@ class Track:
             linked[0].update(event.lead_keys)
             return
         if linked:
-            self._find("merged", event, " = ".join(min(piece).lead_id for piece in linked))
+            names = sorted(min(piece.intersection(event.lead_keys)).lead_id for piece in linked)
+            self._find("merged", event, " = ".join(names))
         self.pieces = [piece for piece in self.pieces if piece not in linked]
         self.pieces.append(set(event.lead_keys).union(*linked))
 

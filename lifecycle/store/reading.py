@@ -30,11 +30,14 @@ from lifecycle.store.working import WorkingSet
 _PAGE: Final = 1000
 _MANY: Final = 100
 _HISTORY: Final = (
-    "SELECT lead.lead_id, event.id, history.step, history.recorded_at, history.superseded_at,"
-    f" event.late, {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
+    "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, history.step,"
+    " history.recorded_at, history.superseded_at, event.late,"
+    f" {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
 )
 _HISTORY_FROM: Final = (
-    " FROM history JOIN event ON event.seq = history.event JOIN lead ON lead.id = history.lead"
+    " FROM history JOIN event ON event.seq = history.event"
+    " LEFT JOIN lead ON lead.id = history.lead"
+    " LEFT JOIN former_lead ON former_lead.id = history.lead"
 )
 _IN_ORDER: Final = " ORDER BY event.time, event.trigger, event.id, history.step, history.id"
 

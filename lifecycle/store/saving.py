@@ -326,6 +326,9 @@ class Save:
     def _remove_leads(self) -> None:
         """Leads that turned out to be others: what was known of them goes to those."""
         for lead in sorted(self._removed_leads):
+            self._connection.execute(
+                "INSERT INTO former_lead SELECT id, lead_id FROM lead WHERE id = ?", (lead,)
+            )
             self._connection.execute("DELETE FROM lead WHERE id = ?", (lead,))
             for table in ("history", "finding"):
                 self._connection.execute(

@@ -72,6 +72,8 @@ _TABLES: Final = (
         contact_only INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX lead_subject ON lead (subject)",
+    # Leads that turned out to be none: what was recorded of them keeps their name.
+    "CREATE TABLE former_lead (id INTEGER PRIMARY KEY, lead_id TEXT NOT NULL) STRICT",
     """CREATE TABLE key (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL CHECK (kind IN ('contact', 'lead')),
@@ -222,14 +224,17 @@ _VIEWS: Final = (
             AS contact_deleted_at
     FROM lead""",
     f"""CREATE VIEW lead_history AS SELECT
-        lead.lead_id, {_time("history.at")} AS at, {_name("trigger", "history.trigger")} AS trigger,
+        coalesce(lead.lead_id, former_lead.lead_id) AS lead_id,
+        {_time("history.at")} AS at, {_name("trigger", "history.trigger")} AS trigger,
         {_name("state", "history.source")} AS "from", {_name("state", "history.target")} AS "to",
         {_name("verdict", "history.verdict")} AS verdict, {_party("history.by")} AS "by",
         {_party("history.holder")} AS holder, coalesce(history.refusal, history.reason) AS reason,
         event.id AS event_id, {_time("history.recorded_at")} AS recorded_at,
         {_time("history.superseded_at")} AS superseded_at
-    FROM history JOIN lead ON lead.id = history.lead JOIN event ON event.seq = history.event
-    ORDER BY lead.lead_id, event.time, event.trigger, event.id, history.step, history.id""",
+    FROM history JOIN event ON event.seq = history.event
+        LEFT JOIN lead ON lead.id = history.lead
+        LEFT JOIN former_lead ON former_lead.id = history.lead
+    ORDER BY 1, event.time, event.trigger, event.id, history.step, history.id""",
     f"""CREATE VIEW finding_list AS SELECT
         finding.severity, finding.code, lead.lead_id, event.id AS event_id, finding.detail,
         {_time("finding.recorded_at")} AS recorded_at,
