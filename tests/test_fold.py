@@ -125,6 +125,22 @@ OFFER = {"owner": ORG, "sender": FEED, "recipient": BOB}
         ([lead("retract", "10:00", snapshot=OFFER)], ORG),
         ([lead("retract", "10:00", snapshot={"sender": FEED})], FEED),
         ([lead("assign", "10:00", recipient=ADA), lead("assign", "10:01")], ADA),
+        (
+            [
+                lead("add", "10:00", snapshot=OFFER),
+                lead("assign", "10:01", recipient=ADA),
+                lead("accept", "10:02"),
+            ],
+            ADA,
+        ),
+        (
+            [
+                lead("add", "10:00", snapshot=OFFER),
+                lead("reject", "10:01"),
+                lead("add", "10:02", recipient=ADA),
+            ],
+            ADA,
+        ),
         ([lead("update", "10:00", snapshot=OFFER)], None),
     ],
 )
@@ -138,6 +154,7 @@ def test_the_holder_is_whom_the_last_step_names(messages, holder):
     [
         (lead("add", "10:00", snapshot=OFFER), FEED),
         (lead("accept", "10:00", snapshot=OFFER), BOB),
+        (lead("accept", "10:00"), None),
         (lead("reject", "10:00", snapshot=OFFER), BOB),
         (lead("reject", "10:00", agent=ADA, snapshot=OFFER), ADA),
         (lead("retract", "10:00", agent=ORG, participant=ADA), ORG),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import signal
 import subprocess
@@ -107,6 +108,8 @@ def test_a_last_line_without_an_end_is_read_and_read_again(path, write_log):
     log.write_text(whole + "\n")
     summary, _ = run(path, log)
     assert (summary["read"], summary["quarantined"], summary["resumed_from"]) == (1, 0, 2)
+    with LeadStore(path) as store:
+        assert store.quarantine() == []
 
 
 def test_line_ends_blank_lines_and_a_byte_order_mark_do_not_matter(path, write_log):
@@ -147,6 +150,38 @@ def test_a_packed_log_that_is_damaged_is_an_error(path, tmp_path):
         replay(store, [tmp_path / "log.gz"])
 
 
+def test_a_packed_log_that_was_damaged_and_is_mended_is_read_from_the_start(path, tmp_path):
+    lines = b"".join(json.dumps(message).encode() + b"\n" for message in story(1))
+    good = gzip.compress(lines, compresslevel=0)
+    bad = bytearray(good)
+    bad[len(bad) // 2] ^= 1
+    packed = tmp_path / "log.gz"
+    packed.write_bytes(bad)
+    with LeadStore(path) as store, pytest.raises(InputError, match=r"gzip file is damaged"):
+        replay(store, [packed], batch=50)
+    packed.write_bytes(good)
+    summary, _ = run(path, packed)
+    assert (summary["resumed_from"], summary["read"]) == (0, 240)
+
+
+def test_a_rotated_log_that_begins_as_before_is_read_from_the_beginning(path, write_log):
+    first, *rest = story(1)
+    log = write_log([first])
+    run(path, log)
+    with log.open("a") as more:
+        more.writelines(json.dumps(message) + "\n" for message in rest[:5])
+    run(path, log)
+    summary, _ = run(path, write_log([first, *story(2)[:50]]))
+    assert (summary["resumed_from"], summary["read"]) == (0, 51)
+
+
+def test_a_pipe_is_read_as_a_stream(path, write_log):
+    log = write_log(story(1))
+    command = f"gzip -c {log} | {sys.executable} -m lifecycle replay {path} /dev/stdin --json"
+    done = subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602
+    assert json.loads(done.stdout)["read"] == 240
+
+
 @pytest.mark.parametrize("name", ["none.jsonl", "."])
 def test_a_log_that_cannot_be_read_is_an_error(name, store, tmp_path):
     with pytest.raises(InputError, match=r"No such file|is a directory"):
@@ -156,7 +191,7 @@ def test_a_log_that_cannot_be_read_is_an_error(name, store, tmp_path):
 def test_standard_input_has_no_cursor(path, write_log):
     for duplicates in (0, 240):
         with LeadStore(path) as store, write_log(story(1)).open("rb") as file:
-            summary = replay(store, [Log("-", file, None)])
+            summary = replay(store, [Log("-", file, stream=True)])
         assert (summary.read, summary.duplicate, summary.resumed_from) == (240, duplicates, 0)
 
 
@@ -264,12 +299,17 @@ def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path,
     assert resumed > 25
 
 
+def uncovered():
+    """The environment without coverage, whose tracer swallows an interruption now and then."""
+    return {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+
+
 def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     log = write_log(
         [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(30_000)]
     )
     command = [sys.executable, "-m", "lifecycle", "replay", path, log, "--batch", "50", "--json"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=uncovered())
     wal = path.with_name("leads.db-wal")
     while not (wal.exists() and wal.stat().st_size > 2_000_000):
         assert process.poll() is None

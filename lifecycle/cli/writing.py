@@ -13,21 +13,17 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import clean, console
 from lifecycle.domain import Rules
-from lifecycle.replay import BATCH, Log, Progress, Summary
+from lifecycle.replay import BATCH, STANDARD_INPUT, Log, Progress, Summary, check_readable
 from lifecycle.replay import replay as replay_logs
 from lifecycle.store import LeadStore, Place
-
-_STANDARD_INPUT = "-"
 
 
 def _rules(path: Path | None) -> Rules | None:
     return None if path is None else Rules.from_toml(path)
 
 
-def _log(path: Path) -> Log:
-    if str(path) == _STANDARD_INPUT:
-        return Log(_STANDARD_INPUT, sys.stdin.buffer, None)
-    return Log.open(path)
+def _log(path: Path) -> Path | Log:
+    return Log.standard_input() if str(path) == STANDARD_INPUT else path
 
 
 @click.command()
@@ -57,13 +53,17 @@ def replay(
     A LOG has one message a line; it may be packed with gzip, and `-` is standard input. A run that
     was interrupted goes on where it was.
     """
+    if [str(path) for path in logs].count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read only once")
     rules = _rules(rules_path)
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(_log(path)) for path in logs]
-        store = stack.enter_context(LeadStore(database, rules=rules))
+    for path in logs:
+        if str(path) != STANDARD_INPUT:
+            check_readable(path)
+    with LeadStore(database, rules=rules) as store:
         store.relax()
         with _progress() as tell:
-            summary = replay_logs(store, opened, batch=batch, restart=restart, tell=tell)
+            sources = [_log(path) for path in logs]
+            summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
         if as_json:
             click.echo(json.dumps(summary.as_dict()))
         else:
@@ -72,7 +72,7 @@ def replay(
 
 @click.command()
 @options.database
-@click.argument("file", metavar="[FILE]", type=options.PATH, default=_STANDARD_INPUT)
+@click.argument("file", metavar="[FILE]", type=options.PATH, default=STANDARD_INPUT)
 @options.rules_file
 @click.option(
     "--received-at",
@@ -86,7 +86,9 @@ def apply(database: Path, file: Path, rules_path: Path | None, received_at: int 
     FILE has one message a line; without it they come from standard input.
     """
     rules = _rules(rules_path)
-    with _log(file) as log, LeadStore(database, rules=rules) as store:
+    source = _log(file)
+    log = Log.open(source) if isinstance(source, Path) else source
+    with log, LeadStore(database, rules=rules) as store:
         for line in log.lines():
             readings = [(one, Place()) for one in line.readings(received_at)]
             for outcome in store.take(readings) if readings else ():

@@ -27,7 +27,7 @@ from lifecycle.domain.history import (
     Severity,
     Verdicts,
 )
-from lifecycle.domain.key import Components, Key, KeyKind, make_key
+from lifecycle.domain.key import Components, Key, KeyKind, is_mask, make_key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
 from lifecycle.domain.rules import Edge, Rules
@@ -85,6 +85,7 @@ __all__ = [
     "guard",
     "guard_names",
     "hubs",
+    "is_mask",
     "lead_groups",
     "machine_for",
     "make_key",

@@ -31,20 +31,26 @@ class Party:
         return self.id or self.name or ""
 
     def matches(self, other: Party) -> bool:
-        """True when the two are the same: False when there is nothing to compare."""
-        if self.id is not None and other.id is not None:
+        """True when the two are the same; False when there is nothing to compare."""
+        return self._same(other) is True
+
+    def contradicts(self, other: Party) -> bool:
+        """True when the two cannot be the same; False when there is nothing to compare."""
+        return self._same(other) is False
+
+    def _same(self, other: Party) -> bool | None:
+        """Whether they are the same, by ids of the same sort, else by names; None: who knows."""
+        if self.id is not None and other.id is not None and _sort(self.id) == _sort(other.id):
             return self.id == other.id
         if self.name is not None and other.name is not None:
             return self.name.casefold() == other.name.casefold()
-        return False
+        return None
 
-    def contradicts(self, other: Party) -> bool:
-        """True when the two cannot be the same: False when there is nothing to compare."""
-        if self.id is not None and other.id is not None:
-            return self.id != other.id
-        if self.name is not None and other.name is not None:
-            return self.name.casefold() != other.name.casefold()
-        return False
+
+def _sort(party_id: str) -> str:
+    """What an id is: a web address, another URI, an identifier of some scheme."""
+    scheme, colon, _ = party_id.partition(":")
+    return "http" if scheme == "https" else scheme if colon else ""
 
 
 @frozen

@@ -295,25 +295,24 @@ def _actor(lead: Lead, event: LeadEvent) -> Party | None:
     """Who did it, as the message says (design.md section 3, Parties)."""
     if event.agent is not None:
         return event.agent
-    recipient = event.snapshot.recipient or lead.recipient
     match event.trigger:
         case "send":
             return event.snapshot.sender or lead.sender
         case "accept":
-            return event.recipient or recipient
+            return event.recipient or event.snapshot.recipient
         case "reject" | "receive":
-            return recipient
+            return event.snapshot.recipient
         case _:
             return None
 
 
 def _holder_after(trigger: Trigger, lead: Lead, event: LeadEvent, by: Party | None) -> Party | None:
-    """Who has the lead after this step; None: it stays where it was."""
+    """Who has the lead after this step; None: the message names nobody, and it stays."""
     match trigger:
         case "send":
-            return lead.recipient or event.recipient
+            return event.snapshot.recipient or event.recipient
         case "assign":
-            return event.recipient or lead.recipient
+            return event.recipient or event.snapshot.recipient
         case "accept":
             return by
         case "reject":
@@ -358,11 +357,13 @@ class SubjectFold:
             track = self.tracks.get(group)
             if track is None:
                 track = self.tracks[group] = Track(_new_lead(event))
-            deleted = self.deletion is not None and self.deletion < event.position
-            verdict = track.take(self.machine, event, deleted=deleted)
+            verdict = track.take(self.machine, event, deleted=self._deleted_before(event))
             if ambiguous:
                 track.findings.append(Finding("ambiguous_lead", event.id))
             self.fates[event.id] = (event, verdict, group)
+
+    def _deleted_before(self, event: LeadEvent) -> bool:
+        return self.deletion is not None and self.deletion < event.position
 
     def _delete(self, event: LeadEvent) -> None:
         """Mark the subject: its leads keep their state, and refuse what comes later."""
@@ -382,11 +383,12 @@ class SubjectFold:
     def _choose(self, event: LeadEvent) -> tuple[Group, bool]:
         """Narrow the leads down: legal, then held by the party named, then touched last."""
         candidates = list(self.tracks.items())
-        candidates = [
-            one
-            for one in candidates
-            if not isinstance(decide(self.machine, one[1].lead, event), Refusal)
-        ] or candidates
+        if not self._deleted_before(event):
+            candidates = [
+                one
+                for one in candidates
+                if not isinstance(decide(self.machine, one[1].lead, event), Refusal)
+            ] or candidates
         party = _party_named(event)
         candidates = [one for one in candidates if _held_by(one[1].lead, party)] or candidates
         latest = max(one[1].position or (0, 0, "") for one in candidates)[0]

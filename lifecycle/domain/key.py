@@ -36,10 +36,13 @@ class Key(NamedTuple):
 
 
 def make_key(kind: KeyKind, scheme: str, value: str) -> Key | None:
-    """The key, or None for a mask: a value without a letter or digit (``***``) names nobody."""
-    if not any(map(str.isalnum, value)):
-        return None
-    return Key(kind, scheme.lower(), value)
+    """The key, or None for a mask, which names nobody."""
+    return None if is_mask(value) else Key(kind, scheme.lower(), value)
+
+
+def is_mask(value: str) -> bool:
+    """Whether a value has no letter or digit (``***``): it stands for one that is not shown."""
+    return not any(map(str.isalnum, value))
 
 
 class Components(Generic[Node]):

@@ -10,10 +10,12 @@ from lifecycle.messages.decode import (
     read_message,
 )
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, too_large
-from lifecycle.messages.times import Instant, format_time, parse_time
+from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 
 __all__ = [
+    "FIRST",
+    "LAST",
     "MAX_BYTES",
     "MAX_DEPTH",
     "TRIGGER_OF_TOPIC",

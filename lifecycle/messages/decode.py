@@ -30,11 +30,11 @@ from lifecycle.messages.shapes import (
     decimal_text,
     structure,
 )
-from lifecycle.messages.times import Instant, parse_time
+from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
 from lifecycle.messages.wrappers import Envelope, contained, kind_of, unwrap
 
-Message: TypeAlias = "bytes | str | dict[str, Any] | list[Any]"
+Message: TypeAlias = "bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]"
 
 
 @frozen
@@ -95,8 +95,12 @@ def decode(message: Message, *, received_at: int | None = None) -> LeadEvent:
 
 
 def read_message(message: Message, *, received_at: int | None = None) -> Iterator[Reading]:
-    """What this message is; an inbox page or an array yields one reading for each it contains."""
-    raw = message if isinstance(message, bytes) else _as_json(message)
+    """What this message is; an inbox page or an array yields one reading for each it contains.
+
+    Raises:
+        TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
+    """
+    raw = _as_bytes(message)
     try:
         value = parse(raw)
     except MessageError as error:
@@ -110,13 +114,18 @@ def read_message(message: Message, *, received_at: int | None = None) -> Iterato
         yield _read(one, canonical(one), path, received_at)
 
 
-def _as_json(message: Any) -> bytes:
-    if not isinstance(message, str):
-        try:
-            message = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError) as error:
-            return f"not JSON: {error}".encode()
-    return str(message).encode("utf-8", "surrogatepass")
+def _as_bytes(message: Message) -> bytes:
+    if isinstance(message, (bytes, bytearray, memoryview)):
+        return bytes(message)
+    text = message if isinstance(message, str) else _as_json(message)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _as_json(message: Any) -> str:
+    try:
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"a message must be what JSON can say: {error}") from None
 
 
 def _read(value: Any, raw: bytes, path: str, received_at: int | None) -> Reading:
@@ -199,12 +208,9 @@ def _epoch_milliseconds(value: Any) -> Instant:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError
     micros = int(value) * 1000 if isinstance(value, (int, str)) else round(value * 1000)
-    if abs(micros) > _LAST_MICROS:
+    if not FIRST <= micros <= LAST:
         raise ValueError
     return Instant(micros, has_offset=True)
-
-
-_LAST_MICROS = parse_time("9999-12-31T23:59:59.999999Z").micros
 
 
 def _stated_id(envelope: Envelope, problems: list[Problem]) -> str | None:

@@ -7,13 +7,14 @@ message. Extra properties are always allowed. (seeds 000, 001, 002, 004; design.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, Final, NewType, TypeVar
 
 from attrs import fields, frozen
 from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from lifecycle.domain import Party, Problem
+from lifecycle.domain import Party, Problem, is_mask
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
@@ -21,6 +22,8 @@ from lifecycle.messages.wrappers import kind_of
 #: ``(scheme, value)`` pairs.
 Identifiers = NewType("Identifiers", tuple[tuple[str, str], ...])
 Text = NewType("Text", str)
+#: A text that nothing depends on: anything else in its place is passed over.
+Detail = NewType("Detail", str)
 Shape = TypeVar("Shape")
 
 
@@ -32,11 +35,11 @@ class ContactShape:
     sameAs: Identifiers | None = None
     at_id: Text | None = None
     id: Text | None = None
-    name: Text | None = None
-    givenName: Text | None = None
-    familyName: Text | None = None
-    email: Text | None = None
-    telephone: Text | None = None
+    name: Detail | None = None
+    givenName: Detail | None = None
+    familyName: Detail | None = None
+    email: Detail | None = None
+    telephone: Detail | None = None
 
 
 @frozen
@@ -66,8 +69,8 @@ class LeadAction:
     agent: Party | None = None
     recipient: Party | None = None
     participant: Party | None = None
-    reason: Text | None = None
-    comment: Text | None = None
+    reason: Detail | None = None
+    comment: Detail | None = None
     dateSent: Instant | None = None
 
 
@@ -79,8 +82,8 @@ class ContactAction:
     type: Text | None = None
     at_type: Text | None = None
     agent: Party | None = None
-    reason: Text | None = None
-    comment: Text | None = None
+    reason: Detail | None = None
+    comment: Detail | None = None
     dateSent: Instant | None = None
 
 
@@ -138,14 +141,25 @@ def _text(value: Any, _: object) -> str:
     raise _Unexpected("a text", value)
 
 
+def _detail(value: Any, _: object) -> str | None:
+    """A text or a number; of several the first."""
+    first: Any = value[0] if isinstance(value, list) and value else value
+    try:
+        return _text(first, None)
+    except _Unexpected:
+        return None
+
+
 def decimal_text(number: float) -> str:
     """A number as it is written in decimal: 5 and 5.0 are both ``5``."""
-    if isinstance(number, float) and number.is_integer():
-        return str(int(number))
+    if isinstance(number, float):
+        return format(Decimal(repr(number)), "f").removesuffix(".0")
     return str(number)
 
 
-def _instant(value: Any, _: object) -> Instant:
+def _instant(value: Any, _: object) -> Instant | None:
+    if value == "":
+        return None
     if not isinstance(value, str):
         raise _Unexpected("a time", value)
     try:
@@ -157,7 +171,7 @@ def _instant(value: Any, _: object) -> Instant:
 def _party(value: Any, _: object) -> Party | None:
     """A URI, or ``{type, id, name, identifier}`` with any part missing."""
     if isinstance(value, str):
-        return Party(value) if value else None
+        return None if is_mask(value) else Party(value)
     if not isinstance(value, dict):
         raise _Unexpected("a URI or an object", value)
     uri = _optional_text(value, "id") or _optional_text(value, "@id")
@@ -168,7 +182,8 @@ def _party(value: Any, _: object) -> Party | None:
         except _Unexpected as error:
             error.path = f".identifier{error.path}"
             raise
-        uri = min((f"{scheme.lower()}:{text}" for scheme, text in pairs), default=None)
+        named = (f"{scheme.lower()}:{text}" for scheme, text in pairs if not is_mask(text))
+        uri = min(named, default=None)
     return Party(uri, name) if uri or name else None
 
 
@@ -177,7 +192,8 @@ def _optional_text(value: dict[str, Any], name: str) -> str | None:
     if part is None or part == "":
         return None
     try:
-        return _text(part, None)
+        text = _text(part, None)
+        return None if is_mask(text) else text
     except _Unexpected as error:
         error.path = f".{name}"
         raise
@@ -221,6 +237,7 @@ def _key_value(value: Any, path: str) -> str:
 def _converter(*, thorough: bool) -> Converter:
     converter = Converter(detailed_validation=thorough)
     converter.register_structure_hook_func(lambda kind: kind is Text, _text)
+    converter.register_structure_hook_func(lambda kind: kind is Detail, _detail)
     converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
     converter.register_structure_hook(Instant, _instant)
     converter.register_structure_hook(Party, _party)

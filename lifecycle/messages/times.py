@@ -48,7 +48,7 @@ def parse_time(text: str) -> Instant:
     except ValueError as error:
         raise TimeFormatError(f"no such time: {text[:40]!r} ({error})") from None
     micros += int((fraction or "0")[:6].ljust(6, "0")) + (1_000_000 if leap else 0)
-    if not _FIRST <= micros <= _LAST:
+    if not FIRST <= micros <= LAST:
         raise TimeFormatError(f"no such time: {text[:40]!r} (outside the years 1 to 9999)")
     return Instant(micros, offset is not None)
 
@@ -62,5 +62,6 @@ def format_time(micros: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
 
-_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+#: The first and the last moment that a time can name.
+FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from lifecycle.domain import Problem
-from lifecycle.messages.topics import plain_topic, topic_of_type
+from lifecycle.messages.topics import TRIGGER_OF_TOPIC, plain_topic, topic_of_type
 
 _TYPE: Final = ("type", "@type")
 # What belongs to the delivery where a message has no envelope of its own (seed 001). The agent
@@ -59,27 +59,30 @@ def unwrap(value: Any) -> Envelope | Problem:
 
 
 def _unwrap_headers(headers: dict[str, Any], payload: dict[str, Any]) -> Envelope | Problem:
-    if "data" in payload:
-        return _unwrap_object({**headers, **payload})
-    delivery: dict[str, Any] = {name: headers[name] for name in _HEADERS if name in headers}
-    return _unwrap_object({**delivery, **payload})
+    """What the payload states goes before what the headers do."""
+    stated = {name: part for name, part in payload.items() if part is not None}
+    delivery = {name: headers[name] for name in _HEADERS if name in headers}
+    return _unwrap_object(delivery | stated, "payload")
 
 
-def _unwrap_object(value: dict[str, Any]) -> Envelope | Problem:
+def _unwrap_object(value: dict[str, Any], where: str = "") -> Envelope | Problem:
     enveloped = "data" in value
+    path = ".".join(part for part in (where, "data" if enveloped else "") if part)
     data = value["data"] if enveloped else _without_headers(value)
-    if not isinstance(data, dict):
-        return Problem("data", f"expected an object, got {kind_of(data)}")
-    topic = _topic(value.get("topic"), data, "data.type" if enveloped else "type")
+    topic = _topic(value.get("topic"), data, f"{path}.type" if path else "type")
     if isinstance(topic, Problem):
         return topic
+    if topic not in TRIGGER_OF_TOPIC:
+        data = {}
+    elif not isinstance(data, dict):
+        return Problem(path, f"expected an object, got {kind_of(data)}")
     return Envelope(
         topic=topic,
         id=value.get("id"),
         time=value.get("time"),
         timestamp=value.get("timestamp"),
         data=data,
-        path="data" if enveloped else "",
+        path=path,
     )
 
 
@@ -87,17 +90,22 @@ def _without_headers(value: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in value.items() if name not in _HEADERS}
 
 
-def _topic(topic: Any, data: dict[str, Any], type_path: str) -> str | Problem:
+def _topic(topic: Any, data: Any, type_path: str) -> str | Problem:
+    """The topic; where there is none, what the action's type stands for, or says itself."""
     if isinstance(topic, str) and topic:
         return plain_topic(topic)
-    if topic is not None:
+    if topic is not None and topic != "":
         return Problem("topic", f"expected a text, got {kind_of(topic)}")
-    action = next((data[name] for name in _TYPE if name in data), None)
-    found = topic_of_type(action) if isinstance(action, str) else None
-    if found is None:
-        expected = "expected a topic such as realestate/lead#add, or an action type in"
-        return Problem("topic", f"{expected} {type_path}; got neither", "no_topic")
-    return found
+    types = [data[name] for name in _TYPE if name in data] if isinstance(data, dict) else []
+    for action in types:
+        if isinstance(action, str) and (found := topic_of_type(action) or _as_topic(action)):
+            return found
+    expected = "expected a topic such as realestate/lead#add, or an action type in"
+    return Problem("topic", f"{expected} {type_path}; got neither", "no_topic")
+
+
+def _as_topic(action: str) -> str | None:
+    return plain_topic(action) if "#" in action else None
 
 
 def kind_of(value: Any) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import sys
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Final, Self, cast
+from typing import Any, Final, Self
 
 from attrs import frozen
 
 from lifecycle.errors import InputError
 from lifecycle.messages import MAX_BYTES, Reading, Undecodable, read_message, too_large
 
+#: What stands for standard input in the place of a path.
+STANDARD_INPUT: Final = "-"
 #: By so many of its first bytes a log is recognised when it is read again.
 HEAD_SIZE: Final = 4096
 _GZIP: Final = b"\x1f\x8b"
@@ -22,13 +27,14 @@ _CHUNK: Final = 64 * 1024
 
 @frozen
 class Line:
-    """A line of a log, without its end.
+    """A line of a log.
 
     Attributes:
-        raw: Its bytes; of one beyond the limit the first MAX_BYTES.
-        size: How many bytes it has.
+        raw: Its bytes with its end; of one beyond the limit the first MAX_BYTES.
+        size: How many bytes it has, without its end.
         digest: SHA-256 of a line beyond the limit, None for all others.
         end: The offset behind it, in bytes (of a gzip file: unpacked).
+        tail: The last bytes before that offset, by which the place is recognised.
         whole: Whether a line end follows; a last line without one may still be written to.
     """
 
@@ -36,27 +42,44 @@ class Line:
     size: int
     digest: bytes | None
     end: int
+    tail: bytes
     whole: bool
 
     def readings(self, received_at: int | None = None) -> Iterator[Reading]:
         """What the line says: nothing when it is blank, several messages when it is a page."""
         if self.digest is not None:
             yield Undecodable(self.raw, (too_large(self.size),), self.size, self.digest)
-        elif self.raw.strip():
-            yield from read_message(self.raw, received_at=received_at)
+        elif text := self.raw.strip():
+            yield from read_message(text, received_at=received_at)
+
+
+class DamagedLogError(InputError):
+    """A log is damaged: what was read of it since it was opened may be wrong, too."""
 
 
 class Log:
-    """A log that is open for reading; gzip is recognised by its first bytes."""
+    """A log that is open for reading; gzip is recognised by its first bytes.
 
-    def __init__(self, name: str, file: IO[bytes], size: int | None) -> None:
+    ``seekable`` logs have a place that a later run can go on from; streams have not.
+    """
+
+    def __init__(self, name: str, file: BufferedReader, *, stream: bool = False) -> None:
         self.name = name
-        #: How many bytes the file has (packed), None for standard input.
-        self.size = size
+        self.seekable = not stream and file.seekable()
+        #: How many bytes the file has (packed), None for a stream.
+        self.size = os.fstat(file.fileno()).st_size if self.seekable else None
         self._file = file
-        self._lines = file
-        if size is not None and _peek(file) == _GZIP:
-            self._lines = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+        packed = file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+        self._lines: BufferedReader | gzip.GzipFile = (
+            gzip.GzipFile(fileobj=file) if packed else file
+        )
+
+    @classmethod
+    def standard_input(cls) -> Log:
+        """Standard input, as a stream."""
+        found: Any = sys.stdin.buffer
+        file = found if isinstance(found, BufferedReader) else BufferedReader(found)
+        return cls(STANDARD_INPUT, file, stream=True)
 
     @classmethod
     def open(cls, path: Path) -> Log:
@@ -66,9 +89,8 @@ class Log:
             InputError: It cannot be opened.
         """
         try:
-            if path.is_dir():
-                raise InputError(f"{path}: is a directory, expected a log")
-            return cls(str(path.resolve()), path.open("rb"), path.stat().st_size)
+            check_readable(path)
+            return cls(str(path.resolve()), path.open("rb"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -76,20 +98,17 @@ class Log:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._lines.close()
         self._file.close()
 
     @property
     def bytes_read(self) -> int:
         """How far the file was read, in bytes (packed)."""
-        return self._file.tell() if self.size is not None else 0
-
-    def begins_with(self, head_size: int, digest: bytes | None) -> bool:
-        """Whether the log's first bytes have this digest."""
-        with _readable(self.name):
-            self._lines.seek(0)
-            head = self._lines.read(head_size)
-        return len(head) == head_size and head_digest(head) == digest
+        return self._file.tell() if self.seekable else 0
 
     def head(self) -> tuple[int, bytes]:
         """The size and the digest of the log's beginning, by which it is recognised; go there."""
@@ -97,17 +116,14 @@ class Log:
             self._lines.seek(0)
             head = self._lines.read(HEAD_SIZE)
             self._lines.seek(0)
-        return len(head), head_digest(head)
+        return len(head), digest_of(head)
 
-    def start_at(self, offset: int) -> bool:
-        """Go to this offset; False, and back to the beginning, when the log is shorter."""
+    def has(self, offset: int, size: int, digest: bytes | None) -> bool:
+        """Whether these bytes have this digest; go behind them."""
         with _readable(self.name):
-            found = self._lines.seek(offset)
-            if self._lines is self._file and self.size is not None:
-                found = min(found, self.size)
-            if found < offset:
-                self._lines.seek(0)
-        return found >= offset
+            self._lines.seek(offset)
+            found = self._lines.read(size)
+        return len(found) == size and digest_of(found) == digest
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The lines from here on; ``offset`` is that of here.
@@ -127,34 +143,41 @@ class Log:
         raw = self._lines.readline(MAX_BYTES + 2)
         if not raw:
             return None
-        if raw.endswith(b"\n") or len(raw) < MAX_BYTES + 2:
-            text = raw.rstrip(b"\r\n")
-            if len(text) <= MAX_BYTES:
-                return Line(text, len(text), None, offset + len(raw), raw.endswith(b"\n"))
+        size = len(raw.rstrip(b"\r\n"))
+        if size <= MAX_BYTES and (raw.endswith(b"\n") or len(raw) < MAX_BYTES + 2):
+            return Line(raw, size, None, offset + len(raw), raw, raw.endswith(b"\n"))
         return self._long_line(raw, offset)
 
     def _long_line(self, start: bytes, offset: int) -> Line:
         """A line beyond the limit: read on to its end, and keep only its digest."""
-        digest, size, part = hashlib.sha256(), 0, start
-        while True:
+        digest, size, part, tail = hashlib.sha256(), 0, start, start
+        while part:
+            tail = part
             digest.update(part)
             size += len(part)
-            if part.endswith(b"\n") or not part:
-                break
-            part = self._lines.readline(_CHUNK)
-        whole = bool(part)
-        return Line(start[:MAX_BYTES], size - whole, digest.digest(), offset + size, whole)
+            part = b"" if part.endswith(b"\n") else self._lines.readline(_CHUNK)
+        whole = tail.endswith(b"\n")
+        return Line(start[:MAX_BYTES], size - whole, digest.digest(), offset + size, tail, whole)
 
 
-def head_digest(head: bytes) -> bytes:
-    """What a log is recognised by: SHA-256 of its first bytes."""
-    return hashlib.sha256(head).digest()
+def check_readable(path: Path) -> None:
+    """Check that a log can be opened, without reading of it.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, expected a log")
+    try:
+        if path.is_file() or not path.exists():
+            path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _peek(file: IO[bytes]) -> bytes:
-    start = file.read(len(_GZIP))
-    file.seek(0)
-    return start
+def digest_of(part: bytes) -> bytes:
+    """What a part of a log is recognised by: SHA-256."""
+    return hashlib.sha256(part).digest()
 
 
 class _readable:  # noqa: N801 - reads like a statement
@@ -171,6 +194,6 @@ class _readable:  # noqa: N801 - reads like a statement
             case EOFError():
                 raise InputError(f"{self._name}: the gzip file is cut short") from None
             case gzip.BadGzipFile() | zlib.error():
-                raise InputError(f"{self._name}: the gzip file is damaged ({error})") from None
+                raise DamagedLogError(f"{self._name}: the gzip file is damaged ({error})") from None
             case OSError():
                 raise InputError(f"{self._name}: cannot be read: {error.strerror}") from None

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from lifecycle.errors import InputError
 from lifecycle.messages import Reading
-from lifecycle.replay.log import Line, Log
+from lifecycle.replay.log import DamagedLogError, Line, Log, check_readable, digest_of
 from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place
 
 #: A batch ends with so many messages, or so many bytes of them.
@@ -102,10 +102,13 @@ def replay(
         StoreError: The store cannot be written; earlier batches are in it.
     """
     started = time.monotonic()
-    opened = [log if isinstance(log, Log) else Log.open(log) for log in logs]
+    sources = list(logs)
+    for source in sources:
+        if isinstance(source, Path):
+            check_readable(source)
     run = _Run(store, batch=batch, restart=restart, tell=tell)
-    for log in opened:
-        with log:
+    for source in sources:
+        with Log.open(source) if isinstance(source, Path) else source as log:
             run.read(log)
     return run.summary(time.monotonic() - started)
 
@@ -133,31 +136,42 @@ class _Run:
 
     def read(self, log: Log) -> None:
         """Read one log to its end."""
-        cursor = None if log.size is None else self._start(log)
+        cursor = self._start(log) if log.seekable else None
         batch = _Batch(self._number, cursor)
         try:
             for line in log.lines(cursor.byte_offset if cursor else 0):
                 batch.add(line)
                 if len(batch.messages) >= self._batch or batch.size >= _BATCH_BYTES:
                     self._take(batch, log)
+        except DamagedLogError:
+            # What its checksum does not vouch for may be wrong: mended, it is read from the start.
+            if cursor is not None:
+                self._store.take([], Cursor(cursor.log))
+            raise
         except InputError:
             self._take(batch, log)
             raise
         self._take(batch, log)
 
     def _start(self, log: Log) -> Cursor:
-        """Where to begin: behind what is in the store, if it is the same log."""
+        """Where to begin: behind what is in the store, if it is the same log up to there."""
         cursor = self._store.cursor(log.name)
-        known = cursor.byte_offset and log.begins_with(cursor.head_size, cursor.head_digest)
-        if known and not self._restart and log.start_at(cursor.byte_offset):
+        tail = cursor.byte_offset - cursor.tail_size
+        if (
+            cursor.byte_offset
+            and not self._restart
+            and log.has(0, cursor.head_size, cursor.head_digest)
+            and log.has(tail, cursor.tail_size, cursor.tail_digest)
+        ):
             self._resumed_from += cursor.line
+            self._store.forget_unfinished(cursor)
             return cursor
         return Cursor(cursor.log, 0, 0, *log.head())
 
     def _take(self, batch: _Batch, log: Log) -> None:
         """Apply what was gathered; the cursor moves in the same transaction."""
         if batch.lines:
-            for outcome in self._store.take(batch.messages, batch.cursor):
+            for outcome in self._store.take(batch.messages, batch.marked_cursor()):
                 self._counts[outcome.kind] += 1
                 if outcome.topic is not None:
                     self._topics[outcome.topic] += 1
@@ -186,6 +200,7 @@ class _Batch:
     def __init__(self, run: int, cursor: Cursor | None) -> None:
         self._run = run
         self._line = cursor.line if cursor else 0
+        self._tail = b""
         self.cursor = cursor
         self.begin()
 
@@ -204,4 +219,12 @@ class _Batch:
         place = Place(log, self._line, self._run)
         self.messages += [(reading, place) for reading in line.readings()]
         if self.cursor is not None and line.whole:
+            self._tail = line.tail
             self.cursor = evolve(self.cursor, byte_offset=line.end, line=self._line)
+
+    def marked_cursor(self) -> Cursor | None:
+        """The cursor, with what it is recognised by."""
+        if self.cursor is None or not self._tail:
+            return self.cursor
+        digest = digest_of(self._tail)
+        return evolve(self.cursor, tail_size=len(self._tail), tail_digest=digest)

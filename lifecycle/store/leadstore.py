@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar, cast
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
 from lifecycle.errors import OtherRulesError, UnknownMessageError
@@ -34,7 +34,8 @@ def system_clock() -> int:
 class Cursor:
     """How far a log was read: everything before ``byte_offset`` is in the store.
 
-    ``head_digest`` is that of the log's first ``head_size`` bytes, by which it is recognised.
+    The log is recognised by digests of its first ``head_size`` bytes and of the ``tail_size`` bytes
+    before the offset.
     """
 
     log: int
@@ -42,6 +43,8 @@ class Cursor:
     line: int = 0
     head_size: int = 0
     head_digest: bytes | None = None
+    tail_size: int = 0
+    tail_digest: bytes | None = None
 
 
 class LeadStore(LeadReader):
@@ -110,6 +113,8 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; batches before the one that failed are in
                 it, and all may be applied again.
         """
+        if isinstance(messages, (str, bytes, dict)):
+            raise TypeError("expected several messages, got one: use apply, or put it in a list")
         rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
@@ -185,12 +190,23 @@ class LeadStore(LeadReader):
         def work() -> Cursor:
             self._connection.execute("INSERT OR IGNORE INTO log (name) VALUES (?)", (log,))
             row = self._connection.execute(
-                "SELECT id, byte_offset, line, head_size, head_digest FROM log WHERE name = ?",
+                "SELECT id, byte_offset, line, head_size, head_digest, tail_size, tail_digest"
+                " FROM log WHERE name = ?",
                 (log,),
             ).fetchone()
             return Cursor(*row)
 
         return self._write(work)
+
+    def forget_unfinished(self, cursor: Cursor) -> None:
+        """Forget what was quarantined of a last line that had no end yet: it is read again."""
+
+        def work() -> None:
+            self._connection.execute(
+                "DELETE FROM quarantine WHERE log = ? AND line > ?", (cursor.log, cursor.line)
+            )
+
+        self._write(work)
 
     def begin_run(self) -> int:
         """The number of a new run, whose events can be counted when it ends."""
@@ -250,14 +266,9 @@ class LeadStore(LeadReader):
 
     def _move_cursor(self, cursor: Cursor) -> None:
         self._connection.execute(
-            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ? WHERE id = ?",
-            (
-                cursor.byte_offset,
-                cursor.line,
-                cursor.head_size,
-                cursor.head_digest,
-                cursor.log,
-            ),
+            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ?,"
+            " tail_size = ?, tail_digest = ? WHERE id = ?",
+            (*astuple(cursor)[1:], cursor.log),
         )
 
     def _settle_rules(self, rules: Rules | None) -> Rules:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from lifecycle.errors import TimeFormatError
-from lifecycle.messages import parse_time
+from lifecycle.messages import FIRST, LAST, parse_time
 
 #: An RFC 3339 text, an aware datetime, or microseconds since 1970-01-01 in UTC.
 Moment: TypeAlias = str | datetime | int
@@ -16,7 +16,8 @@ def as_micros(moment: Moment) -> int:
     """A moment in microseconds since 1970-01-01 in UTC.
 
     Raises:
-        TimeFormatError: It is a text that is no time, or a datetime without an offset.
+        TimeFormatError: It is a text that is no time, a datetime without an offset, or outside the
+            years 1 to 9999.
     """
     if isinstance(moment, str):
         return parse_time(moment).micros
@@ -24,4 +25,6 @@ def as_micros(moment: Moment) -> int:
         if moment.utcoffset() is None:
             raise TimeFormatError(f"expected a datetime with an offset to UTC, got {moment}")
         return parse_time(moment.astimezone(UTC).isoformat()).micros
+    if not FIRST <= moment <= LAST:
+        raise TimeFormatError(f"expected microseconds of the years 1 to 9999, got {moment}")
     return moment

@@ -45,7 +45,9 @@ _TABLES: Final = (
         byte_offset INTEGER NOT NULL DEFAULT 0,
         line INTEGER NOT NULL DEFAULT 0,
         head_size INTEGER NOT NULL DEFAULT 0,
-        head_digest BLOB
+        head_digest BLOB,
+        tail_size INTEGER NOT NULL DEFAULT 0,
+        tail_digest BLOB
     ) STRICT""",
     "CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, started_at INTEGER NOT NULL) STRICT",
     # contact_only: events of its leads that name no lead key. deletion: the first contact#delete.

@@ -138,7 +138,9 @@ class Transaction:
         if last is not None and arrivals[0].event.position < last:
             return True
         known = groups.known()
-        return any(len(known.get(group, ())) != 1 for group in groups.of(arrivals).values())
+        counts = {len(known.get(group, ())) for group in groups.of(arrivals).values()}
+        # A new lead matters to earlier events of the contact alone while there is one or none.
+        return max(counts, default=1) > 1 or (0 in counts and self._working.size(rows[0].id) <= 1)
 
     def _fold_on(self, rows: list[SubjectRow], arrivals: list[Arrival], groups: _Groups) -> None:
         """Fold the arrivals onto the leads as they are; again only leads that they precede."""
