@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -340,9 +341,64 @@ def test_nothing_is_printed_as_nothing(style, path, lifecycle):
 def test_output_that_nobody_reads_is_no_error(path):
     with LeadStore(path) as store:
         store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(3000))
-    command = f"{sys.executable} -m lifecycle leads {path} --format jsonl | head -1"
-    result = subprocess.run(command, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
+    command = (
+        f"set -o pipefail; {sys.executable} -m lifecycle leads {path} --format jsonl | head -1"
+    )
+    result = subprocess.run(
+        command, shell=True, executable="/bin/bash", check=True, capture_output=True, text=True
+    )
     assert (len(result.stdout.splitlines()), result.stderr) == (1, "")
+
+
+def test_a_message_that_was_printed_over_several_lines_is_one(path, tmp_path, lifecycle):
+    file = tmp_path / "message.json"
+    file.write_text(json.dumps(lead("add", "10:00"), indent=2))
+    assert loaded(lifecycle("apply", path, file))["outcome"] == "applied"
+
+
+def test_standard_input_is_read_only_once(path, lifecycle):
+    result = lifecycle("replay", path, "-", "-")
+    assert (result.exit_code, "read only once" in result.stderr) == (2, True)
+
+
+def run_command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "lifecycle", *arguments],
+        check=False,
+        capture_output=True,
+        env=os.environ | environment,
+    )
+
+
+def test_what_a_terminal_cannot_show_is_shown_as_an_escape(replayed):
+    result = run_command("show", replayed, "crmleadid:1", PYTHONIOENCODING="latin-1")
+    assert (result.returncode, b"\\u25cf reject" in result.stdout) == (0, True)
+    unknown = run_command("show", replayed, b"x:\xff")
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        b"lifecycle: no lead is known as 'x:\\udcff'\n",
+    )
+
+
+def test_an_error_that_nobody_foresaw_is_one_sentence_too(replayed, lifecycle, monkeypatch):
+    monkeypatch.setattr(LeadReader, "leads", lambda *_, **__: 1 / 0)
+    result = lifecycle("leads", replayed)
+    assert (result.exit_code, result.stderr) == (
+        3,
+        "lifecycle: failed (ZeroDivisionError: division by zero);"
+        " LIFECYCLE_TRACEBACK=1 shows where\n",
+    )
+    monkeypatch.setenv("LIFECYCLE_TRACEBACK", "1")
+    assert isinstance(lifecycle("leads", replayed).exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("style", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("command", ["leads", "changes", "audit", "quarantine"])
+def test_text_from_messages_is_inert_in_every_format(command, style, hostile, lifecycle):
+    result = lifecycle(command, hostile, "--format", style)
+    assert not {"\x1b", "\x00", "\x9b", "\u202e", "\u202c"} & set(result.output)
+    if style == "json":
+        assert json.loads(result.stdout)
 
 
 def test_reading_changes_nothing(replayed, lifecycle):

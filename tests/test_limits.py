@@ -37,6 +37,15 @@ def test_it_nests_at_most_64_deep():
     assert code(b'{"a":' * 65 + b"1" + b"}" * 65) == "too_deep"
 
 
+def test_what_is_refused_is_refused_in_no_time():
+    """Quadratic, each of these takes minutes."""
+    keys = ",".join(f'"{number}":0' for number in range(60_000))
+    assert code(f'{{{keys},"59999":0}}'.encode()) == "duplicate_key"
+    unclosed = b"[" * 65 + b'"' + b'\\"[{' * 200_000
+    assert code(unclosed) == "too_deep"
+    assert code(b"[]" * 65 + b'"' + b'\\"[{' * 200_000) == "not_json"
+
+
 def test_brackets_in_texts_do_not_nest():
     text = json.dumps(["[{" * 100, '\\"[' * 100]).encode()
     assert parse(text) == json.loads(text)

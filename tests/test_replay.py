@@ -109,7 +109,7 @@ def test_a_last_line_without_an_end_is_read_and_read_again(path, write_log):
     summary, _ = run(path, log)
     assert (summary["read"], summary["quarantined"], summary["resumed_from"]) == (1, 0, 2)
     with LeadStore(path) as store:
-        assert store.quarantine() == []
+        assert list(store.quarantine()) == []
 
 
 def test_line_ends_blank_lines_and_a_byte_order_mark_do_not_matter(path, write_log):

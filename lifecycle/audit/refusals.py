@@ -33,4 +33,4 @@ class RefusalEntry:
 
 def refusals(store: LeadReader) -> Iterator[RefusalEntry]:
     """Every refusal that stands, by lead and then in order."""
-    return map(RefusalEntry, store.refusals())
+    return map(RefusalEntry, iter(store.refusals()))

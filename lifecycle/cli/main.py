@@ -6,7 +6,10 @@ input or the store could not be read or written; 130 interrupted. (design.md sec
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from io import TextIOWrapper
+from typing import Any, cast
 
 import click
 
@@ -28,6 +31,8 @@ from lifecycle.errors import (
 _WANTING = (LeadLookupError, UnknownMessageError)
 _UNREADABLE = (InputError, StoreError)
 INTERRUPTED = 130
+#: Set this variable to see where an error that nobody foresaw comes from.
+_TRACEBACK = "LIFECYCLE_TRACEBACK"
 
 
 class Commands(click.Group):
@@ -40,6 +45,18 @@ class Commands(click.Group):
         except LifecycleError as error:
             click.echo(f"lifecycle: {clean(str(error))}", err=True)
             ctx.exit(_status(error))
+        except BrokenPipeError:
+            # Nobody reads on: nothing more to say, and nothing wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            if _TRACEBACK in os.environ:
+                raise
+            what = clean(f"{type(error).__name__}: {error}")
+            click.echo(f"lifecycle: failed ({what}); {_TRACEBACK}=1 shows where", err=True)
+            ctx.exit(3)
         except KeyboardInterrupt:
             click.echo(
                 "lifecycle: interrupted; what was committed is whole, run it again to go on",
@@ -72,4 +89,7 @@ for command in (replay, apply, leads, show, history, changes, audit, quarantine,
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal cannot show is shown as an escape.
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     cli(prog_name="lifecycle")

@@ -29,7 +29,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since cli
 
 
 MOMENT = MomentType()
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, readable=False)
 
 database = click.argument("database", metavar="DB", type=PATH)
 lead = click.argument("lead", metavar="LEAD")

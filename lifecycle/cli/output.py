@@ -37,12 +37,12 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char if unicodedata.category(char) not in _UNSAFE else _escape(char) for char in text
+        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
     )
 
 
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode() if ord(char) != 0x20 else char  # noqa: PLR2004
+def _is_safe(char: str) -> bool:
+    return unicodedata.category(char) not in _UNSAFE
 
 
 def console(*, err: bool = False) -> Console:
@@ -64,7 +64,7 @@ def emit(
             _emit_json(rows)
         case "jsonl":
             for row in rows:
-                click.echo(_json(row))
+                click.echo(to_json(row))
         case "csv":
             _emit_csv(rows, columns)
         case _:
@@ -74,20 +74,29 @@ def emit(
 def emit_one(row: dict[str, Any], style: str) -> None:
     """Print one thing as json, jsonl or csv."""
     if style == "json":
-        click.echo(json.dumps(row, indent=2, ensure_ascii=False))
+        click.echo(to_json(row, indent=2))
     else:
         emit([row], list(row), style, nothing="")
 
 
-def _json(row: Any) -> str:
-    return json.dumps(row, ensure_ascii=False)
+def to_json(row: Any, indent: int | None = None) -> str:
+    """JSON in which what a terminal would obey is escaped, as JSON escapes it."""
+    text = json.dumps(row, ensure_ascii=False, indent=indent)
+    if text.isascii():
+        return text.replace("\x7f", "\\u007f")
+    return "".join(
+        char
+        if char == "\n" or unicodedata.category(char) not in _UNSAFE
+        else json.dumps(char)[1:-1]
+        for char in text
+    ).replace("\x7f", "\\u007f")
 
 
 def _emit_json(rows: Iterable[dict[str, Any]]) -> None:
     """An array, printed as it comes."""
     separator = "["
     for row in rows:
-        click.echo(f"{separator}\n  {_json(row)}", nl=False)
+        click.echo(f"{separator}\n  {to_json(row)}", nl=False)
         separator = ","
     click.echo("[]" if separator == "[" else "\n]")
 
@@ -105,15 +114,13 @@ def _emit_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
 
 def _cell(value: Any) -> Any:
     """A value for a spread-sheet: what it would run as a formula begins with an apostrophe."""
-    if isinstance(value, (dict, list)):
-        return " ".join(value) if _is_texts(value) else _json(value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    elif isinstance(value, dict):
+        value = to_json(value)
+    if not isinstance(value, str):
+        return value
+    return clean(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing: str) -> None:
@@ -154,5 +161,5 @@ def _words(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return _json(value)
+        return to_json(value)
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import click
 from click_default_group import DefaultGroup
 
 from lifecycle.cli import options
-from lifecycle.cli.output import clean, emit, emit_one
-from lifecycle.errors import InputError, UnknownMessageError
+from lifecycle.cli.output import clean, emit, emit_one, to_json
+from lifecycle.errors import InputError
 from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, LeadStore, Quarantined
 
@@ -31,9 +31,11 @@ def quarantine() -> None:
 def list_(database: Path, style: str) -> None:
     """List the quarantined messages and what is wrong with each."""
     with LeadReader(database) as store:
-        rows = (one.as_dict() for one in store.quarantine())
+        kept = store.quarantine()
         if style == "table":
-            rows = ({**row, "problems": _problems(row["problems"])} for row in rows)
+            rows = ({**_row(one), "problems": _problems(one)} for one in kept)
+        else:
+            rows = (one.as_dict() for one in kept)
         emit(rows, _COLUMNS, style, nothing="the quarantine is empty")
 
 
@@ -44,9 +46,7 @@ def list_(database: Path, style: str) -> None:
 def show(database: Path, number: int, style: str) -> None:
     """Show one quarantined message: where it came from, every problem, its bytes."""
     with LeadReader(database) as store:
-        found = next((one for one in store.quarantine() if one.id == number), None)
-    if found is None:
-        raise UnknownMessageError(number)
+        found = store.quarantined(number)
     if style != "table":
         emit_one(found.as_dict(), style)
         return
@@ -77,10 +77,10 @@ def retry(
         raise click.UsageError("--with needs the ID of the message that it corrects")
     message = None if corrected is None else _read(corrected)
     with LeadStore(database, create=False) as store:
-        numbers = [one.id for one in store.quarantine()] if number is None else [number]
+        numbers = store.quarantine_numbers() if number is None else [number]
         for one in numbers:
             for outcome in store.retry(one, message, received_at=received_at):
-                click.echo(json.dumps({"id": one} | outcome.as_dict(), ensure_ascii=False))
+                click.echo(to_json({"id": one} | outcome.as_dict()))
 
 
 def _read(path: Path) -> bytes:
@@ -90,10 +90,12 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _problems(problems: list[dict[str, str]]) -> str:
-    return "\n".join(
-        f"{one['path']}: {one['message']}" if one["path"] else one["message"] for one in problems
-    )
+def _row(one: Quarantined) -> dict[str, Any]:
+    return {"id": one.id, "log": one.log, "line": one.line, "size": one.size}
+
+
+def _problems(one: Quarantined) -> str:
+    return "; ".join(map(str, one.problems))
 
 
 def _print(found: Quarantined) -> None:

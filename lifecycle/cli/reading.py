@@ -14,6 +14,7 @@ from lifecycle.cli.output import emit, emit_one
 from lifecycle.domain import STATES, State
 from lifecycle.store import LeadReader, lead_dict
 
+LAST_NUMBER = 2**63 - 1
 _LEAD_COLUMNS = ("lead_id", "state", "since", "holder", "events", "refusals")
 _HISTORY_COLUMNS = ("seq", "at", "trigger", "from", "to", "verdict", "by", "reason")
 _CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "to", "verdict")
@@ -32,7 +33,7 @@ def leads(
 
     A lead for which nothing valid has happened is listed as `new`.
     """
-    with LeadReader(database) as store:
+    with LeadReader(database) as store, store.snapshot():
         found = store.leads(state=cast("State | None", state), as_of=as_of, as_known_at=as_known_at)
         emit(map(lead_dict, found), _LEAD_COLUMNS, style, nothing="no leads")
 
@@ -57,7 +58,7 @@ def show(
 
     LEAD is any of its names: `scheme:value`, or a key with its kind, as in `contact:email:...`.
     """
-    with LeadReader(database) as store:
+    with LeadReader(database) as store, store.snapshot():
         found = store.lead(lead, as_of=as_of, as_known_at=as_known_at)
         if style != "table":
             emit_one(lead_dict(found), style)
@@ -99,7 +100,13 @@ def history(
 
 @click.command()
 @options.database
-@click.option("--after", type=int, default=0, metavar="N", help="Only those behind number N.")
+@click.option(
+    "--after",
+    type=click.IntRange(0, LAST_NUMBER),
+    default=0,
+    metavar="N",
+    help="Only those behind number N.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
 @options.output
 def changes(database: Path, after: int, limit: int | None, style: str) -> None:

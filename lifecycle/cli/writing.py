@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import clean, console
+from lifecycle.cli.output import clean, console, to_json
 from lifecycle.domain import Rules
 from lifecycle.replay import BATCH, STANDARD_INPUT, Log, Progress, Summary, check_readable
 from lifecycle.replay import replay as replay_logs
@@ -65,7 +64,7 @@ def replay(
             sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
         if as_json:
-            click.echo(json.dumps(summary.as_dict()))
+            click.echo(to_json(summary.as_dict()))
         else:
             _print_summary(summary, store)
 
@@ -83,16 +82,17 @@ def replay(
 def apply(database: Path, file: Path, rules_path: Path | None, received_at: int | None) -> None:
     """Apply messages as they come: one durable commit and one JSON outcome a line.
 
-    FILE has one message a line; without it they come from standard input.
+    FILE has one message a line, or one over several lines; without it they come from standard
+    input.
     """
     rules = _rules(rules_path)
     source = _log(file)
     log = Log.open(source) if isinstance(source, Path) else source
     with log, LeadStore(database, rules=rules) as store:
-        for line in log.lines():
-            readings = [(one, Place()) for one in line.readings(received_at)]
+        for message in log.messages():
+            readings = [(one, Place()) for one in message.readings(received_at)]
             for outcome in store.take(readings) if readings else ():
-                click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
+                click.echo(to_json(outcome.as_dict()))
 
 
 @click.command()

@@ -56,6 +56,15 @@ def parse(raw: bytes) -> Any:
     return value
 
 
+def is_json(raw: bytes) -> bool:
+    """Whether these bytes are one JSON text within the limits."""
+    try:
+        parse(raw)
+    except MessageError:
+        return False
+    return True
+
+
 def canonical(value: Any) -> bytes:
     """The value as JSON in one canonical form: UTF-8, keys sorted, no spaces, shortest numbers."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -150,7 +150,7 @@ def _detail(value: Any, _: object) -> str | None:
         return None
 
 
-def decimal_text(number: float) -> str:
+def decimal_text(number: int | float) -> str:  # noqa: PYI041 - they are written differently
     """A number as it is written in decimal: 5 and 5.0 are both ``5``."""
     if isinstance(number, float):
         return format(Decimal(repr(number)), "f").removesuffix(".0")

@@ -15,7 +15,14 @@ from typing import Any, Final, Self
 from attrs import frozen
 
 from lifecycle.errors import InputError
-from lifecycle.messages import MAX_BYTES, Reading, Undecodable, read_message, too_large
+from lifecycle.messages import (
+    MAX_BYTES,
+    Reading,
+    Undecodable,
+    is_json,
+    read_message,
+    too_large,
+)
 
 #: What stands for standard input in the place of a path.
 STANDARD_INPUT: Final = "-"
@@ -138,6 +145,17 @@ class Log:
                 return
             offset = line.end
             yield line
+
+    def messages(self) -> Iterator[Line]:
+        """The lines; a file that is one message over several lines counts as one."""
+        if self.seekable and (self.size or 0) <= MAX_BYTES:
+            with _readable(self.name):
+                whole = self._lines.read(MAX_BYTES + 1)
+                self._lines.seek(0)
+            if len(whole) <= MAX_BYTES and is_json(whole):
+                yield Line(whole, len(whole), None, len(whole), whole, whole=True)
+                return
+        yield from self.lines()
 
     def _line(self, offset: int) -> Line | None:
         raw = self._lines.readline(MAX_BYTES + 2)

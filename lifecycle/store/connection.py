@@ -7,9 +7,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Final, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from sqlite_utils import Database
@@ -17,7 +16,6 @@ from sqlite_utils import Database
 from lifecycle.errors import BusyStoreError, NewerStoreError, NotAStoreError, StoreError
 from lifecycle.store.schema import APPLICATION_ID, migrations
 
-Params = ParamSpec("Params")
 Result = TypeVar("Result")
 Mode: TypeAlias = Literal["read", "write", "create"]
 
@@ -96,48 +94,32 @@ def _while_busy(path: Path, attempt: Callable[[], Result]) -> Result:
     while True:
         try:
             return attempt()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise translated(error, path) from error
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
 
 
-def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Let a method of a reader raise SQLite's errors as StoreError."""
-
-    @wraps(method)
-    def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-        path: Path = args[0].path  # type: ignore[attr-defined]
-        with _translating(path):
-            return method(*args, **kwargs)
-
-    return read
-
-
-def reading_on(
-    method: Callable[Params, Iterator[Result]],
-) -> Callable[Params, Iterator[Result]]:
-    """The same for a method that gives one thing after the other."""
-
-    @wraps(method)
-    def read(*args: Params.args, **kwargs: Params.kwargs) -> Iterator[Result]:
-        path: Path = args[0].path  # type: ignore[attr-defined]
-        with _translating(path):
-            yield from method(*args, **kwargs)
-
-    return read
-
-
 @contextmanager
-def _translating(path: Path) -> Iterator[None]:
+def snapshot(database: Database, path: Path) -> Iterator[None]:
+    """Read as of one moment, whatever others write meanwhile; SQLite's errors are StoreErrors."""
+    connection = database.conn
+    outermost = not connection.in_transaction
     try:
+        if outermost:
+            connection.execute("BEGIN")
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
+    finally:
+        if outermost and connection.in_transaction:
+            connection.execute("COMMIT")
 
 
-def translated(error: sqlite3.Error, path: Path) -> StoreError:
+def translated(error: Exception, path: Path) -> StoreError:
     """The SQLite error as one sentence that names the store."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreError(f"{path}: the file is damaged: a text in it is not UTF-8")
     if _is_busy(error):
         return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
@@ -229,6 +211,6 @@ def _pragma(database: Database, name: str) -> int:
     return int(database.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def _is_busy(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

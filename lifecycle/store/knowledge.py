@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
@@ -37,14 +37,15 @@ class Knowledge:
         self.rules = rules_at(self._connection, at)
         self._counted = {} if at is None else self._copies_that_counted(at)
 
-    def history_of(self, key: Key) -> History:
-        """What was known of everything that hangs together with this key."""
-        start = {one.subject for one in self._counted.values() if key in one.event.keys}
-        row = self._connection.execute(
-            "SELECT subject FROM key WHERE value = ? AND scheme = ? AND kind = ?",
-            (key.value, key.scheme, key.kind),
-        ).fetchone()
-        return fold(self.rules, self._events(self._linked(start | set(row or ()))))
+    def history_of(self, keys: Sequence[Key]) -> History:
+        """What was known of everything that hangs together with these keys."""
+        start = {
+            one.subject
+            for one in self._counted.values()
+            if not set(keys).isdisjoint(one.event.keys)
+        }
+        start.update(self._subjects_of(keys))
+        return fold(self.rules, self._events(self._linked(start)))
 
     def histories(self) -> Iterator[History]:
         """What was known of every subject, a few at a time."""

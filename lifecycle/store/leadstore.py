@@ -11,10 +11,11 @@ from typing import TypeVar, cast
 from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
-from lifecycle.errors import OtherRulesError, UnknownMessageError
+from lifecycle.errors import OtherRulesError
 from lifecycle.messages import Message, Reading, Undecodable, read_message
 from lifecycle.store.arrivals import AHEAD, Place
 from lifecycle.store.connection import unit_of_work
+from lifecycle.store.knowledge import rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.reading import LeadReader
@@ -146,13 +147,11 @@ class LeadStore(LeadReader):
         Raises:
             UnknownMessageError: No quarantined message has this number.
         """
-        found = [one for one in self.quarantine() if one.id == number]
-        if not found:
-            raise UnknownMessageError(number)
-        readings = self._read([found[0].raw if message is None else message], received_at)
+        found = self.quarantined(number)
+        readings = self._read([found.raw if message is None else message], received_at)
         if any(not self._ready(reading) for reading, _ in readings):
             return [
-                Outcome("quarantined", problems=getattr(one, "problems", found[0].problems))
+                Outcome("quarantined", problems=getattr(one, "problems", found.problems))
                 for one, _ in readings
             ]
 
@@ -272,15 +271,17 @@ class LeadStore(LeadReader):
         )
 
     def _settle_rules(self, rules: Rules | None) -> Rules:
-        """The store's own rules; a new store takes those it is given."""
+        """The store's own rules; a new store takes those it is given, if they can be used."""
 
         def work() -> Rules:
-            known = self._connection.execute("SELECT count(*) FROM rules").fetchone()[0]
-            if known:
-                return self.rules
+            (chosen,) = self._connection.execute("SELECT max(recorded_at) FROM rules").fetchone()
+            if chosen:
+                return rules_at(self._connection, None)
             self._record_rules(rules or Rules.default())
             return rules or Rules.default()
 
+        if rules is not None:
+            machine_for(rules)
         found = self._write(work)
         if rules is not None and rules.digest != found.digest:
             raise OtherRulesError(

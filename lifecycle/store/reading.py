@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
 from lifecycle.domain import STATES, Finding, History, Key, KeyKind, Lead, LeadHistory, Rules, State
-from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
+from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.arrivals import problems_from
-from lifecycle.store.connection import Mode, open_database, reading, reading_on
+from lifecycle.store.connection import Mode, open_database, snapshot
 from lifecycle.store.knowledge import Knowledge, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
@@ -42,6 +44,22 @@ _HISTORY_FROM: Final = (
 _IN_ORDER: Final = " ORDER BY event.time, event.trigger, event.id, history.step, history.id"
 
 
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+
+def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Let a method read as of one moment."""
+
+    @wraps(method)
+    def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        store = cast("LeadReader", args[0])
+        with store.snapshot():
+            return method(*args, **kwargs)
+
+    return read
+
+
 class LeadReader:
     """A store, opened for reading alone: nothing is written, not even where it is not yet made.
 
@@ -64,6 +82,13 @@ class LeadReader:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let all that is read within a ``with`` block be as of one moment.
+
+        Each method does so by itself; nothing can be written on this object meanwhile.
+        """
+        return snapshot(self._database, self.path)
 
     @property
     def rules(self) -> Rules:
@@ -92,7 +117,6 @@ class LeadReader:
         found, history = self._known(alias, as_known_at)
         return found.lead if as_of is None else _at_moment([found], history, as_micros(as_of))[0]
 
-    @reading_on
     def leads(
         self,
         *,
@@ -100,9 +124,21 @@ class LeadReader:
         as_of: Moment | None = None,
         as_known_at: Moment | None = None,
     ) -> Iterator[Lead]:
-        """All leads, or those in one state, sorted by ``lead_id``; moments as in ``lead``."""
-        if as_of is None and as_known_at is None:
-            return self._stored_leads(state)
+        """All leads, or those in one state, sorted by ``lead_id``; moments as in ``lead``.
+
+        They are read a thousand at a time; within ``snapshot`` all of them are as of one moment.
+        """
+        if as_of is not None or as_known_at is not None:
+            yield from self._leads_at(state, as_of, as_known_at)
+            return
+        pks = self._sorted_pks(state)
+        for start in range(0, len(pks), _PAGE):
+            yield from self._stored_page(pks[start : start + _PAGE])
+
+    @reading
+    def _leads_at(
+        self, state: State | None, as_of: Moment | None, as_known_at: Moment | None
+    ) -> list[Lead]:
         known_at = None if as_known_at is None else as_micros(as_known_at)
         histories = Knowledge(self._working(), known_at).histories()
         at = None if as_of is None else as_micros(as_of)
@@ -116,12 +152,8 @@ class LeadReader:
             )
         ]
         there = (lead for lead in shown if lead.events or lead.state != "new")
-        return iter(
-            sorted(
-                (lead for lead in there if state in (None, lead.state)),
-                key=lambda lead: lead.lead_id,
-            )
-        )
+        found = (lead for lead in there if state in (None, lead.state))
+        return sorted(found, key=lambda lead: lead.lead_id)
 
     @reading
     def history(
@@ -151,7 +183,6 @@ class LeadReader:
         """The state a lead was in at a moment; ``new`` before anything happened to it."""
         return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
 
-    @reading_on
     def changes(self, *, after: int = 0) -> Iterator[Change]:
         """The changes of history behind this number, in the order in which they were made.
 
@@ -162,15 +193,14 @@ class LeadReader:
             yield from page
             after = page[-1].number
 
-    @reading_on
-    def refusals(self) -> Iterator[HistoryEntry]:
+    @reading
+    def refusals(self) -> list[HistoryEntry]:
         """Every refusal that stands, by lead and then in order."""
         rows = self._connection.execute(
             f"{_HISTORY}{_HISTORY_FROM} WHERE history.refusal IS NOT NULL"
-            " AND history.superseded_at IS NULL ORDER BY lead.lead_id,"
-            " event.time, event.trigger, event.id"
+            " AND history.superseded_at IS NULL ORDER BY 1, event.time, event.trigger, event.id"
         )
-        return (evolve(self._entry(row), seq=seq) for seq, row in enumerate(rows, 1))
+        return [evolve(self._entry(row), seq=seq) for seq, row in enumerate(rows, 1)]
 
     @reading
     def findings(self, alias: str | None = None, *, superseded: bool = False) -> list[FindingEntry]:
@@ -178,32 +208,58 @@ class LeadReader:
         where = "WHERE 1" if superseded else "WHERE finding.superseded_at IS NULL"
         values = []
         if alias is not None:
-            where += " AND finding.lead = ?"
+            where += " AND (finding.lead = ?1 OR (finding.superseded_at IS NOT NULL AND"
+            where += " finding.event IN (SELECT seq FROM event WHERE lead = ?1)))"
             values.append(self._find(alias))
         rows = self._connection.execute(
-            "SELECT finding.code, event.id, finding.detail, lead.lead_id, finding.recorded_at,"
+            "SELECT finding.code, event.id, finding.detail,"
+            " coalesce(lead.lead_id, former_lead.lead_id), finding.recorded_at,"
             " finding.superseded_at FROM finding LEFT JOIN lead ON lead.id = finding.lead"
+            " LEFT JOIN former_lead ON former_lead.id = finding.lead"
             f" LEFT JOIN event ON event.seq = finding.event {where}"
             " ORDER BY finding.severity = 'info', finding.severity = 'warning', finding.code,"
-            " lead.lead_id, event.time, event.id, finding.detail, finding.id",
+            " 4, event.time, event.id, finding.detail, finding.id",
             values,
         )
         return [FindingEntry(Finding(*row[:3]), *row[3:]) for row in rows]
 
     # --- quarantine -------------------------------------------------------------------------
 
-    @reading
-    def quarantine(self) -> list[Quarantined]:
+    def quarantine(self) -> Iterator[Quarantined]:
         """The messages that could not be decoded, in the order in which they came."""
-        rows = self._connection.execute(
+        for number in self.quarantine_numbers():
+            found = self._quarantined(number)
+            if found is not None:
+                yield found
+
+    @reading
+    def quarantine_numbers(self) -> list[int]:
+        """The numbers of the quarantined messages, in the order in which they came."""
+        return [row[0] for row in self._connection.execute("SELECT id FROM quarantine ORDER BY id")]
+
+    def quarantined(self, number: int) -> Quarantined:
+        """The quarantined message of this number.
+
+        Raises:
+            UnknownMessageError: There is none.
+        """
+        found = self._quarantined(number)
+        if found is None:
+            raise UnknownMessageError(number)
+        return found
+
+    @reading
+    def _quarantined(self, number: int) -> Quarantined | None:
+        row = self._connection.execute(
             "SELECT quarantine.id, raw, size, problems, log.name, quarantine.line, recorded_at,"
             " due_at FROM quarantine LEFT JOIN log ON log.id = quarantine.log"
-            " ORDER BY quarantine.id"
-        )
-        return [
-            Quarantined(number, raw, size, problems_from(problems), *rest)
-            for number, raw, size, problems, *rest in rows
-        ]
+            " WHERE quarantine.id = ?",
+            (number,),
+        ).fetchone()
+        if row is None:
+            return None
+        found, raw, size, problems, *rest = row
+        return Quarantined(found, raw, size, problems_from(problems), *rest)
 
     # --- counts -----------------------------------------------------------------------------
 
@@ -234,8 +290,8 @@ class LeadReader:
 
     def _find(self, alias: str) -> int:
         """The number of the one lead of this name."""
-        for key in _possible_keys(alias):
-            pks = self._leads_of(key)
+        for keys in _possible_keys(alias):
+            pks = sorted({pk for key in keys for pk in self._leads_of(key)})
             if len(pks) == 1:
                 return pks[0]
             if pks:
@@ -282,17 +338,32 @@ class LeadReader:
         lead.contact_deleted_at = deletion[0] if deletion else None
         return lead
 
-    def _stored_leads(self, state: State | None) -> Iterator[Lead]:
+    @reading
+    def _sorted_pks(self, state: State | None) -> list[int]:
         number = None if state is None else STATE_NUMBER[state]
         rows = self._connection.execute(
-            f"{SELECT_LEADS} WHERE ?1 IS NULL OR lead.state = ?1 ORDER BY lead.lead_id", (number,)
+            "SELECT id FROM lead WHERE ?1 IS NULL OR state = ?1 ORDER BY lead_id, id", (number,)
         )
-        return map(self._complete, rows)
+        return [row[0] for row in rows]
+
+    @reading
+    def _stored_page(self, pks: Iterable[int]) -> list[Lead]:
+        rows = (
+            self._connection.execute(f"{SELECT_LEADS} WHERE lead.id = ?", (pk,)).fetchone()
+            for pk in pks
+        )
+        return [self._complete(row) for row in rows if row is not None]
 
     def _stored_history(self, pk: int, *, superseded: bool) -> list[HistoryEntry]:
-        current = "" if superseded else " AND history.superseded_at IS NULL"
+        """The rows of a lead; superseded ones too of what its events were thought to be before."""
+        which = "history.lead = ?1 AND history.superseded_at IS NULL"
+        if superseded:
+            which = (
+                "history.lead = ?1 OR (history.superseded_at IS NOT NULL"
+                " AND history.event IN (SELECT seq FROM event WHERE lead = ?1))"
+            )
         rows = self._connection.execute(
-            f"{_HISTORY}{_HISTORY_FROM} WHERE history.lead = ?{current}{_IN_ORDER}", (pk,)
+            f"{_HISTORY}{_HISTORY_FROM} WHERE {which}{_IN_ORDER}", (pk,)
         )
         return [self._entry(row) for row in rows]
 
@@ -307,6 +378,7 @@ class LeadReader:
             late=bool(late),
         )
 
+    @reading
     def _changes(self, after: int) -> list[Change]:
         """The next page: insertions and supersessions share one sequence of numbers."""
         rows = self._connection.execute(
@@ -321,9 +393,9 @@ class LeadReader:
         """The lead of this name as it was known at a moment, and the history it is part of."""
         at = None if as_known_at is None else as_micros(as_known_at)
         knowledge = Knowledge(self._working(), at)
-        for key in _possible_keys(alias):
-            history = knowledge.history_of(key)
-            found = [one for one in history.leads if key in one.lead.keys]
+        for keys in _possible_keys(alias):
+            history = knowledge.history_of(keys)
+            found = [one for one in history.leads if not set(keys).isdisjoint(one.lead.keys)]
             if len(found) == 1:
                 return found[0], history
             if found:
@@ -356,19 +428,24 @@ _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002
 _CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))
 
 
-def _possible_keys(alias: str) -> list[Key]:
-    """What a name may mean: a lead's ``scheme:value`` before a key with its kind."""
-    keys = []
+def _possible_keys(alias: str) -> Iterator[list[Key]]:
+    """What a name may mean: a lead's ``scheme:value`` before a key with its kind.
+
+    Schemes and values may hold colons themselves, so that a name may be split at each of them.
+    """
     kinds: tuple[KeyKind, ...] = ("lead", "contact")
-    scheme, _, value = alias.partition(":")
-    if value:
-        keys.append(Key("lead", scheme.lower(), value))
+    if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
+        return
+    yield _splits("lead", alias)
     for kind in kinds:
-        if scheme.lower() == kind:
-            inner, _, rest = value.partition(":")
-            if rest:
-                keys.append(Key(kind, inner.lower(), rest))
-    return keys
+        start, _, rest = alias.partition(":")
+        if start.lower() == kind:
+            yield _splits(kind, rest)
+
+
+def _splits(kind: KeyKind, text: str) -> list[Key]:
+    places = [place for place, char in enumerate(text) if char == ":"]
+    return [Key(kind, text[:place].lower(), text[place + 1 :]) for place in places]
 
 
 def _at_moment(leads: Iterable[LeadHistory], history: History, at: int) -> list[Lead]:

@@ -59,7 +59,6 @@ _SUPERSEDE_HISTORY: Final = (
     "UPDATE history SET superseded_at = ?, superseded_change = ? WHERE id = ?"
 )
 _SUPERSEDE_FINDING: Final = "UPDATE finding SET superseded_at = ? WHERE id = ?"
-_MOVE_HISTORY: Final = "UPDATE history SET lead = ? WHERE id = ?"
 _MOVE_FINDING: Final = "UPDATE finding SET lead = ?, subject = ? WHERE id = ?"
 _MOVE_EVENT: Final = "UPDATE event SET lead = ?, subject = ?, outcome = ? WHERE seq = ?"
 _SAVE_SUBJECT: Final = _upsert("subject", "id, contact_only, deletion")
@@ -78,7 +77,6 @@ _ADD_FINDING: Final = _insert(
 _ORDER: Final = (
     _SUPERSEDE_HISTORY,
     _SUPERSEDE_FINDING,
-    _MOVE_HISTORY,
     _MOVE_FINDING,
     _MOVE_EVENT,
     _SAVE_SUBJECT,
@@ -271,16 +269,21 @@ class Save:
     # --- leads ------------------------------------------------------------------------------
 
     def _number_leads(self, folding: Folding, pks: dict[Group, int], taken: set[int]) -> None:
-        """Give each lead its number: that which its first event had before, or a new one."""
-        for event, _, group in folding.part.fates.values():
-            stored = folding.stored.get(event.id)
-            lead = stored.lead if stored else None
-            if group is not None and group not in pks and lead is not None and lead not in taken:
+        """Give each lead its number: that of the lead of its name, or a new one."""
+        names = self._names(one.lead for one in folding.stored.values() if one.lead is not None)
+        for group, track in folding.part.tracks.items():
+            lead = names.get(track.lead.lead_id)
+            if group not in pks and lead is not None and lead not in taken:
                 pks[group] = lead
                 taken.add(lead)
         for group in folding.part.tracks:
             if group not in pks:
                 pks[group] = self._working.numbers.next("lead")
+
+    def _names(self, leads: Iterable[int]) -> dict[str, int]:
+        """The numbers of these leads by the names that they are shown under."""
+        select = "SELECT lead_id, id FROM lead WHERE id IN"
+        return dict(select_in(self._connection, select, sorted(set(leads))))
 
     def _save_leads(
         self, folding: Folding, subject: int, pks: dict[Group, int], before: _Before
@@ -324,18 +327,12 @@ class Save:
             self._touched_contacts.add(key)
 
     def _remove_leads(self) -> None:
-        """Leads that turned out to be others: what was known of them goes to those."""
+        """Leads that turned out to be others: what was recorded of them keeps their name."""
         for lead in sorted(self._removed_leads):
             self._connection.execute(
                 "INSERT INTO former_lead SELECT id, lead_id FROM lead WHERE id = ?", (lead,)
             )
             self._connection.execute("DELETE FROM lead WHERE id = ?", (lead,))
-            for table in ("history", "finding"):
-                self._connection.execute(
-                    f"UPDATE {table} SET lead = coalesce("
-                    f"(SELECT lead FROM event WHERE seq = {table}.event), lead) WHERE lead = ?",
-                    (lead,),
-                )
         for subject in sorted(self._removed_subjects):
             self._connection.execute("DELETE FROM subject WHERE id = ?", (subject,))
             self._connection.execute(
@@ -426,12 +423,10 @@ class Save:
     def _save_row(self, row: HistoryRow, seq: int, lead: int, before: _Before) -> None:
         content = history_content(row, self._parties)
         was = before.rows.get((seq, row.step))
-        if was is None or was[2] != content:
+        if was is not None and was[1:] == (lead, content):
+            del before.rows[seq, row.step]
+        else:
             before.additions.append((lead, seq, row.step, self._recorded_at, *content))
-            return
-        del before.rows[seq, row.step]
-        if was[1] != lead:
-            self._pending[_MOVE_HISTORY].append((lead, was[0]))
 
     def _save_finding(
         self,

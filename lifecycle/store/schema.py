@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Verdicts
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Rules, Verdicts
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
@@ -74,7 +74,7 @@ _TABLES: Final = (
         contact_only INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX lead_subject ON lead (subject)",
-    # Leads that turned out to be none: what was recorded of them keeps their name.
+    # Leads that turned out to be others, or none: what was recorded of them keeps their name.
     "CREATE TABLE former_lead (id INTEGER PRIMARY KEY, lead_id TEXT NOT NULL) STRICT",
     """CREATE TABLE key (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -159,6 +159,7 @@ _TABLES: Final = (
         superseded_change INTEGER
     ) STRICT""",
     "CREATE INDEX history_lead ON history (lead)",
+    "CREATE INDEX history_former ON history (event) WHERE superseded_at IS NOT NULL",
     """CREATE UNIQUE INDEX history_current ON history (event, step)
         WHERE superseded_at IS NULL""",
     """CREATE UNIQUE INDEX history_superseded ON history (superseded_change)
@@ -265,3 +266,9 @@ def m001_everything(db: Database) -> None:
     for view in _VIEWS:
         db.execute(view)
     db.execute("INSERT INTO store VALUES (1, 0, 0)")
+    # Until somebody chooses: the default rules, in force since ever.
+    rules = Rules.default()
+    db.execute(
+        "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, 0)",
+        [rules.digest, rules.to_toml()],
+    )
