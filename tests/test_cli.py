@@ -341,11 +341,12 @@ def test_nothing_is_printed_as_nothing(style, path, lifecycle):
 def test_output_that_nobody_reads_is_no_error(path):
     with LeadStore(path) as store:
         store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(3000))
-    command = (
-        f"set -o pipefail; {sys.executable} -m lifecycle leads {path} --format jsonl | head -1"
-    )
+    leads = f"{sys.executable} -m lifecycle leads {path} --format jsonl"
     result = subprocess.run(
-        command, shell=True, executable="/bin/bash", check=True, capture_output=True, text=True
+        ["/bin/bash", "-c", f"set -o pipefail; {leads} | head -1"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert (len(result.stdout.splitlines()), result.stderr) == (1, "")
 
@@ -383,11 +384,8 @@ def test_what_a_terminal_cannot_show_is_shown_as_an_escape(replayed):
 def test_an_error_that_nobody_foresaw_is_one_sentence_too(replayed, lifecycle, monkeypatch):
     monkeypatch.setattr(LeadReader, "leads", lambda *_, **__: 1 / 0)
     result = lifecycle("leads", replayed)
-    assert (result.exit_code, result.stderr) == (
-        3,
-        "lifecycle: failed (ZeroDivisionError: division by zero);"
-        " LIFECYCLE_TRACEBACK=1 shows where\n",
-    )
+    assert result.exit_code == 3
+    assert result.stderr.startswith("lifecycle: failed (ZeroDivisionError: division by zero); ")
     monkeypatch.setenv("LIFECYCLE_TRACEBACK", "1")
     assert isinstance(lifecycle("leads", replayed).exception, ZeroDivisionError)
 

@@ -8,7 +8,6 @@ from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Pr
 from lifecycle.domain.fold import (
     Group,
     SubjectFold,
-    Track,
     conflict,
     fold,
     hubs,
@@ -41,6 +40,7 @@ from lifecycle.domain.states import (
     Trigger,
     Verdict,
 )
+from lifecycle.domain.track import Track
 
 __all__ = [
     "HUB_SIZE",

@@ -8,12 +8,12 @@ function of those it had. Copies that counted then and do not any more are in th
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from lifecycle.domain import Components, History, Key, LeadEvent, Rules, fold
+from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHistory, Rules, fold
 from lifecycle.messages import decode
 from lifecycle.store.rows import StoredEvent, select_in
 from lifecycle.store.working import WorkingSet
@@ -123,3 +123,24 @@ def recorded_times(
         for event, step, recorded_at, superseded_at in select_in(connection, select, event_ids)
         if recorded_at <= at and (superseded_at is None or superseded_at > at)
     }
+
+
+def at_moment(leads: Iterable[LeadHistory], history: History, at: int) -> list[Lead]:
+    """The leads as they were at a moment, by what is known: state and holder from the last step."""
+    events = Counter(fate.lead_id for fate in history.fates.values() if fate.position[0] <= at)
+    return [_lead_at(found, events[found.lead.lead_id], at) for found in leads]
+
+
+def _lead_at(found: LeadHistory, events: int, at: int) -> Lead:
+    rows = [row for row in found.rows if row.at <= at]
+    last = next((row for row in reversed(rows) if not row.refused), None)
+    deleted_at = found.lead.contact_deleted_at
+    return evolve(
+        found.lead,
+        state=last.target if last else "new",
+        since=last.at if last else None,
+        holder=last.holder if last else None,
+        events=events,
+        refusals=sum(row.refused for row in rows),
+        contact_deleted_at=deleted_at if deleted_at is not None and deleted_at <= at else None,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -11,11 +10,12 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
-from lifecycle.domain import STATES, Finding, History, Key, KeyKind, Lead, LeadHistory, Rules, State
+from lifecycle.domain import STATES, Finding, History, Key, Lead, LeadHistory, Rules, State
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
+from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
 from lifecycle.store.connection import Mode, open_database, snapshot
-from lifecycle.store.knowledge import Knowledge, recorded_times, rules_at
+from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
 from lifecycle.store.rows import (
@@ -115,7 +115,7 @@ class LeadReader:
         if as_of is None and as_known_at is None:
             return self._stored(self._find(alias))
         found, history = self._known(alias, as_known_at)
-        return found.lead if as_of is None else _at_moment([found], history, as_micros(as_of))[0]
+        return found.lead if as_of is None else at_moment([found], history, as_micros(as_of))[0]
 
     def leads(
         self,
@@ -148,7 +148,7 @@ class LeadReader:
             for lead in (
                 [one.lead for one in history.leads]
                 if at is None
-                else _at_moment(history.leads, history, at)
+                else at_moment(history.leads, history, at)
             )
         ]
         there = (lead for lead in shown if lead.events or lead.state != "new")
@@ -290,7 +290,7 @@ class LeadReader:
 
     def _find(self, alias: str) -> int:
         """The number of the one lead of this name."""
-        for keys in _possible_keys(alias):
+        for keys in possible_keys(alias):
             pks = sorted({pk for key in keys for pk in self._leads_of(key)})
             if len(pks) == 1:
                 return pks[0]
@@ -393,7 +393,7 @@ class LeadReader:
         """The lead of this name as it was known at a moment, and the history it is part of."""
         at = None if as_known_at is None else as_micros(as_known_at)
         knowledge = Knowledge(self._working(), at)
-        for keys in _possible_keys(alias):
+        for keys in possible_keys(alias):
             history = knowledge.history_of(keys)
             found = [one for one in history.leads if not set(keys).isdisjoint(one.lead.keys)]
             if len(found) == 1:
@@ -426,44 +426,3 @@ class LeadReader:
 
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 _CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))
-
-
-def _possible_keys(alias: str) -> Iterator[list[Key]]:
-    """What a name may mean: a lead's ``scheme:value`` before a key with its kind.
-
-    Schemes and values may hold colons themselves, so that a name may be split at each of them.
-    """
-    kinds: tuple[KeyKind, ...] = ("lead", "contact")
-    if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
-        return
-    yield _splits("lead", alias)
-    for kind in kinds:
-        start, _, rest = alias.partition(":")
-        if start.lower() == kind:
-            yield _splits(kind, rest)
-
-
-def _splits(kind: KeyKind, text: str) -> list[Key]:
-    places = [place for place, char in enumerate(text) if char == ":"]
-    return [Key(kind, text[:place].lower(), text[place + 1 :]) for place in places]
-
-
-def _at_moment(leads: Iterable[LeadHistory], history: History, at: int) -> list[Lead]:
-    """The leads as they were at a moment, by what is known: state and holder from the last step."""
-    events = Counter(fate.lead_id for fate in history.fates.values() if fate.position[0] <= at)
-    return [_lead_at_moment(found, events[found.lead.lead_id], at) for found in leads]
-
-
-def _lead_at_moment(found: LeadHistory, events: int, at: int) -> Lead:
-    rows = [row for row in found.rows if row.at <= at]
-    last = next((row for row in reversed(rows) if not row.refused), None)
-    deleted_at = found.lead.contact_deleted_at
-    return evolve(
-        found.lead,
-        state=last.target if last else "new",
-        since=last.at if last else None,
-        holder=last.holder if last else None,
-        events=events,
-        refusals=sum(row.refused for row in rows),
-        contact_deleted_at=deleted_at if deleted_at is not None and deleted_at <= at else None,
-    )

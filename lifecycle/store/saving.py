@@ -13,8 +13,6 @@ from typing import Any, Final
 from attrs import define, field
 
 from lifecycle.domain import (
-    HUB_SIZE,
-    SEVERITY,
     Finding,
     Group,
     HistoryRow,
@@ -24,7 +22,6 @@ from lifecycle.domain import (
     SubjectFold,
     Track,
     Verdicts,
-    conflict,
 )
 from lifecycle.store.arrivals import Arrival
 from lifecycle.store.rows import (
@@ -39,6 +36,13 @@ from lifecycle.store.rows import (
     id_hash,
     lead_row,
     select_in,
+)
+from lifecycle.store.settling import (
+    ADD_FINDING,
+    MOVE_FINDING,
+    SUPERSEDE_FINDING,
+    Settling,
+    finding_row,
 )
 from lifecycle.store.working import SubjectRow, WorkingSet
 
@@ -58,8 +62,6 @@ def _upsert(table: str, columns: str, key: str = "id") -> str:
 _SUPERSEDE_HISTORY: Final = (
     "UPDATE history SET superseded_at = ?, superseded_change = ? WHERE id = ?"
 )
-_SUPERSEDE_FINDING: Final = "UPDATE finding SET superseded_at = ? WHERE id = ?"
-_MOVE_FINDING: Final = "UPDATE finding SET lead = ?, subject = ? WHERE id = ?"
 _MOVE_EVENT: Final = "UPDATE event SET lead = ?, subject = ?, outcome = ? WHERE seq = ?"
 _SAVE_SUBJECT: Final = _upsert("subject", "id, contact_only, deletion")
 _SAVE_KEY: Final = _upsert("key", "id, kind, scheme, value, subject, lead")
@@ -71,13 +73,10 @@ _SAVE_EVENT: Final = _upsert(
 )
 _SAVE_PAYLOAD: Final = _upsert("payload", "event, body", "event")
 _ADD_HISTORY: Final = _insert("history", f"id, lead, event, step, recorded_at, {HISTORY_CONTENT}")
-_ADD_FINDING: Final = _insert(
-    "finding", "code, severity, lead, subject, event, detail, recorded_at"
-)
 _ORDER: Final = (
     _SUPERSEDE_HISTORY,
-    _SUPERSEDE_FINDING,
-    _MOVE_FINDING,
+    SUPERSEDE_FINDING,
+    MOVE_FINDING,
     _MOVE_EVENT,
     _SAVE_SUBJECT,
     _SAVE_KEY,
@@ -85,7 +84,7 @@ _ORDER: Final = (
     _SAVE_EVENT,
     _SAVE_PAYLOAD,
     _ADD_HISTORY,
-    _ADD_FINDING,
+    ADD_FINDING,
 )
 
 
@@ -187,12 +186,11 @@ class Save:
         for statement in _ORDER:
             self._connection.executemany(statement, self._pending.pop(statement, ()))
         self._remove_leads()
+        settling = Settling(self._connection, self._recorded_at)
         for seq in sorted(self._contested.union(contested)):
-            self._settle_conflict(seq)
+            settling.conflicts_of(seq)
         for key in sorted(self._touched_contacts):
-            self._settle_hub(key)
-        for statement in _ORDER:
-            self._connection.executemany(statement, self._pending.pop(statement, ()))
+            settling.hub(key)
         self._connection.execute(
             "UPDATE store SET recorded_at = ?, change = ?", (self._recorded_at, self._change)
         )
@@ -441,16 +439,10 @@ class Save:
         if were:
             number, was_lead, was_subject = were.pop()
             if (was_lead, was_subject) != (lead, subject):
-                self._pending[_MOVE_FINDING].append((lead, subject, number))
+                self._pending[MOVE_FINDING].append((lead, subject, number))
             return
-        self._add_finding(finding, lead, subject, seq)
-
-    def _add_finding(
-        self, finding: Finding, lead: int | None, subject: int | None, seq: int | None
-    ) -> None:
-        code, severity, detail = finding.code, SEVERITY[finding.code], finding.detail
-        added = (code, severity, lead, subject, seq, detail, self._recorded_at)
-        self._pending[_ADD_FINDING].append(added)
+        added = finding_row(finding, lead, subject, seq, self._recorded_at)
+        self._pending[ADD_FINDING].append(added)
 
     def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
         event_id = finding.event_id
@@ -474,60 +466,7 @@ class Save:
             self._pending[_ADD_HISTORY].append((self._change, *added))
         for were in before.findings.values():
             for number, _, _ in were:
-                self._pending[_SUPERSEDE_FINDING].append((self._recorded_at, number))
-
-    def _settle_conflict(self, seq: int) -> None:
-        """One finding for each other content that is known under an event's id."""
-        event_id, digest, lead, subject = self._connection.execute(
-            "SELECT id, digest, lead, subject FROM event WHERE seq = ?", (seq,)
-        ).fetchone()
-        copies = self._connection.execute(
-            "SELECT DISTINCT digest FROM copy WHERE event = ? AND digest <> ?", (seq, digest)
-        )
-        wanted = [conflict(event_id, other) for (other,) in copies]
-        known = self._connection.execute(
-            "SELECT detail, id FROM finding"
-            " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",
-            (seq,),
-        )
-        self._settle_findings(wanted, dict(known.fetchall()), lead, subject, seq)
-
-    def _settle_hub(self, number: int) -> None:
-        """A finding for a contact key that very many leads share."""
-        row = self._connection.execute(
-            "SELECT kind || ':' || scheme || ':' || value, subject FROM key WHERE id = ?", (number,)
-        ).fetchone()
-        if row is None:
-            return
-        name, subject = row
-        (leads,) = self._connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM lead_contact WHERE key = ? LIMIT ?)",
-            (number, HUB_SIZE + 1),
-        ).fetchone()
-        known = self._connection.execute(
-            "SELECT detail, id FROM finding"
-            " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
-            (name,),
-        )
-        wanted = [Finding("hub", None, name)] if leads > HUB_SIZE else []
-        self._settle_findings(wanted, dict(known.fetchall()), None, subject, None)
-
-    def _settle_findings(
-        self,
-        wanted: Iterable[Finding],
-        known: dict[str, int],
-        lead: int | None,
-        subject: int | None,
-        seq: int | None,
-    ) -> None:
-        for finding in wanted:
-            number = known.pop(finding.detail, None)
-            if number is None:
-                self._add_finding(finding, lead, subject, seq)
-            else:
-                self._pending[_MOVE_FINDING].append((lead, subject, number))
-        for number in known.values():
-            self._pending[_SUPERSEDE_FINDING].append((self._recorded_at, number))
+                self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
 
 
 def _is_contact_only(event: LeadEvent) -> bool:

@@ -1,0 +1,100 @@
+"""Decide: what an event may do to a lead, before anything changes (design.md section 4)."""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from lifecycle.domain.event import LeadEvent
+from lifecycle.domain.lead import Lead
+from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
+from lifecycle.domain.states import State, Trigger
+
+
+@frozen
+class Step:
+    """One step that an event is allowed to make."""
+
+    trigger: Trigger
+    edge: LeadTransition
+    at: int
+    implied: bool
+
+
+@define
+class Decision:
+    """What an event may do: its steps in order, and the dates that were brought into bounds."""
+
+    steps: list[Step] = field(factory=list)
+    odd_dates: list[str] = field(factory=list)
+
+
+def decide(machine: LeadMachine, lead: Lead, event: LeadEvent) -> Decision | Refusal:
+    """What this event would do to this lead: steps in the order send, receive, own trigger.
+
+    An event whose own trigger is refused takes no implied step either.
+    """
+    decision = Decision()
+    own = event.trigger
+    state = _send_step(machine, lead, event, decision)
+    if isinstance(state, Refusal):
+        return state
+    if own != "receive":
+        state = _receive_step(machine, lead, event, decision, state)
+    if own != "send":
+        edge = machine.decide(own, state, lead, event)
+        if isinstance(edge, Refusal):
+            return edge
+        decision.steps.append(Step(own, edge, event.time, implied=False))
+    return decision
+
+
+def _send_step(
+    machine: LeadMachine, lead: Lead, event: LeadEvent, decision: Decision
+) -> State | Refusal:
+    """The add's own send, or one that ``dateSent`` implies; the state after it."""
+    stated = event.snapshot.date_sent
+    own = event.trigger == "send"
+    if not own and (stated is None or lead.state != "new"):
+        return lead.state
+    edge = machine.decide("send", lead.state, lead, event)
+    if isinstance(edge, Refusal):
+        return edge if own else lead.state
+    if not own and not edge.moves:
+        return lead.state
+    at = _within_bounds("dateSent", stated, lead.since, event.time, decision)
+    decision.steps.append(Step("send", edge, at, implied=not own))
+    return edge.target
+
+
+def _receive_step(
+    machine: LeadMachine, lead: Lead, event: LeadEvent, decision: Decision, state: State
+) -> State:
+    """The receive that ``dateReceived`` implies, unless it is stale; the state after it."""
+    stated = event.snapshot.date_received
+    if stated is None or state not in ("new", "sent"):
+        return state
+    last = decision.steps[-1].at if decision.steps else lead.since
+    if state == "sent" and last is not None and stated < last:
+        decision.odd_dates.append("dateReceived is older than the sending")
+        return state
+    edge = machine.decide("receive", state, lead, event)
+    if isinstance(edge, Refusal) or not edge.moves:
+        return state
+    at = _within_bounds("dateReceived", stated, last, event.time, decision)
+    decision.steps.append(Step("receive", edge, at, implied=True))
+    return edge.target
+
+
+def _within_bounds(
+    name: str, stated: int | None, last: int | None, time: int, decision: Decision
+) -> int:
+    """The stated date, brought within the lead's last step and the event's own time."""
+    if stated is None:
+        return time
+    if stated > time:
+        decision.odd_dates.append(f"{name} is later than the event")
+        return time
+    if last is not None and stated < last:
+        decision.odd_dates.append(f"{name} is older than the lead's last step")
+        return last
+    return stated

@@ -1,0 +1,213 @@
+"""Evolve: a lead being folded, event by event. What was decided is done; nothing refuses here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+
+from lifecycle.domain.decision import Decision, Step, decide
+from lifecycle.domain.event import LeadEvent, Party, Position
+from lifecycle.domain.history import Finding, HistoryRow, Verdicts
+from lifecycle.domain.key import Key
+from lifecycle.domain.lead import Lead
+from lifecycle.domain.machine import LeadMachine, Refusal
+from lifecycle.domain.states import Trigger
+
+_DELETED: Final = Refusal("contact_deleted")
+
+
+@define
+class Track:
+    """A lead being folded: what it shows, and what its next event must know of it besides.
+
+    Attributes:
+        lead: The lead so far.
+        position: That of its last event.
+        decisions: Per decision (accept, reject): the id of the event that first stated its date,
+            None once an event witnessed it.
+        contact_only: How many of its events name no lead key.
+        pieces: Its lead keys as far as they are linked by the events so far.
+        keys: Its keys so far.
+        rows: The rows that this fold added.
+        findings: The findings that this fold added.
+    """
+
+    lead: Lead
+    position: Position | None = None
+    decisions: dict[str, str | None] = field(factory=dict)
+    contact_only: int = 0
+    pieces: list[set[Key]] = field(factory=list)
+    keys: set[Key] = field(factory=set)
+    rows: list[HistoryRow] = field(factory=list)
+    findings: list[Finding] = field(factory=list)
+
+    def take(self, machine: LeadMachine, event: LeadEvent, *, deleted: bool) -> Verdicts:
+        """Fold one event, the next in order, onto the lead."""
+        self._name(event)
+        decision = _DELETED if deleted else decide(machine, self.lead, event)
+        self._notes(event)
+        self.position = event.position
+        self.lead.events += 1
+        if isinstance(decision, Refusal):
+            self._refuse(event, decision)
+            return "refused"
+        return "applied" if self._evolve(event, decision) else "noted"
+
+    def unwitnessed(self) -> list[Finding]:
+        """Decisions that a snapshot dates and no event witnessed, as far as is known."""
+        return [
+            Finding("unwitnessed_decision", event_id, decision)
+            for decision, event_id in sorted(self.decisions.items())
+            if event_id is not None
+        ]
+
+    def _find(self, code: str, event: LeadEvent, detail: str = "") -> None:
+        self.findings.append(Finding(code, event.id, detail))
+
+    def _name(self, event: LeadEvent) -> None:
+        """Take up the event's keys; two names that were apart until now are a finding."""
+        self.keys.update(event.keys)
+        if not event.lead_keys:
+            self.contact_only += 1
+            return
+        if not self.pieces:
+            self.lead.lead_id = min(event.lead_keys).lead_id
+        linked = [piece for piece in self.pieces if not piece.isdisjoint(event.lead_keys)]
+        if len(linked) == 1:
+            linked[0].update(event.lead_keys)
+            return
+        if linked:
+            names = sorted(min(piece.intersection(event.lead_keys)).lead_id for piece in linked)
+            self._find("merged", event, " = ".join(names))
+        self.pieces = [piece for piece in self.pieces if piece not in linked]
+        self.pieces.append(set(event.lead_keys).union(*linked))
+
+    def _notes(self, event: LeadEvent) -> None:
+        for note in event.notes:
+            self._find(note.code, event, note.detail)
+        if self.position is None and event.trigger != "send":
+            self._find("joined_midway", event, f"began with {event.trigger}")
+
+    def _refuse(self, event: LeadEvent, refusal: Refusal) -> None:
+        lead = self.lead
+        lead.refusals += 1
+        self.rows.append(
+            HistoryRow(
+                trigger=event.trigger,
+                source=lead.state,
+                target=lead.state,
+                verdict=refusal.kind,
+                at=event.time,
+                event_id=event.id,
+                step=_own_step(event.trigger),
+                by=_actor(lead, event),
+                holder=lead.holder,
+                reason=event.reason,
+                refusal=refusal,
+            )
+        )
+        if refusal.kind == "contact_deleted":
+            self._find("after_contact_deleted", event, event.trigger)
+        else:
+            self._find("invalid_transition", event, f"{event.trigger} from {lead.state}")
+
+    def _evolve(self, event: LeadEvent, decision: Decision) -> bool:
+        """Bring the lead up to date, move it; whether a step moved it."""
+        self._update_snapshot(event)
+        self._check_party(event)
+        if decision.odd_dates:
+            self._find("odd_dates", event, "; ".join(decision.odd_dates))
+        moved = False
+        for step in decision.steps:
+            moved |= self._step(event, step)
+        self._remember_decisions(event)
+        return moved
+
+    def _step(self, event: LeadEvent, step: Step) -> bool:
+        lead = self.lead
+        by = None if step.implied else _actor(lead, event)
+        lead.holder = _holder_after(step.trigger, lead, event, by) or lead.holder
+        if not step.edge.moves:
+            return False
+        source = step.edge.move(lead)
+        lead.since = step.at
+        self.rows.append(
+            HistoryRow(
+                trigger=step.trigger,
+                source=source,
+                target=lead.state,
+                verdict="implied" if step.implied else "stated",
+                at=step.at,
+                event_id=event.id,
+                step=_own_step(step.trigger),
+                by=by,
+                holder=lead.holder,
+                reason=None if step.implied else event.reason,
+            )
+        )
+        return True
+
+    def _update_snapshot(self, event: LeadEvent) -> None:
+        lead, snapshot = self.lead, event.snapshot
+        lead.owner = snapshot.owner or lead.owner
+        lead.sender = snapshot.sender or lead.sender
+        lead.recipient = snapshot.recipient or lead.recipient
+        if snapshot.contact is not None:
+            lead.contact = lead.contact.updated(snapshot.contact)
+
+    def _check_party(self, event: LeadEvent) -> None:
+        lead = self.lead
+        if event.trigger == "retract" and event.participant and lead.holder:
+            if event.participant.contradicts(lead.holder):
+                self._find("wrong_party", event, f"from {event.participant}, held by {lead.holder}")
+        elif event.trigger == "reject" and event.agent:
+            known = [one for one in (lead.holder, lead.recipient, lead.owner) if one]
+            if known and all(event.agent.contradicts(one) for one in known):
+                self._find("wrong_party", event, f"by {event.agent}, held by {lead.holder}")
+
+    def _remember_decisions(self, event: LeadEvent) -> None:
+        snapshot = event.snapshot
+        if event.trigger in ("accept", "reject"):
+            self.decisions[event.trigger] = None
+        if snapshot.date_accepted is not None:
+            self.decisions.setdefault("accept", event.id)
+        if snapshot.date_rejected is not None:
+            self.decisions.setdefault("reject", event.id)
+
+
+def _own_step(trigger: Trigger) -> int:
+    """The place of a trigger among the steps of one event."""
+    return {"send": 0, "receive": 1}.get(trigger, 2)
+
+
+def _actor(lead: Lead, event: LeadEvent) -> Party | None:
+    """Who did it, as the message says (design.md section 3, Parties)."""
+    if event.agent is not None:
+        return event.agent
+    match event.trigger:
+        case "send":
+            return event.snapshot.sender or lead.sender
+        case "accept":
+            return event.recipient or event.snapshot.recipient
+        case "reject" | "receive":
+            return event.snapshot.recipient
+        case _:
+            return None
+
+
+def _holder_after(trigger: Trigger, lead: Lead, event: LeadEvent, by: Party | None) -> Party | None:
+    """Who has the lead after this step; None: the message names nobody, and it stays."""
+    match trigger:
+        case "send":
+            return event.snapshot.recipient or event.recipient
+        case "assign":
+            return event.recipient or event.snapshot.recipient
+        case "accept":
+            return by
+        case "reject":
+            return lead.owner or lead.sender
+        case "retract":
+            return event.recipient or lead.owner or lead.sender
+        case _:
+            return None
