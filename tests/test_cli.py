@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -349,6 +350,23 @@ def test_output_that_nobody_reads_is_no_error(path):
         text=True,
     )
     assert (len(result.stdout.splitlines()), result.stderr) == (1, "")
+
+
+def test_a_person_who_watches_sees_how_far_a_replay_is(path, write_log):
+    log = write_log([lead("update", "10:00", keys=str(number)) for number in range(300)])
+    watched, terminal = pty.openpty()
+    command = [sys.executable, "-m", "lifecycle", "replay", path, log, "--batch", "50", "--json"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(
+        command, stderr=terminal, stdout=subprocess.PIPE, env=environment
+    ) as process:
+        summary = json.loads(process.stdout.read())
+    os.close(terminal)
+    seen = os.read(watched, 100_000).decode()
+    os.close(watched)
+    assert summary["read"] == 300
+    assert "log.jsonl" in seen
+    assert "messages/s, 0 refused" in seen
 
 
 def test_a_message_that_was_printed_over_several_lines_is_one(path, tmp_path, lifecycle):
