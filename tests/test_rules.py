@@ -5,7 +5,7 @@ from hypothesis import given
 from letters import ADA, lead
 from test_machine import tables
 
-from lifecycle import Edge, InputError, Rules, RulesError, decode, fold, guard
+from lifecycle import Edge, InputError, LeadStore, Rules, RulesError, decode, fold, guard
 from lifecycle.domain import guards, state_diagram
 
 ROW = '[[edge]]\ntrigger = "send"\nfrom = ["new"]\nto = "sent"\n'
@@ -101,6 +101,17 @@ def test_a_guard_that_nobody_registered_is_an_error_when_the_rules_are_used():
     rules = Rules("made in code", (Edge("send", ("new",), "sent", ("nobody",)),))
     with pytest.raises(RulesError, match=r"edge 1, guards: expected one of .*; got 'nobody'"):
         fold(rules, [])
+
+
+@pytest.mark.usefixtures("by_sender")
+def test_a_store_whose_guard_is_not_registered_says_whose_it_is(tmp_path):
+    rules = Rules("mine", (Edge("send", ("new",), "sent", ("by_sender",)),))
+    path = tmp_path / "leads.db"
+    LeadStore(path, rules=rules).close()
+    registered = guards._GUARDS.pop("by_sender")
+    with pytest.raises(RulesError, match=r"^the rules that the store was folded with, edge 1"):
+        LeadStore(path)
+    guards._GUARDS["by_sender"] = registered
 
 
 def test_the_diagram_has_every_edge():

@@ -635,6 +635,34 @@ def test_the_earliest_and_the_last_moment_are_those_of_the_calendar(store):
         store.apply(lead("update", "10:00") | {"time": None}, received_at=-(10**18))
 
 
+def test_what_was_repaired_stays_repaired_when_it_is_delivered_again(store):
+    broken = lead("accept", "10:00") | {"time": "soon"}
+    store.apply(broken)
+    store.retry(1, broken | {"time": moment("10:00")})
+    assert store.apply(broken).kind == "quarantined"
+    assert list(store.quarantine()) == []
+
+
+def test_findings_as_they_were_known(corrected):
+    store, before = corrected
+    assert store.findings("crmleadid:1") == []
+    found = store.findings("crmleadid:1", as_known_at=before)
+    assert [one.finding.code for one in found] == ["invalid_transition"]
+    assert store.findings(as_known_at=NOW - 1) == []
+
+
+def test_mistakes_of_the_caller_are_named(store):
+    with pytest.raises(ValueError, match=r"expected one of new, sent, .*; got 'acepted'"):
+        list(store.leads(state="acepted"))
+    with pytest.raises(TypeError, match=r"expected the number of a change, got 'x'"):
+        list(store.changes(after="x"))
+    with pytest.raises(RulesError, match=r"to: expected one of new, sent, .*; got 'acepted'"):
+        Edge("accept", ("new",), "acepted")
+    store.close()
+    with pytest.raises(StoreError, match=r"closed database"):
+        store.lead("crmleadid:1")
+
+
 def test_one_message_is_not_several(store):
     with pytest.raises(TypeError, match=r"expected several messages, got one"):
         store.apply_many("{}")

@@ -25,7 +25,6 @@ TABLE_ROWS: Final = 200
 #: How wide a table may be where nobody watches.
 _PIPE_WIDTH: Final = 200
 _UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-_NARROW: Final = ("lead_id", "at", "since", "state", "trigger", "from", "to", "verdict", "kind")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
 # What spread-sheets take for a formula.
@@ -140,7 +139,6 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
             name.replace("_", " "),
             justify=justify,
             overflow="fold",
-            no_wrap=numeric or name in _NARROW,
         )
     for row in shown:
         table.add_row(*(Text(clean(short(_words(row.get(name))))) for name in columns))
@@ -148,6 +146,11 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
     more = sum(1 for _ in rows)
     if more:
         click.echo(f"... and {more:,} more; --format csv, json or jsonl prints all", err=True)
+
+
+def counted(number: int, thing: str) -> str:
+    """So many things, in words."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def short(text: str) -> str:

@@ -65,8 +65,8 @@ def show(
             return
         from lifecycle.cli.timeline import print_history, print_lead  # noqa: PLC0415 - rich
 
-        now = as_of is None and as_known_at is None
-        print_lead(found, store.findings(lead, superseded=superseded) if now else [])
+        findings = store.findings(lead, superseded=superseded, as_known_at=as_known_at)
+        print_lead(found, findings if as_of is None else [])
         entries = store.history(lead, superseded=superseded, as_of=as_of, as_known_at=as_known_at)
         print_history(entries, superseded=superseded)
 

@@ -51,9 +51,11 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     out.print(grid)
     for entry in findings:
         found = entry.finding
-        line = Text("! ", style=_SEVERITY_STYLE[found.severity])
-        line.append(found.code.replace("_", " "), style=_SEVERITY_STYLE[found.severity])
-        line.append(f": {clean(found.detail)}" if found.detail else "")
+        line = Text("! ", style="dim" if entry.superseded_at else _SEVERITY_STYLE[found.severity])
+        line.append(found.code.replace("_", " "))
+        line.append(f": {clean(found.detail)}" if found.detail else "", style="default")
+        if entry.superseded_at is not None:
+            line.append(f" (thought so until {_second(entry.superseded_at)})")
         out.print(line)
 
 
@@ -73,7 +75,6 @@ def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("when (UTC)", no_wrap=True)
     table.add_column("what", no_wrap=True)
-    table.add_column("state", no_wrap=True)
     table.add_column("who", overflow="fold")
     table.add_column("why", overflow="fold")
     first = min(entry.recorded_at for entry in entries)
@@ -82,8 +83,7 @@ def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
         old = "strike dim" if entry.superseded_at is not None else ""
         cells = [
             Text(_time(row.at), style=old),
-            Text.assemble(_mark(entry), " ", (row.trigger, old)),
-            Text(style=old) + _states(entry),
+            Text.assemble(_mark(entry), " ", (row.trigger, old), " ") + _state(entry),
             Text(clean(_who(entry)), style=old),
             Text(clean(short(_why(entry))), style="red" if row.refused and not old else old),
         ]
@@ -101,15 +101,14 @@ def _mark(entry: HistoryEntry) -> tuple[str, str]:
     return ("●", _STATE_STYLE[entry.row.target])
 
 
-def _states(entry: HistoryEntry) -> Text:
+def _state(entry: HistoryEntry) -> Text:
+    """The state that a step led to, or that a refusal left as it was."""
     from rich.text import Text  # noqa: PLC0415
 
     row = entry.row
-    if row.refused:
-        return Text.assemble("stays ", (row.source, _STATE_STYLE[row.source]))
-    return Text.assemble(
-        (row.source, _STATE_STYLE[row.source]), " → ", (row.target, _STATE_STYLE[row.target])
-    )
+    word = "stays" if row.refused else "→"
+    style = "strike dim" if entry.superseded_at is not None else _STATE_STYLE[row.target]
+    return Text.assemble((word, "dim"), " ", (row.target, style))
 
 
 def _why(entry: HistoryEntry) -> str:
@@ -120,10 +119,10 @@ def _why(entry: HistoryEntry) -> str:
     if row.verdict == "implied":
         parts.append("implied by a date")
     if row.reason:
-        parts.append(row.reason)
+        parts.append(f"“{row.reason}”" if row.refused else row.reason)
     if entry.late:
         parts.append("arrived late")
-    return "; ".join(parts)
+    return " · ".join(parts)
 
 
 def _who(entry: HistoryEntry) -> str:

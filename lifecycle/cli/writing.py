@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import clean, console, to_json
+from lifecycle.cli.output import clean, console, counted, to_json
 from lifecycle.domain import Rules
 from lifecycle.replay import BATCH, STANDARD_INPUT, Log, Progress, Summary, check_readable
 from lifecycle.replay import replay as replay_logs
@@ -115,8 +115,8 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
         store.rebuild(rules)
         changed = store.last_change() - before
         click.echo(
-            f"folded {store.lead_count():,} leads with the rules {store.rules.name!r};"
-            f" {changed:,} changes of history"
+            f"folded {counted(store.lead_count(), 'lead')} with the rules {store.rules.name!r};"
+            f" {counted(changed, 'change')} of history"
         )
 
 
@@ -168,9 +168,12 @@ def _print_summary(summary: Summary, store: LeadStore) -> None:
     out = console()
     out.print(table)
     states = ", ".join(f"{state} {count:,}" for state, count in store.states().items())
-    out.print(f"\n{summary.leads:,} leads: {states or 'none'}")
+    out.print(f"\n{counted(summary.leads, 'lead')}: {states or 'none'}")
     if summary.resumed_from:
-        out.print(f"{summary.resumed_from:,} lines were in the store already", style="dim")
+        lines = counted(summary.resumed_from, "line")
+        out.print(f"{lines} of the log read before, and not again", style="dim")
+    if summary.read and summary.quarantined == summary.read:
+        click.echo("not one of them was a message: is this the right log?", err=True)
 
 
 def _summary_rows(summary: Summary) -> list[tuple[str, int, str]]:

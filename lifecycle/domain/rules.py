@@ -20,12 +20,20 @@ class Edge:
     """One row: from these states this trigger leads to ``target``, if the guards let it.
 
     Without a target the state stays as it is, and the step leaves no row in the history.
+
+    Raises:
+        RulesError: A trigger or a state is none, or nothing leads from or back to ``new``.
     """
 
     trigger: Trigger
     sources: tuple[State, ...]
     target: State | None = None
     guards: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        _one_of("trigger", self.trigger, RULED_TRIGGERS)
+        _several_of("from", list(self.sources), STATES)
+        _target("to", self.target)
 
     def as_row(self) -> dict[str, Any]:
         """The row as it stands in TOML."""
@@ -35,20 +43,6 @@ class Edge:
         if self.guards:
             row["guards"] = list(self.guards)
         return row
-
-
-# The default rules (design.md section 4). A rejected or retracted lead is offered again.
-_DEFAULT = (
-    Edge("send", ("new", "rejected", "retracted"), "sent"),
-    Edge("receive", ("new", "sent"), "received"),
-    Edge("assign", ("new", "sent", "received", "assigned", "rejected", "retracted"), "assigned"),
-    Edge("assign", ("accepted",), "assigned", ("by_holder_or_owner",)),
-    Edge("accept", ("new", "sent", "received", "assigned"), "accepted"),
-    Edge("reject", ("new", "sent", "received", "assigned"), "rejected"),
-    Edge("retract", ("new", "sent", "received", "assigned", "accepted"), "retracted"),
-    Edge("update", ("new",), "sent"),
-    Edge("update", ("sent", "received", "assigned", "accepted", "rejected", "retracted")),
-)
 
 
 @frozen
@@ -174,3 +168,17 @@ def check_guards(rules: Rules) -> None:
             if find_guard(name) is None:
                 expected = f"expected one of {', '.join(guard_names())}; got {name!r}"
                 raise RulesError(f"edge {number}, guards", expected)
+
+
+# The default rules (design.md section 4). A rejected or retracted lead is offered again.
+_DEFAULT = (
+    Edge("send", ("new", "rejected", "retracted"), "sent"),
+    Edge("receive", ("new", "sent"), "received"),
+    Edge("assign", ("new", "sent", "received", "assigned", "rejected", "retracted"), "assigned"),
+    Edge("assign", ("accepted",), "assigned", ("by_holder_or_owner",)),
+    Edge("accept", ("new", "sent", "received", "assigned"), "accepted"),
+    Edge("reject", ("new", "sent", "received", "assigned"), "rejected"),
+    Edge("retract", ("new", "sent", "received", "assigned", "accepted"), "retracted"),
+    Edge("update", ("new",), "sent"),
+    Edge("update", ("sent", "received", "assigned", "accepted", "rejected", "retracted")),
+)

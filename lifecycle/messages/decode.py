@@ -75,7 +75,9 @@ Reading: TypeAlias = Decoded | Ignored | Undecodable
 
 
 def decode(message: Message, *, received_at: int | None = None) -> LeadEvent:
-    """The event of one message, in any of the shapes of design.md section 3.
+    """The event of one message, in any of the shapes that travel the network.
+
+    The shapes: design.md section 3.
 
     ``received_at`` (microseconds since 1970 in UTC) is the time of a message that states none.
 

@@ -104,16 +104,19 @@ def _while_busy(path: Path, attempt: Callable[[], Result]) -> Result:
 def snapshot(database: Database, path: Path) -> Iterator[None]:
     """Read as of one moment, whatever others write meanwhile; SQLite's errors are StoreErrors."""
     connection = database.conn
-    outermost = not connection.in_transaction
+    outermost = False
     try:
+        outermost = not connection.in_transaction
         if outermost:
             connection.execute("BEGIN")
         yield
+        if outermost:
+            connection.execute("COMMIT")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
     finally:
         if outermost and connection.in_transaction:
-            connection.execute("COMMIT")
+            connection.execute("ROLLBACK")
 
 
 def translated(error: Exception, path: Path) -> StoreError:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import evolve, frozen
 
 from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHistory, Rules, fold
+from lifecycle.errors import RulesError
 from lifecycle.messages import decode
 from lifecycle.store.rows import StoredEvent, select_in
 from lifecycle.store.working import WorkingSet
@@ -110,7 +111,12 @@ def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
         ).fetchone()
         or connection.execute("SELECT toml FROM rules ORDER BY id LIMIT 1").fetchone()
     )
-    return Rules.loads(row[0])
+    try:
+        return Rules.loads(row[0])
+    except RulesError as error:
+        where = f"the rules that the store was folded with, {error.where}"
+        hint = "; a guard of your own must be registered before the store is opened"
+        raise RulesError(where, error.expected + hint) from error
 
 
 def recorded_times(

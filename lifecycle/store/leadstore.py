@@ -142,7 +142,8 @@ class LeadStore(LeadReader):
     ) -> list[Outcome]:
         """Apply a quarantined message again, or a corrected one in its place.
 
-        It leaves the quarantine when nothing of it would be quarantined again.
+        It leaves the quarantine when nothing of it would be quarantined again, and does not come
+        back when the same bytes are delivered again.
 
         Raises:
             UnknownMessageError: No quarantined message has this number.
@@ -158,7 +159,10 @@ class LeadStore(LeadReader):
         def work() -> list[Outcome]:
             self._check_rules()
             transaction = self._transaction(self._machine)
-            self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
+            self._connection.execute(
+                "UPDATE quarantine SET repaired_at = ?, due_at = NULL WHERE id = ?",
+                (self._clock(), number),
+            )
             return transaction.take(readings)
 
         return self._write(work)
@@ -202,7 +206,8 @@ class LeadStore(LeadReader):
 
         def work() -> None:
             self._connection.execute(
-                "DELETE FROM quarantine WHERE log = ? AND line > ?", (cursor.log, cursor.line)
+                "DELETE FROM quarantine WHERE log = ? AND line > ? AND repaired_at IS NULL",
+                (cursor.log, cursor.line),
             )
 
         self._write(work)

@@ -128,6 +128,8 @@ class LeadReader:
 
         They are read a thousand at a time; within ``snapshot`` all of them are as of one moment.
         """
+        if state not in (None, *STATES):
+            raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
         if as_of is not None or as_known_at is not None:
             yield from self._leads_at(state, as_of, as_known_at)
             return
@@ -189,6 +191,8 @@ class LeadReader:
         A row that a late message made untrue comes again, as ``superseded``. Keep the last
         ``number`` and go on from there: nothing is left out, nothing comes twice.
         """
+        if not isinstance(after, int):
+            raise TypeError(f"expected the number of a change, got {after!r}")
         while page := self._changes(after):
             yield from page
             after = page[-1].number
@@ -203,14 +207,28 @@ class LeadReader:
         return [evolve(self._entry(row), seq=seq) for seq, row in enumerate(rows, 1)]
 
     @reading
-    def findings(self, alias: str | None = None, *, superseded: bool = False) -> list[FindingEntry]:
-        """What an auditor should know, of all leads or of one, the gravest first."""
-        where = "WHERE 1" if superseded else "WHERE finding.superseded_at IS NULL"
-        values = []
-        if alias is not None:
-            where += " AND (finding.lead = ?1 OR (finding.superseded_at IS NOT NULL AND"
-            where += " finding.event IN (SELECT seq FROM event WHERE lead = ?1)))"
-            values.append(self._find(alias))
+    def findings(
+        self,
+        alias: str | None = None,
+        *,
+        superseded: bool = False,
+        as_known_at: Moment | None = None,
+    ) -> list[FindingEntry]:
+        """What an auditor should know, of all leads or of one, the gravest first.
+
+        ``superseded`` adds what was found once and is no more; ``as_known_at`` gives what was found
+        at that moment.
+        """
+        at = None if as_known_at is None else as_micros(as_known_at)
+        values = (None if alias is None else self._find(alias), at)
+        where = (
+            "WHERE (?1 IS NULL OR finding.lead = ?1 OR (finding.superseded_at IS NOT NULL"
+            " AND finding.event IN (SELECT seq FROM event WHERE lead = ?1)))"
+            " AND (?2 IS NULL OR (finding.recorded_at <= ?2"
+            " AND coalesce(finding.superseded_at > ?2, 1)))"
+        )
+        if at is None and not superseded:
+            where += " AND finding.superseded_at IS NULL"
         rows = self._connection.execute(
             "SELECT finding.code, event.id, finding.detail,"
             " coalesce(lead.lead_id, former_lead.lead_id), finding.recorded_at,"
@@ -235,7 +253,10 @@ class LeadReader:
     @reading
     def quarantine_numbers(self) -> list[int]:
         """The numbers of the quarantined messages, in the order in which they came."""
-        return [row[0] for row in self._connection.execute("SELECT id FROM quarantine ORDER BY id")]
+        rows = self._connection.execute(
+            "SELECT id FROM quarantine WHERE repaired_at IS NULL ORDER BY id"
+        )
+        return [row[0] for row in rows]
 
     def quarantined(self, number: int) -> Quarantined:
         """The quarantined message of this number.
@@ -253,7 +274,7 @@ class LeadReader:
         row = self._connection.execute(
             "SELECT quarantine.id, raw, size, problems, log.name, quarantine.line, recorded_at,"
             " due_at FROM quarantine LEFT JOIN log ON log.id = quarantine.log"
-            " WHERE quarantine.id = ?",
+            " WHERE quarantine.id = ? AND repaired_at IS NULL",
             (number,),
         ).fetchone()
         if row is None:

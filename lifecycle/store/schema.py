@@ -190,7 +190,8 @@ _TABLES: Final = (
         log INTEGER,
         line INTEGER,
         recorded_at INTEGER NOT NULL,
-        due_at INTEGER
+        due_at INTEGER,
+        repaired_at INTEGER
     ) STRICT""",
     "CREATE INDEX quarantine_due ON quarantine (due_at) WHERE due_at IS NOT NULL",
     "CREATE TABLE ignored (topic TEXT PRIMARY KEY, messages INTEGER NOT NULL) STRICT",
