@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -200,7 +201,7 @@ def _nothing() -> None:
 
 def _check_version(database: Database, path: Path) -> None:
     """The store has all our migrations, and none that we do not know."""
-    ours = {migration.name for migration in migrations.pending(Database(memory=True))}
+    ours = _our_migrations()
     applied = {migration.name for migration in migrations.applied(database)}
     if not applied:
         raise NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
@@ -208,6 +209,16 @@ def _check_version(database: Database, path: Path) -> None:
         raise NewerStoreError(
             f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"
         )
+
+
+@lru_cache
+def _our_migrations() -> frozenset[str]:
+    """The names of all migrations that this version knows: those that an empty database lacks."""
+    empty = Database(memory=True)
+    try:
+        return frozenset(migration.name for migration in migrations.pending(empty))
+    finally:
+        empty.close()
 
 
 def _pragma(database: Database, name: str) -> int:
