@@ -20,7 +20,7 @@ _COLUMNS = ("lead_id", "at", "state", "trigger", "by", "reason")
 @options.database
 @options.output
 def audit(database: Path, style: str) -> None:
-    """List every refusal: which event, in which state, and what was allowed.
+    """List what was refused, and what was allowed.
 
     Exit status 1 when there is one.
     """

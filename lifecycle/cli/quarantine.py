@@ -19,7 +19,7 @@ _COLUMNS = ("id", "log", "line", "size", "problems")
 
 @click.group(cls=DefaultGroup, default="list", default_if_no_args=False)
 def quarantine() -> None:
-    """Look at messages that could not be decoded, and try them again.
+    """Look at undecodable messages; try them again.
 
     `lifecycle quarantine DB` lists them.
     """

@@ -54,7 +54,7 @@ def show(
     superseded: bool,
     style: str,
 ) -> None:
-    """Show one lead: its state, who has it, its names, and how it got there.
+    """Show one lead, and how it got there.
 
     LEAD is any of its names: `scheme:value`, or a key with its kind, as in `contact:email:...`.
     """
@@ -110,7 +110,7 @@ def history(
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
 @options.output
 def changes(database: Path, after: int, limit: int | None, style: str) -> None:
-    """Print what changed in the histories, in the order in which it did.
+    """Print what changed in the histories, in order.
 
     A row that a late message made untrue comes again, as `superseded`. Keep the last number and
     go on from it with --after.

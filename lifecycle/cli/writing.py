@@ -47,10 +47,10 @@ def replay(
     restart: bool,
     as_json: bool,
 ) -> None:
-    """Read logs of messages into a store, which is made where there is none.
+    """Read logs of messages into a store.
 
-    A LOG has one message a line; it may be packed with gzip, and `-` is standard input. A run that
-    was interrupted goes on where it was.
+    The store is made where there is none. A LOG has one message a line; it may be packed with gzip,
+    and `-` is standard input. A run that was interrupted goes on where it was.
     """
     if [str(path) for path in logs].count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read only once")
@@ -80,10 +80,10 @@ def replay(
     help="The time of messages that state none.",
 )
 def apply(database: Path, file: Path, rules_path: Path | None, received_at: int | None) -> None:
-    """Apply messages as they come: one durable commit and one JSON outcome a line.
+    """Apply messages as they come; say what became of each.
 
-    FILE has one message a line, or one over several lines; without it they come from standard
-    input.
+    Each line is one durable commit, and gives one JSON outcome for each message in it. FILE has one
+    message a line, or one over several lines; without it they come from standard input.
     """
     rules = _rules(rules_path)
     source = _log(file)
