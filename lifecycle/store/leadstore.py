@@ -18,7 +18,7 @@ from lifecycle.store.connection import unit_of_work
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
-from lifecycle.store.reading import LeadReader
+from lifecycle.store.reading import LeadReader, reading
 from lifecycle.store.schema import OUTCOMES
 from lifecycle.store.transaction import Transaction
 
@@ -223,6 +223,7 @@ class LeadStore(LeadReader):
 
         return self._write(work)
 
+    @reading
     def run_counts(self, run: int) -> dict[str, int]:
         """How many of the events that a run stored are applied, refused and noted by now."""
         sums = ", ".join(f"total(outcome = {number})" for number in range(len(OUTCOMES)))

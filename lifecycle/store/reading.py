@@ -91,6 +91,7 @@ class LeadReader:
         return snapshot(self._database, self.path)
 
     @property
+    @reading
     def rules(self) -> Rules:
         """The rules that the store was folded with."""
         return rules_at(self._connection, None)

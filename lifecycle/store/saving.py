@@ -24,6 +24,7 @@ from lifecycle.domain import (
     Verdicts,
 )
 from lifecycle.store.arrivals import Arrival
+from lifecycle.store.current import Current
 from lifecycle.store.rows import (
     EVENT_CONTENT,
     HISTORY_CONTENT,
@@ -116,20 +117,6 @@ class Folding:
         return arrival.seq if arrival else self.stored[event_id].seq
 
 
-@define
-class _Before:
-    """The current rows that a fold may make untrue: what it does not say again is superseded.
-
-    ``additions`` is what it says and they do not.
-    """
-
-    rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = field(factory=dict)
-    additions: list[tuple[Any, ...]] = field(factory=list)
-    findings: dict[tuple[str, int | None, str], list[tuple[int, int | None, int | None]]] = field(
-        factory=lambda: defaultdict(list)
-    )
-
-
 class Save:
     """What a transaction writes."""
 
@@ -150,15 +137,14 @@ class Save:
     def part(self, folding: Folding, refolded: Collection[int]) -> None:
         """A fold of some leads of a subject, while its others stay as they are."""
         subject = self._join(folding.subjects)
-        before = _Before()
-        self._read_before(before, refolded, ())
-        touched = folding.touched()
-        self._read_unwitnessed(before, (folding.leads[one] for one in touched & set(folding.leads)))
+        current = self._current(refolded, ())
+        touched = folding.touched() & folding.leads.keys()
+        current.read_unwitnessed(folding.leads[group] for group in touched)
         pks = {group: stored.pk for group, stored in folding.leads.items()}
         self._number_leads(folding, pks, set())
         self._save_subject(folding, subject)
-        self._save_leads(folding, subject, pks, before)
-        self._replace(before)
+        self._save_leads(folding, subject, pks, current)
+        self._replace(current)
         self._removed_leads.update(set(refolded) - set(pks.values()))
 
     def whole(self, foldings: list[Folding], homes: Mapping[int, int], subjects: list[int]) -> None:
@@ -166,8 +152,7 @@ class Save:
 
         ``homes`` are the subjects of their leads so far, by lead.
         """
-        before = _Before()
-        self._read_before(before, homes, subjects)
+        current = self._current(homes.keys(), subjects)
         taken: set[int] = set()
         free = set(subjects)
         for folding in sorted(foldings, key=lambda one: len(one.stored), reverse=True):
@@ -175,8 +160,8 @@ class Save:
             pks: dict[Group, int] = {}
             self._number_leads(folding, pks, taken)
             self._save_subject(folding, subject)
-            self._save_leads(folding, subject, pks, before)
-        self._replace(before)
+            self._save_leads(folding, subject, pks, current)
+        self._replace(current)
         self._remove_unused_keys(foldings, subjects)
         self._removed_leads.update(set(homes) - taken)
         self._removed_subjects.update(free)
@@ -284,15 +269,15 @@ class Save:
         return dict(select_in(self._connection, select, sorted(set(leads))))
 
     def _save_leads(
-        self, folding: Folding, subject: int, pks: dict[Group, int], before: _Before
+        self, folding: Folding, subject: int, pks: dict[Group, int], current: Current
     ) -> None:
         part = folding.part
         touched = folding.touched()
         for group, track in part.tracks.items():
             if group in touched:
-                self._save_lead(folding, subject, pks[group], track, before)
+                self._save_lead(folding, subject, pks[group], track, current)
         for finding in part.findings:
-            self._save_finding(finding, folding, None, subject, before)
+            self._save_finding(finding, folding, None, subject, current)
         last = _last_stored(folding)
         for event, verdict, group in part.fates.values():
             lead = None if group is None else pks[group]
@@ -305,7 +290,7 @@ class Save:
                 self._save_event(arrival, lead, home, verdict)
 
     def _save_lead(
-        self, folding: Folding, subject: int, pk: int, track: Track, before: _Before
+        self, folding: Folding, subject: int, pk: int, track: Track, current: Current
     ) -> None:
         for key in track.keys:
             if key.kind == "lead":
@@ -313,9 +298,9 @@ class Save:
             else:
                 self._save_contact(pk, self._working.key_row(key).id)
         for row in track.rows:
-            self._save_row(row, folding.seq(row.event_id), pk, before)
+            self._save_row(row, folding.seq(row.event_id), pk, current)
         for finding in track.findings + track.unwitnessed():
-            self._save_finding(finding, folding, pk, None, before)
+            self._save_finding(finding, folding, pk, None, current)
         last_event = folding.seq(track.position[2] if track.position else "")
         self._pending[_SAVE_LEAD].append(lead_row(pk, subject, track, last_event, self._parties))
 
@@ -372,59 +357,22 @@ class Save:
 
     # --- history and findings ---------------------------------------------------------------
 
-    def _read_before(self, before: _Before, leads: Iterable[int], subjects: Iterable[int]) -> None:
-        """Read what is current of these leads, and of these subjects themselves."""
-        leads = list(leads)
-        select = f"SELECT id, lead, event, step, {HISTORY_CONTENT} FROM history"
-        rows = select_in(
-            self._connection, f"{select} WHERE superseded_at IS NULL AND lead IN", leads
-        )
-        for number, lead, event, step, *content in rows:
-            before.rows[event, step] = (number, lead, tuple(content))
-        self._read_findings(before, "lead", leads)
-        self._read_findings(before, "subject", subjects)
-        select = "SELECT DISTINCT copy.event FROM copy JOIN event ON event.seq = copy.event"
-        for (seq,) in select_in(self._connection, f"{select} WHERE event.lead IN", leads):
-            self._contested.add(seq)
-        for (seq,) in select_in(self._connection, f"{select} WHERE event.subject IN", subjects):
-            self._contested.add(seq)
-        for lead, key in list(
-            select_in(self._connection, "SELECT lead, key FROM lead_contact WHERE lead IN", leads)
-        ):
-            self._touched_contacts.add(key)
-            self._connection.execute(
-                "DELETE FROM lead_contact WHERE lead = ? AND key = ?", (lead, key)
+    def _current(self, leads: Collection[int], subjects: Collection[int]) -> Current:
+        """What is current of leads and subjects that are folded again."""
+        current = Current(self._connection)
+        current.read(leads, subjects)
+        self._contested.update(current.contested(leads, subjects))
+        for lead in leads:
+            keys = self._connection.execute(
+                "DELETE FROM lead_contact WHERE lead = ? RETURNING key", (lead,)
             )
+            self._touched_contacts.update(key for (key,) in keys.fetchall())
+        return current
 
-    def _read_findings(self, before: _Before, column: str, numbers: Iterable[int]) -> None:
-        """All but conflicts and hubs, which are settled when everything else is written."""
-        rows = select_in(
-            self._connection,
-            "SELECT code, event, detail, id, lead, subject FROM finding"
-            f" WHERE superseded_at IS NULL AND code NOT IN ('conflict', 'hub') AND {column} IN",
-            numbers,
-        )
-        for code, event, detail, number, lead, subject in rows:
-            before.findings[code, event, detail].append((number, lead, subject))
-
-    def _read_unwitnessed(self, before: _Before, leads: Iterable[StoredLead]) -> None:
-        """What a lead that is folded on may make untrue: decisions that get a witness."""
-        rows = select_in(
-            self._connection,
-            "SELECT code, event, detail, id, lead, subject FROM finding"
-            " WHERE superseded_at IS NULL AND code = 'unwitnessed_decision' AND lead IN",
-            (stored.pk for stored in leads if stored.claims),
-        )
-        for code, event, detail, number, lead, subject in rows:
-            before.findings[code, event, detail].append((number, lead, subject))
-
-    def _save_row(self, row: HistoryRow, seq: int, lead: int, before: _Before) -> None:
+    def _save_row(self, row: HistoryRow, seq: int, lead: int, current: Current) -> None:
         content = history_content(row, self._parties)
-        was = before.rows.get((seq, row.step))
-        if was is not None and was[1:] == (lead, content):
-            del before.rows[seq, row.step]
-        else:
-            before.additions.append((lead, seq, row.step, self._recorded_at, *content))
+        if not current.says_row(seq, row.step, lead, content):
+            current.additions.append((lead, seq, row.step, self._recorded_at, *content))
 
     def _save_finding(
         self,
@@ -432,17 +380,15 @@ class Save:
         folding: Folding,
         lead: int | None,
         subject: int | None,
-        before: _Before,
+        current: Current,
     ) -> None:
         seq = self._finding_seq(finding, folding)
-        were = before.findings.get((finding.code, seq, finding.detail))
-        if were:
-            number, was_lead, was_subject = were.pop()
-            if (was_lead, was_subject) != (lead, subject):
-                self._pending[MOVE_FINDING].append((lead, subject, number))
-            return
-        added = finding_row(finding, lead, subject, seq, self._recorded_at)
-        self._pending[ADD_FINDING].append(added)
+        said = current.says_finding(finding.code, seq, finding.detail, lead)
+        if said is None:
+            added = finding_row(finding, lead, subject, seq, self._recorded_at)
+            self._pending[ADD_FINDING].append(added)
+        elif said.subject != subject:
+            self._pending[MOVE_FINDING].append((subject, said.id))
 
     def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
         event_id = finding.event_id
@@ -455,18 +401,17 @@ class Save:
         ).fetchone()
         return int(row[0])
 
-    def _replace(self, before: _Before) -> None:
+    def _replace(self, current: Current) -> None:
         """Supersede what was current and is not said any more; then add what is said instead."""
-        for number, _, _ in before.rows.values():
+        for number in current.untrue_rows():
             self._change += 1
             superseded = (self._recorded_at, self._change, number)
             self._pending[_SUPERSEDE_HISTORY].append(superseded)
-        for added in before.additions:
+        for added in current.additions:
             self._change += 1
             self._pending[_ADD_HISTORY].append((self._change, *added))
-        for were in before.findings.values():
-            for number, _, _ in were:
-                self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
+        for number in current.untrue_findings():
+            self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
 
 
 def _is_contact_only(event: LeadEvent) -> bool:

@@ -16,7 +16,7 @@ ADD_FINDING: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 SUPERSEDE_FINDING: Final = "UPDATE finding SET superseded_at = ? WHERE id = ?"
-MOVE_FINDING: Final = "UPDATE finding SET lead = ?, subject = ? WHERE id = ?"
+MOVE_FINDING: Final = "UPDATE finding SET subject = ? WHERE id = ?"
 
 
 def finding_row(
@@ -44,11 +44,11 @@ class Settling:
         )
         wanted = [conflict(event_id, other) for (other,) in copies]
         known = self._connection.execute(
-            "SELECT detail, id FROM finding"
+            "SELECT detail, lead, id FROM finding"
             " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",
             (seq,),
         )
-        self._settle(wanted, dict(known.fetchall()), lead, subject, seq)
+        self._settle(wanted, known, lead, subject, seq)
 
     def hub(self, key: int) -> None:
         """A finding for a contact key that very many leads share."""
@@ -63,27 +63,28 @@ class Settling:
             (key, HUB_SIZE + 1),
         ).fetchone()
         known = self._connection.execute(
-            "SELECT detail, id FROM finding"
+            "SELECT detail, lead, id FROM finding"
             " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
             (name,),
         )
         wanted = [Finding("hub", None, name)] if leads > HUB_SIZE else []
-        self._settle(wanted, dict(known.fetchall()), None, subject, None)
+        self._settle(wanted, known, None, subject, None)
 
     def _settle(
         self,
         wanted: Iterable[Finding],
-        known: dict[str, int],
+        known: Iterable[tuple[str, int | None, int]],
         lead: int | None,
         subject: int | None,
         event: int | None,
     ) -> None:
+        standing = {(detail, of_lead): number for detail, of_lead, number in known}
         for finding in wanted:
-            number = known.pop(finding.detail, None)
+            number = standing.pop((finding.detail, lead), None)
             if number is None:
                 added = finding_row(finding, lead, subject, event, self._recorded_at)
                 self._connection.execute(ADD_FINDING, added)
-            else:
-                self._connection.execute(MOVE_FINDING, (lead, subject, number))
-        for number in known.values():
+            elif lead is None:
+                self._connection.execute(MOVE_FINDING, (subject, number))
+        for number in standing.values():
             self._connection.execute(SUPERSEDE_FINDING, (self._recorded_at, number))

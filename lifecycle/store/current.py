@@ -1,0 +1,95 @@
+"""What is current in the store, and what of it a fold says again: the rest is superseded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from lifecycle.store.rows import HISTORY_CONTENT, StoredLead, select_in
+
+_ROWS: Final = (
+    f"SELECT id, lead, event, step, {HISTORY_CONTENT} FROM history"
+    " WHERE superseded_at IS NULL AND lead IN"
+)
+_FINDINGS: Final = (
+    "SELECT code, event, detail, id, lead, subject FROM finding WHERE superseded_at IS NULL"
+)
+_CONTESTED: Final = (
+    "SELECT DISTINCT copy.event FROM copy JOIN event ON event.seq = copy.event WHERE event."
+)
+
+
+class CurrentFinding(NamedTuple):
+    """A finding that stands: its number, and the lead or the subject that it concerns."""
+
+    id: int
+    lead: int | None
+    subject: int | None
+
+
+class Current:
+    """The rows of history and the findings that stand, of what is folded again.
+
+    ``additions`` is what the fold says and they do not.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = {}
+        self._findings: dict[tuple[str, int | None, str], list[CurrentFinding]] = defaultdict(list)
+        self.additions: list[tuple[Any, ...]] = []
+
+    def read(self, leads: Collection[int], subjects: Collection[int]) -> None:
+        """Read what stands of these leads, and of these subjects themselves.
+
+        Conflicts and hubs are left out: they are settled when everything else is written.
+        """
+        for number, lead, event, step, *content in select_in(self._connection, _ROWS, leads):
+            self._rows[event, step] = (number, lead, tuple(content))
+        folded = f"{_FINDINGS} AND code NOT IN ('conflict', 'hub')"
+        self._read_findings(f"{folded} AND lead IN", leads)
+        self._read_findings(f"{folded} AND subject IN", subjects)
+
+    def read_unwitnessed(self, leads: Iterable[StoredLead]) -> None:
+        """Read what leads that are folded on may make untrue: decisions that get a witness."""
+        stated = (stored.pk for stored in leads if stored.claims)
+        self._read_findings(f"{_FINDINGS} AND code = 'unwitnessed_decision' AND lead IN", stated)
+
+    def contested(self, leads: Iterable[int], subjects: Iterable[int]) -> Iterator[int]:
+        """The events of these leads and subjects that have other copies."""
+        for column, numbers in (("lead", leads), ("subject", subjects)):
+            for (seq,) in select_in(self._connection, f"{_CONTESTED}{column} IN", numbers):
+                yield seq
+
+    def says_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:
+        """Whether this very row stands already; it is true still."""
+        was = self._rows.get((event, step))
+        if was is None or was[1:] != (lead, content):
+            return False
+        del self._rows[event, step]
+        return True
+
+    def says_finding(
+        self, code: str, event: int | None, detail: str, lead: int | None
+    ) -> CurrentFinding | None:
+        """This very finding, if it stands already; it is true still."""
+        were = self._findings.get((code, event, detail), [])
+        found = next((one for one in were if one.lead == lead), None)
+        if found is not None:
+            were.remove(found)
+        return found
+
+    def untrue_rows(self) -> list[int]:
+        """The numbers of the rows that were not said again."""
+        return [number for number, _, _ in self._rows.values()]
+
+    def untrue_findings(self) -> list[int]:
+        """The numbers of the findings that were not said again."""
+        return [one.id for were in self._findings.values() for one in were]
+
+    def _read_findings(self, select: str, numbers: Iterable[int]) -> None:
+        rows = select_in(self._connection, select, numbers)
+        for code, event, detail, number, lead, subject in rows:
+            self._findings[code, event, detail].append(CurrentFinding(number, lead, subject))
