@@ -31,7 +31,7 @@ from lifecycle import (
     format_time,
 )
 from lifecycle.store import connection
-from lifecycle.store.transaction import Transaction
+from lifecycle.store.intake import Intake
 
 DAY = 24 * 60 * 60 * 1_000_000
 JOE = {"c": "9"}
@@ -551,7 +551,7 @@ def test_a_lead_that_turns_out_to_be_none_keeps_its_place_in_the_feed(path):
 def test_a_rebuild_that_fails_leaves_everything_as_it_was(store, monkeypatch):
     store.apply(lead("accept", "10:00"))
     with monkeypatch.context() as patch:
-        patch.setattr(Transaction, "rebuild", lambda _: 1 / 0)
+        patch.setattr(Intake, "fold_again", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.rebuild(BASE)
     assert store.rules == Rules.default()

@@ -12,9 +12,17 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import clean, console, counted, to_json
 from lifecycle.domain import Rules
-from lifecycle.replay import BATCH, STANDARD_INPUT, Log, Progress, Summary, check_readable
+from lifecycle.replay import (
+    BATCH,
+    STANDARD_INPUT,
+    Log,
+    Progress,
+    Summary,
+    check_readable,
+    seldom_collect,
+)
 from lifecycle.replay import replay as replay_logs
-from lifecycle.store import LeadStore, Place
+from lifecycle.store import LeadStore, Place, taken
 
 
 def _rules(path: Path | None) -> Rules | None:
@@ -60,6 +68,7 @@ def replay(
             check_readable(path)
     with LeadStore(database, rules=rules) as store:
         store.relax()
+        seldom_collect()
         with _progress() as tell:
             sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
@@ -90,8 +99,12 @@ def apply(database: Path, file: Path, rules_path: Path | None, received_at: int 
     log = Log.open(source) if isinstance(source, Path) else source
     with log, LeadStore(database, rules=rules) as store:
         for message in log.messages():
-            readings = [(one, Place()) for one in message.readings(received_at)]
-            for outcome in store.take(readings) if readings else ():
+            messages = [(taken(one), Place()) for one in message.readings(received_at)]
+            if not messages:
+                continue
+            with store.transaction():
+                outcomes = store.take(messages)
+            for outcome in outcomes:
                 click.echo(to_json(outcome.as_dict()))
 
 

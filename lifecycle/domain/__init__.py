@@ -26,6 +26,7 @@ from lifecycle.domain.history import (
     Severity,
     Verdicts,
 )
+from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, is_mask, make_key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
@@ -85,6 +86,7 @@ __all__ = [
     "guard",
     "guard_names",
     "hubs",
+    "immutable",
     "is_mask",
     "lead_groups",
     "machine_for",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from lifecycle.domain.event import LeadEvent
+from lifecycle.domain.immutable import immutable
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
 from lifecycle.domain.states import State, Trigger
 
 
-@frozen
+@immutable
 class Step:
     """One step that an event is allowed to make."""
 
@@ -34,11 +35,14 @@ def decide(machine: LeadMachine, lead: Lead, event: LeadEvent) -> Decision | Ref
     An event whose own trigger is refused takes no implied step either.
     """
     decision = Decision()
-    own = event.trigger
-    state = _send_step(machine, lead, event, decision)
-    if isinstance(state, Refusal):
-        return state
-    if own != "receive":
+    own, snapshot = event.trigger, event.snapshot
+    state = lead.state
+    if own == "send" or (state == "new" and snapshot.date_sent is not None):
+        sent = _send_step(machine, lead, event, decision)
+        if isinstance(sent, Refusal):
+            return sent
+        state = sent
+    if own != "receive" and snapshot.date_received is not None and state in ("new", "sent"):
         state = _receive_step(machine, lead, event, decision, state)
     if own != "send":
         edge = machine.decide(own, state, lead, event)
@@ -54,8 +58,6 @@ def _send_step(
     """The add's own send, or one that ``dateSent`` implies; the state after it."""
     stated = event.snapshot.date_sent
     own = event.trigger == "send"
-    if not own and (stated is None or lead.state != "new"):
-        return lead.state
     edge = machine.decide("send", lead.state, lead, event)
     if isinstance(edge, Refusal):
         return edge if own else lead.state
@@ -71,10 +73,8 @@ def _receive_step(
 ) -> State:
     """The receive that ``dateReceived`` implies, unless it is stale; the state after it."""
     stated = event.snapshot.date_received
-    if stated is None or state not in ("new", "sent"):
-        return state
     last = decision.steps[-1].at if decision.steps else lead.since
-    if state == "sent" and last is not None and stated < last:
+    if state == "sent" and stated is not None and last is not None and stated < last:
         decision.odd_dates.append("dateReceived is older than the sending")
         return state
     edge = machine.decide("receive", state, lead, event)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from lifecycle.domain.immutable import immutable
 from lifecycle.domain.states import RANK
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Position: TypeAlias = tuple[int, int, str]
 
 
-@frozen
+@immutable(cache_hash=True)
 class Party:
     """A person, organisation or system that sends, holds or owns leads.
 
@@ -53,7 +54,7 @@ def _sort(party_id: str) -> str:
     return "http" if scheme == "https" else scheme if colon else ""
 
 
-@frozen
+@immutable
 class Contact:
     """What is known of the person behind a lead; every part may be missing."""
 
@@ -63,6 +64,8 @@ class Contact:
 
     def updated(self, newer: Contact) -> Contact:
         """This contact with what the newer one names; what it does not name stays."""
+        if newer.name and newer.email and newer.telephone:
+            return newer
         return Contact(
             newer.name or self.name,
             newer.email or self.email,
@@ -70,7 +73,7 @@ class Contact:
         )
 
 
-@frozen
+@immutable
 class Snapshot:
     """The lead as a message saw it. Dates are microseconds since 1970 in UTC."""
 
@@ -84,7 +87,7 @@ class Snapshot:
     contact: Contact | None = None
 
 
-@frozen
+@immutable
 class Problem:
     """Something in a message that is not as it must be.
 
@@ -99,7 +102,7 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-@frozen
+@immutable
 class Note:
     """Something the decoder noticed that the fold makes a finding of (design.md section 7)."""
 
@@ -107,7 +110,7 @@ class Note:
     detail: str
 
 
-@frozen(eq=False)
+@immutable(eq=False, unsafe_hash=False)
 class LeadEvent:
     """One decoded message.
 
@@ -129,9 +132,12 @@ class LeadEvent:
     reason: str | None = None
     notes: tuple[Note, ...] = ()
     position: Position = field(init=False, repr=False)
+    #: All the keys, those of the lead first.
+    keys: tuple[Key, ...] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "position", (self.time, RANK[self.trigger], self.id))
+        object.__setattr__(self, "keys", self.lead_keys + self.contact_keys)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LeadEvent):
@@ -145,8 +151,3 @@ class LeadEvent:
     def version(self) -> tuple[bytes, int]:
         """Of several copies under one id the one with the smallest version counts."""
         return (self.digest, self.time)
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """All the keys, those of the lead first."""
-        return self.lead_keys + self.contact_keys

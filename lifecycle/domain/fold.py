@@ -55,7 +55,6 @@ class SubjectFold:
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
         """Fold these events, in this order; ``groups`` has those with lead keys, by event id."""
-        known = set(groups.values()).union(self.tracks)
         for event in events:
             if event.trigger == "delete":
                 self._delete(event)
@@ -63,7 +62,7 @@ class SubjectFold:
             group = groups.get(event.id)
             ambiguous = False
             if group is None:
-                group, ambiguous = self._bind(event, known)
+                group, ambiguous = self._bind(event, groups)
             track = self.tracks.get(group)
             if track is None:
                 track = self.tracks[group] = Track(_new_lead(event))
@@ -82,12 +81,13 @@ class SubjectFold:
         self.findings += [Finding(note.code, event.id, note.detail) for note in event.notes]
         self.fates[event.id] = (event, "noted", None)
 
-    def _bind(self, event: LeadEvent, known: set[Group]) -> tuple[Group, bool]:
+    def _bind(self, event: LeadEvent, groups: Mapping[str, Group]) -> tuple[Group, bool]:
         """The lead that an event without lead keys means, and whether others were possible."""
         if self.tracks:
             return self._choose(event)
-        if len(known) == 1:
-            return next(iter(known)), False
+        later = set(groups.values())
+        if len(later) == 1:
+            return later.pop(), False
         return min(event.contact_keys), False
 
     def _choose(self, event: LeadEvent) -> tuple[Group, bool]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from lifecycle.domain.event import Party, Position
+from lifecycle.domain.immutable import immutable
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import Refusal
 from lifecycle.domain.states import State, Trigger, Verdict
@@ -36,7 +37,7 @@ SEVERITY: Final[dict[str, Severity]] = {
 HUB_SIZE: Final = 100
 
 
-@frozen
+@immutable
 class HistoryRow:
     """One step of a lead: a transition, or a refusal, which leaves the state as it was.
 
@@ -73,7 +74,7 @@ class HistoryRow:
         return self.refusal is not None
 
 
-@frozen
+@immutable
 class Finding:
     """Something an auditor should know (design.md section 7).
 
@@ -90,7 +91,7 @@ class Finding:
         return SEVERITY[self.code]
 
 
-@frozen
+@immutable
 class LeadHistory:
     """A lead, its rows in order, and what was found."""
 
@@ -99,7 +100,7 @@ class LeadHistory:
     findings: tuple[Finding, ...]
 
 
-@frozen
+@immutable
 class EventFate:
     """What became of one event: its verdict, and the lead it was bound to (None: a deletion)."""
 
@@ -108,7 +109,7 @@ class EventFate:
     lead_id: str | None
 
 
-@frozen
+@immutable
 class History:
     """What a set of events says.
 

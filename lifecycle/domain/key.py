@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+import re
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
+
+_LETTER_OR_DIGIT: Final = re.compile(r"[^\W_]")
 
 KeyKind: TypeAlias = Literal["contact", "lead"]
 
@@ -42,7 +45,7 @@ def make_key(kind: KeyKind, scheme: str, value: str) -> Key | None:
 
 def is_mask(value: str) -> bool:
     """Whether a value has no letter or digit (``***``): it stands for one that is not shown."""
-    return not any(map(str.isalnum, value))
+    return _LETTER_OR_DIGIT.search(value) is None
 
 
 class Components(Generic[Node]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
 from lifecycle.errors import InputError, RulesError
 
 
-@frozen
+@frozen(cache_hash=True)
 class Edge:
     """One row: from these states this trigger leads to ``target``, if the guards let it.
 
@@ -110,8 +111,13 @@ class Rules:
     @property
     def digest(self) -> str:
         """SHA-256 of the rows, in hexadecimal: the name does not matter, their order does."""
-        rows = json.dumps([edge.as_row() for edge in self.edges], sort_keys=True)
-        return hashlib.sha256(rows.encode()).hexdigest()
+        return _digest(self.edges)
+
+
+@lru_cache(maxsize=32)
+def _digest(edges: tuple[Edge, ...]) -> str:
+    rows = json.dumps([edge.as_row() for edge in edges], sort_keys=True)
+    return hashlib.sha256(rows.encode()).hexdigest()
 
 
 def _edge(number: int, row: object) -> Edge:

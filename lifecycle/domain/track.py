@@ -12,9 +12,11 @@ from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal
-from lifecycle.domain.states import Trigger
+from lifecycle.domain.states import TRIGGERS, Trigger
 
 _DELETED: Final = Refusal("contact_deleted")
+#: The place of a trigger among the steps of one event.
+_OWN_STEP: Final = {trigger: {"send": 0, "receive": 1}.get(trigger, 2) for trigger in TRIGGERS}
 
 
 @define
@@ -56,6 +58,8 @@ class Track:
 
     def unwitnessed(self) -> list[Finding]:
         """Decisions that a snapshot dates and no event witnessed, as far as is known."""
+        if not self.decisions:
+            return []
         return [
             Finding("unwitnessed_decision", event_id, decision)
             for decision, event_id in sorted(self.decisions.items())
@@ -68,20 +72,25 @@ class Track:
     def _name(self, event: LeadEvent) -> None:
         """Take up the event's keys; two names that were apart until now are a finding."""
         self.keys.update(event.keys)
-        if not event.lead_keys:
+        names = event.lead_keys
+        if not names:
             self.contact_only += 1
+        elif len(self.pieces) == 1 and self.pieces[0].issuperset(names):
             return
-        if not self.pieces:
-            self.lead.lead_id = min(event.lead_keys).lead_id
-        linked = [piece for piece in self.pieces if not piece.isdisjoint(event.lead_keys)]
-        if len(linked) == 1:
-            linked[0].update(event.lead_keys)
-            return
-        if linked:
-            names = sorted(min(piece.intersection(event.lead_keys)).lead_id for piece in linked)
-            self._find("merged", event, " = ".join(names))
+        elif not self.pieces:
+            self.lead.lead_id = min(names).lead_id
+            self.pieces.append(set(names))
+        else:
+            self._link(event)
+
+    def _link(self, event: LeadEvent) -> None:
+        names = event.lead_keys
+        linked = [piece for piece in self.pieces if not piece.isdisjoint(names)]
+        if len(linked) > 1:
+            parts = sorted(min(piece.intersection(names)).lead_id for piece in linked)
+            self._find("merged", event, " = ".join(parts))
         self.pieces = [piece for piece in self.pieces if piece not in linked]
-        self.pieces.append(set(event.lead_keys).union(*linked))
+        self.pieces.append(set(names).union(*linked))
 
     def _notes(self, event: LeadEvent) -> None:
         for note in event.notes:
@@ -94,13 +103,13 @@ class Track:
         lead.refusals += 1
         self.rows.append(
             HistoryRow(
-                trigger=event.trigger,
+                event.trigger,
                 source=lead.state,
                 target=lead.state,
                 verdict=refusal.kind,
                 at=event.time,
                 event_id=event.id,
-                step=_own_step(event.trigger),
+                step=_OWN_STEP[event.trigger],
                 by=_actor(lead, event),
                 holder=lead.holder,
                 reason=event.reason,
@@ -114,8 +123,14 @@ class Track:
 
     def _evolve(self, event: LeadEvent, decision: Decision) -> bool:
         """Bring the lead up to date, move it; whether a step moved it."""
-        self._update_snapshot(event)
-        self._check_party(event)
+        lead, snapshot = self.lead, event.snapshot
+        lead.owner = snapshot.owner or lead.owner
+        lead.sender = snapshot.sender or lead.sender
+        lead.recipient = snapshot.recipient or lead.recipient
+        if snapshot.contact is not None:
+            lead.contact = lead.contact.updated(snapshot.contact)
+        if event.trigger in ("reject", "retract"):
+            self._check_party(event)
         if decision.odd_dates:
             self._find("odd_dates", event, "; ".join(decision.odd_dates))
         moved = False
@@ -134,27 +149,19 @@ class Track:
         lead.since = step.at
         self.rows.append(
             HistoryRow(
-                trigger=step.trigger,
-                source=source,
-                target=lead.state,
-                verdict="implied" if step.implied else "stated",
-                at=step.at,
-                event_id=event.id,
-                step=_own_step(step.trigger),
-                by=by,
-                holder=lead.holder,
-                reason=None if step.implied else event.reason,
+                step.trigger,
+                source,
+                lead.state,
+                "implied" if step.implied else "stated",
+                step.at,
+                event.id,
+                _OWN_STEP[step.trigger],
+                by,
+                lead.holder,
+                None if step.implied else event.reason,
             )
         )
         return True
-
-    def _update_snapshot(self, event: LeadEvent) -> None:
-        lead, snapshot = self.lead, event.snapshot
-        lead.owner = snapshot.owner or lead.owner
-        lead.sender = snapshot.sender or lead.sender
-        lead.recipient = snapshot.recipient or lead.recipient
-        if snapshot.contact is not None:
-            lead.contact = lead.contact.updated(snapshot.contact)
 
     def _check_party(self, event: LeadEvent) -> None:
         lead = self.lead
@@ -174,11 +181,6 @@ class Track:
             self.decisions.setdefault("accept", event.id)
         if snapshot.date_rejected is not None:
             self.decisions.setdefault("reject", event.id)
-
-
-def _own_step(trigger: Trigger) -> int:
-    """The place of a trigger among the steps of one event."""
-    return {"send": 0, "receive": 1}.get(trigger, 2)
 
 
 def _actor(lead: Lead, event: LeadEvent) -> Party | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from lifecycle.domain import (
     Contact,
@@ -17,6 +17,7 @@ from lifecycle.domain import (
     Note,
     Problem,
     Snapshot,
+    immutable,
     make_key,
 )
 from lifecycle.errors import MessageError, TimeFormatError
@@ -24,7 +25,6 @@ from lifecycle.messages.parse import canonical, parse
 from lifecycle.messages.shapes import (
     ContactAction,
     ContactShape,
-    Identifiers,
     LeadAction,
     LeadShape,
     decimal_text,
@@ -37,7 +37,7 @@ from lifecycle.messages.wrappers import Envelope, contained, kind_of, unwrap
 Message: TypeAlias = "bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]"
 
 
-@frozen
+@immutable
 class Decoded:
     """A message that was decoded: its event, and the message itself as JSON."""
 
@@ -45,14 +45,14 @@ class Decoded:
     payload: bytes = field(repr=False)
 
 
-@frozen
+@immutable
 class Ignored:
     """A message of a topic that does not concern leads."""
 
     topic: str
 
 
-@frozen
+@immutable
 class Undecodable:
     """A message that cannot be decoded, as it came, and everything that is wrong with it.
 
@@ -276,16 +276,30 @@ def _notes(
     action_type = action.type or action.at_type
     if contradicts(action_type, envelope.topic):
         notes.append(Note("action_mismatch", f"{action_type} in {envelope.topic}"))
-    dates = {"time": stated, "dateSent": action.dateSent}
-    if isinstance(action, LeadAction):
-        dates |= {f"object.{name}": getattr(action.object, name) for name in _SNAPSHOT_DATES}
-    bare = [name for name, date in dates.items() if date is not None and not date.has_offset]
+    bare = [name for name, date in _dates(stated, action) if not date.has_offset]
     if bare:
         notes.append(Note("no_offset", f"taken as UTC: {', '.join(bare)}"))
     return notes
 
 
-_SNAPSHOT_DATES = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
+def _dates(
+    stated: Instant | None, action: LeadAction | ContactAction
+) -> Iterator[tuple[str, Instant]]:
+    """All dates of a message, with what they are called."""
+    if stated is not None:
+        yield "time", stated
+    if action.dateSent is not None:
+        yield "dateSent", action.dateSent
+    if isinstance(action, LeadAction):
+        lead = action.object
+        if lead.dateSent is not None:
+            yield "object.dateSent", lead.dateSent
+        if lead.dateReceived is not None:
+            yield "object.dateReceived", lead.dateReceived
+        if lead.dateAccepted is not None:
+            yield "object.dateAccepted", lead.dateAccepted
+        if lead.dateRejected is not None:
+            yield "object.dateRejected", lead.dateRejected
 
 
 def _keys(action: LeadAction | ContactAction) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
@@ -297,13 +311,16 @@ def _keys(action: LeadAction | ContactAction) -> tuple[tuple[Key, ...], tuple[Ke
 
 
 def _contact_keys(contact: ContactShape) -> tuple[Key, ...]:
-    named = {*_as_keys("contact", contact.identifier), *_as_keys("contact", contact.sameAs)}
-    return tuple(sorted(named)) or _own_id("contact", contact)
+    named = (*(contact.identifier or ()), *(contact.sameAs or ()))
+    return _as_keys("contact", named) or _own_id("contact", contact)
 
 
-def _as_keys(kind: KeyKind, identifiers: Identifiers | None) -> tuple[Key, ...]:
-    keys = {make_key(kind, scheme, value) for scheme, value in identifiers or ()}
-    return tuple(sorted(key for key in keys if key is not None))
+def _as_keys(kind: KeyKind, identifiers: Iterable[tuple[str, str]] | None) -> tuple[Key, ...]:
+    if not identifiers:
+        return ()
+    keys = {make_key(kind, scheme, value) for scheme, value in identifiers}
+    keys.discard(None)
+    return tuple(sorted(keys))  # type: ignore[arg-type] # there is no None any more
 
 
 def _own_id(kind: KeyKind, thing: LeadShape | ContactShape) -> tuple[Key, ...]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any, Final, NewType, TypeVar
+from functools import lru_cache, partial
+from types import NoneType, UnionType
+from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
-from attrs import fields, frozen
+from attrs import fields
 from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from lifecycle.domain import Party, Problem, is_mask
+from lifecycle.domain import Party, Problem, immutable, is_mask
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
@@ -27,7 +29,7 @@ Detail = NewType("Detail", str)
 Shape = TypeVar("Shape")
 
 
-@frozen
+@immutable
 class ContactShape:
     """The person behind a lead, or the object of a deletion."""
 
@@ -42,7 +44,7 @@ class ContactShape:
     telephone: Detail | None = None
 
 
-@frozen
+@immutable
 class LeadShape:
     """The lead's snapshot: ``data.object``."""
 
@@ -59,7 +61,7 @@ class LeadShape:
     dateRejected: Instant | None = None
 
 
-@frozen
+@immutable
 class LeadAction:
     """What is done to a lead: ``data``."""
 
@@ -74,7 +76,7 @@ class LeadAction:
     dateSent: Instant | None = None
 
 
-@frozen
+@immutable
 class ContactAction:
     """What is done to a contact: ``data`` of contact#delete."""
 
@@ -171,7 +173,7 @@ def _instant(value: Any, _: object) -> Instant | None:
 def _party(value: Any, _: object) -> Party | None:
     """A URI, or ``{type, id, name, identifier}`` with any part missing."""
     if isinstance(value, str):
-        return None if is_mask(value) else Party(value)
+        return _party_of(value)
     if not isinstance(value, dict):
         raise _Unexpected("a URI or an object", value)
     uri = _optional_text(value, "id") or _optional_text(value, "@id")
@@ -185,6 +187,12 @@ def _party(value: Any, _: object) -> Party | None:
         named = (f"{scheme.lower()}:{text}" for scheme, text in pairs if not is_mask(text))
         uri = min(named, default=None)
     return Party(uri, name) if uri or name else None
+
+
+@lru_cache(maxsize=10_000)
+def _party_of(uri: str) -> Party | None:
+    """The party of a URI: in a log the same few come again and again."""
+    return None if is_mask(uri) else Party(uri)
 
 
 def _optional_text(value: dict[str, Any], name: str) -> str | None:
@@ -241,9 +249,26 @@ def _converter(*, thorough: bool) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
     converter.register_structure_hook(Instant, _instant)
     converter.register_structure_hook(Party, _party)
+    converter.register_structure_hook_factory(_is_optional, partial(_of_optional, converter))
     for shape in (ContactShape, LeadShape, LeadAction, ContactAction):
         converter.register_structure_hook(shape, _of_object(shape, converter))
     return converter
+
+
+def _of_optional(converter: Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    """A hook that is found once; cattrs' own would look for it with every value."""
+    (inner,) = (one for one in get_args(kind) if one is not NoneType)
+    hook = converter.get_structure_hook(inner)
+
+    def of_optional(value: Any, _: object) -> Any:
+        return None if value is None else hook(value, inner)
+
+    return of_optional
+
+
+def _is_optional(kind: Any) -> bool:
+    """Whether a declared type is something or None."""
+    return get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind)
 
 
 def _of_object(shape: type[Any], converter: Converter) -> Callable[[Any, Any], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from lifecycle.errors import TimeFormatError
@@ -25,6 +26,7 @@ class Instant(NamedTuple):
     has_offset: bool
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> Instant:
     """The moment that a text in RFC 3339 names.
 

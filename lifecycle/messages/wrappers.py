@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import frozen
-
-from lifecycle.domain import Problem
+from lifecycle.domain import Problem, immutable
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, plain_topic, topic_of_type
 
 _TYPE: Final = ("type", "@type")
@@ -25,7 +23,7 @@ _HEADERS: Final = (
 )
 
 
-@frozen
+@immutable
 class Envelope:
     """One message, out of whatever it travelled in.
 

@@ -1,5 +1,6 @@
 """Replay: logs into a store, with cursors and progress."""
 
+from lifecycle.replay.decoder import seldom_collect
 from lifecycle.replay.log import STANDARD_INPUT, DamagedLogError, Line, Log, check_readable
 from lifecycle.replay.replay import BATCH, Progress, Summary, replay
 
@@ -13,4 +14,5 @@ __all__ = [
     "Summary",
     "check_readable",
     "replay",
+    "seldom_collect",
 ]

@@ -8,6 +8,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, Self
@@ -132,6 +133,11 @@ class Log:
             found = self._lines.read(size)
         return len(found) == size and digest_of(found) == digest
 
+    def seek(self, offset: int) -> None:
+        """Go to a place, in bytes (of a gzip file: unpacked)."""
+        with _readable(self.name):
+            self._lines.seek(offset)
+
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The lines from here on; ``offset`` is that of here.
 
@@ -139,8 +145,10 @@ class Log:
             InputError: The log cannot be read further.
         """
         while True:
-            with _readable(self.name):
+            try:
                 line = self._line(offset)
+            except _UNREADABLE as error:
+                raise _unreadable(self.name, error) from None
             if line is None:
                 return
             offset = line.end
@@ -198,20 +206,24 @@ def digest_of(part: bytes) -> bytes:
     return hashlib.sha256(part).digest()
 
 
-class _readable:  # noqa: N801 - reads like a statement
-    """Raises what goes wrong while a log is read as InputError."""
+_UNREADABLE: Final = (EOFError, OSError, zlib.error)
 
-    def __init__(self, name: str) -> None:
-        self._name = name
 
-    def __enter__(self) -> None:
-        return None
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Raise what goes wrong while a log is read as InputError."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise _unreadable(name, error) from None
 
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        match error:
-            case EOFError():
-                raise InputError(f"{self._name}: the gzip file is cut short") from None
-            case gzip.BadGzipFile() | zlib.error():
-                raise DamagedLogError(f"{self._name}: the gzip file is damaged ({error})") from None
-            case OSError():
-                raise InputError(f"{self._name}: cannot be read: {error.strerror}") from None
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    """What went wrong while a log was read, as one sentence."""
+    match error:
+        case EOFError():
+            return InputError(f"{name}: the gzip file is cut short")
+        case gzip.BadGzipFile() | zlib.error():
+            return DamagedLogError(f"{name}: the gzip file is damaged ({error})")
+        case _:
+            return InputError(f"{name}: cannot be read: {getattr(error, 'strerror', error)}")

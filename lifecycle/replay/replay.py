@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, evolve, field
 
 from lifecycle.errors import InputError
-from lifecycle.messages import Reading
-from lifecycle.replay.log import DamagedLogError, Line, Log, check_readable, digest_of
-from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place
+from lifecycle.replay.chunks import CHUNK, Chunk, chunks
+from lifecycle.replay.decoder import decoded_elsewhere, is_worth_it
+from lifecycle.replay.log import DamagedLogError, Log, check_readable
+from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place, Taken
 
-#: A batch ends with so many messages, or so many bytes of them.
-BATCH: Final = 5000
-_BATCH_BYTES: Final = 8 * 1024 * 1024
+#: So many messages are in a transaction: what is written all over is written once for all of them.
+BATCH: Final = 20_000
+#: So many of them are folded together: many messages of one lead cost less than as many of several.
+TOGETHER: Final = 2000
 
 _ARRIVED_BEFORE: Final[tuple[OutcomeKind, ...]] = (
     "duplicate",
@@ -137,21 +140,23 @@ class _Run:
     def read(self, log: Log) -> None:
         """Read one log to its end."""
         cursor = self._start(log) if log.seekable else None
-        batch = _Batch(self._number, cursor)
+        source = self._chunks(log, cursor)
         try:
-            for line in log.lines(cursor.byte_offset if cursor else 0):
-                batch.add(line)
-                if len(batch.messages) >= self._batch or batch.size >= _BATCH_BYTES:
-                    self._take(batch, log)
+            for chunk in source:
+                cursor = self._take(chunk, source, log, cursor)
         except DamagedLogError:
             # What its checksum does not vouch for may be wrong: mended, it is read from the start.
             if cursor is not None:
-                self._store.take([], Cursor(cursor.log))
+                with self._store.transaction():
+                    self._store.move(Cursor(cursor.log))
             raise
-        except InputError:
-            self._take(batch, log)
-            raise
-        self._take(batch, log)
+
+    def _chunks(self, log: Log, cursor: Cursor | None) -> Iterator[Chunk]:
+        offset, line = (cursor.byte_offset, cursor.line) if cursor else (0, 0)
+        size = min(self._batch, CHUNK if log.seekable else TOGETHER)
+        if log.seekable and is_worth_it(log):
+            return decoded_elsewhere(log, offset, line, size)
+        return chunks(log, offset, line, size)
 
     def _start(self, log: Log) -> Cursor:
         """Where to begin: behind what is in the store, if it is the same log up to there."""
@@ -168,17 +173,49 @@ class _Run:
             return cursor
         return Cursor(cursor.log, 0, 0, *log.head())
 
-    def _take(self, batch: _Batch, log: Log) -> None:
-        """Apply what was gathered; the cursor moves in the same transaction."""
-        if batch.lines:
-            for outcome in self._store.take(batch.messages, batch.marked_cursor()):
-                self._counts[outcome.kind] += 1
-                if outcome.topic is not None:
-                    self._topics[outcome.topic] += 1
-            self._read += len(batch.messages)
-            batch.begin()
+    def _take(
+        self, chunk: Chunk, source: Iterator[Chunk], log: Log, cursor: Cursor | None
+    ) -> Cursor | None:
+        """Apply a batch, which begins with this chunk; the cursor moves in the same transaction.
+
+        A stream is not read while a transaction is open: nobody could write who knows how long.
+        """
+        failed: InputError | None = None
+        begun = self._read
+        with self._store.transaction():
+            gathered: list[tuple[Taken, Place]] = []
+            more: Chunk | None = chunk
+            while more is not None:
+                chunk = more
+                cursor = _moved(cursor, chunk)
+                place = partial(Place, cursor.log if cursor else None, run=self._number)
+                gathered += [(message, place(line)) for message, line in chunk.messages]
+                if len(gathered) >= TOGETHER:
+                    self._apply(gathered)
+                    gathered = []
+                if self._read + len(gathered) - begun >= self._batch or not log.seekable:
+                    break
+                try:
+                    more = next(source, None)
+                except DamagedLogError:
+                    raise
+                except InputError as error:
+                    failed, more = error, None
+            self._apply(gathered)
+            if cursor is not None:
+                self._store.move(cursor)
         refused = self._counts["refused"]
-        self._tell(Progress(log.name, log.size, log.bytes_read, self._read, refused))
+        self._tell(Progress(log.name, log.size, chunk.bytes_read, self._read, refused))
+        if failed is not None:
+            raise failed
+        return cursor
+
+    def _apply(self, messages: list[tuple[Taken, Place]]) -> None:
+        for outcome in self._store.take(messages) if messages else ():
+            self._counts[outcome.kind] += 1
+            if outcome.topic is not None:
+                self._topics[outcome.topic] += 1
+        self._read += len(messages)
 
     def summary(self, seconds: float) -> Summary:
         """What came of it."""
@@ -194,37 +231,14 @@ class _Run:
         )
 
 
-class _Batch:
-    """Messages for one transaction, and the cursor behind them."""
-
-    def __init__(self, run: int, cursor: Cursor | None) -> None:
-        self._run = run
-        self._line = cursor.line if cursor else 0
-        self._tail = b""
-        self.cursor = cursor
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin the next one."""
-        self.messages: list[tuple[Reading, Place]] = []
-        self.lines = 0
-        self.size = 0
-
-    def add(self, line: Line) -> None:
-        """Add what a line says. A last line without an end is read again by the next run."""
-        self._line += 1
-        self.lines += 1
-        self.size += len(line.raw)
-        log = self.cursor.log if self.cursor else None
-        place = Place(log, self._line, self._run)
-        self.messages += [(reading, place) for reading in line.readings()]
-        if self.cursor is not None and line.whole:
-            self._tail = line.tail
-            self.cursor = evolve(self.cursor, byte_offset=line.end, line=self._line)
-
-    def marked_cursor(self) -> Cursor | None:
-        """The cursor, with what it is recognised by."""
-        if self.cursor is None or not self._tail:
-            return self.cursor
-        digest = digest_of(self._tail)
-        return evolve(self.cursor, tail_size=len(self._tail), tail_digest=digest)
+def _moved(cursor: Cursor | None, chunk: Chunk) -> Cursor | None:
+    """The cursor behind a chunk."""
+    if cursor is None or chunk.end is None:
+        return cursor
+    return evolve(
+        cursor,
+        byte_offset=chunk.end,
+        line=chunk.line,
+        tail_size=chunk.tail_size,
+        tail_digest=chunk.tail_digest,
+    )

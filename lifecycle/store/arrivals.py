@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, field
 
-from lifecycle.domain import LeadEvent, Problem
+from lifecycle.domain import TRIGGERS, LeadEvent, Problem, immutable
 from lifecycle.messages import MAX_BYTES, Decoded, Ignored, Reading, Undecodable, format_time
 from lifecycle.store.outcome import Outcome
-from lifecycle.store.rows import id_hash
+from lifecycle.store.packing import Packed, pack, unpack
+from lifecycle.store.payload import decompress
+from lifecycle.store.rows import select_in
 
 if TYPE_CHECKING:
-    from lifecycle.store.working import WorkingSet
+    from lifecycle.store.working import KeyRow, WorkingSet
 
 #: A time further ahead of the clock than this is quarantined until it is due, in microseconds.
 AHEAD: Final = 24 * 60 * 60 * 1_000_000
 
 
-@frozen
+@immutable
 class Place:
     """Where a message came from: the number of a log and a line in it, and the run that read it."""
 
@@ -29,16 +32,29 @@ class Place:
     run: int | None = None
 
 
-@define
+#: A message as the store takes it.
+Taken: TypeAlias = Packed | Ignored | Undecodable
+
+
+def taken(reading: Reading) -> Taken:
+    """A reading as the store takes it."""
+    return pack(reading) if isinstance(reading, Decoded) else reading
+
+
+@define(eq=False)
 class Arrival:
-    """An event to be folded: a new one, or another copy that counts from now on (``replaces``)."""
+    """An event to be folded: a new one, or another copy that counts from now on.
+
+    ``replaces`` is the number of the verdict on the copy that counted before; ``rows`` are those of
+    its keys, in their order.
+    """
 
     seq: int
+    packed: Packed
     event: LeadEvent
-    body: str
     place: Place
-    replaces: bool = False
-    late: bool = False
+    replaces: int | None = None
+    rows: list[KeyRow] = field(factory=list)
 
 
 @define
@@ -57,79 +73,78 @@ class Arrivals:
         self._working = working
         self._connection = working.connection
         self._recorded_at = recorded_at
-        self._now = now
-        self._standing: dict[str, _Standing] = {}
+        self._latest = now + AHEAD
+        self._standing: dict[bytes, _Standing] = {}
         self._ignored: Counter[str] = Counter()
-        self.to_fold: dict[int, Arrival] = {}
+        self.to_fold: list[Arrival] = []
         self.contested: set[int] = set()
 
-    def take(self, reading: Reading, place: Place) -> Outcome | str:
-        """What became of this message; an event id where the fold will say it."""
-        match reading:
-            case Decoded(event=event) if event.time > self._now + AHEAD:
-                return self._postpone(reading, place)
-            case Decoded():
-                return self._arrive(reading, place)
-            case Ignored(topic=topic):
-                self._ignored[topic] += 1
-                return Outcome("ignored", topic=topic)
-            case Undecodable(problems=problems):
-                self._quarantine(reading, place, None)
-                return Outcome("quarantined", problems=problems)
+    def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome | str]:
+        """What became of each message; an event id where the fold will say it."""
+        self._look_up(one.id_hash for one, _ in messages if isinstance(one, Packed))
+        return [self._take(message, place) for message, place in messages]
 
     def save_ignored(self) -> None:
         """Add up the ignored topics."""
+        if not self._ignored:
+            return
         self._connection.executemany(
             "INSERT INTO ignored VALUES (?1, ?2)"
             " ON CONFLICT (topic) DO UPDATE SET messages = messages + ?2",
             sorted(self._ignored.items()),
         )
 
-    def _arrive(self, decoded: Decoded, place: Place) -> Outcome | str:
-        event, body = decoded.event, decoded.payload.decode("utf-8-sig")
-        standing = self._standing.get(event.id) or self._find(event.id)
+    def _look_up(self, hashes: Iterable[bytes]) -> None:
+        select = "SELECT id_hash, seq, digest, time FROM event WHERE id_hash IN"
+        for id_hash, seq, digest, time in select_in(self._connection, select, hashes):
+            self._standing.setdefault(id_hash, _Standing(seq, (digest, time)))
+
+    def _take(self, message: Taken, place: Place) -> Outcome | str:
+        if isinstance(message, Packed):
+            if message.time > self._latest:
+                return self._postpone(message, place)
+            return self._arrive(message, place)
+        if isinstance(message, Ignored):
+            self._ignored[message.topic] += 1
+            return Outcome("ignored", topic=message.topic)
+        self._quarantine(message, place, None)
+        return Outcome("quarantined", problems=message.problems)
+
+    def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
+        standing = self._standing.get(packed.id_hash)
         if standing is None:
-            arrival = Arrival(self._working.numbers.next("event"), event, body, place)
-            self._standing[event.id] = _Standing(arrival.seq, event.version, arrival)
-            self.to_fold[arrival.seq] = arrival
-            return event.id
-        same = event.digest == standing.version[0]
-        if event.version < standing.version:
-            self._replace(standing, event, body, place)
+            seq = self._working.numbers.next_event()
+            arrival = Arrival(seq, packed, unpack(*packed.columns), place)
+            self._standing[packed.id_hash] = _Standing(seq, packed.version, arrival)
+            self.to_fold.append(arrival)
+            return packed.id
+        same = packed.digest == standing.version[0]
+        if packed.version < standing.version:
+            self._replace(standing, packed, place)
         elif not same:
-            self._keep_copy(standing.seq, event.version, body)
+            self._keep_copy(standing.seq, packed.version, packed.body)
         if not same:
             self.contested.add(standing.seq)
-        return Outcome("duplicate" if same else "conflict", event.id, event.trigger)
+        return Outcome("duplicate" if same else "conflict", packed.id, TRIGGERS[packed.trigger])
 
-    def _find(self, event_id: str) -> _Standing | None:
-        row = self._connection.execute(
-            "SELECT seq, digest, time FROM event WHERE id_hash = ?", (id_hash(event_id),)
-        ).fetchone()
-        if row is None:
-            return None
-        standing = self._standing[event_id] = _Standing(row[0], (row[1], row[2]))
-        return standing
-
-    def _replace(self, standing: _Standing, event: LeadEvent, body: str, place: Place) -> None:
+    def _replace(self, standing: _Standing, packed: Packed, place: Place) -> None:
         """Let this copy count, and keep the one that counted."""
+        event = unpack(*packed.columns)
         if standing.arrival is not None:
-            self._keep_copy(standing.seq, standing.version, standing.arrival.body)
-            standing.arrival.event, standing.arrival.body = event, body
+            self._keep_copy(standing.seq, standing.version, standing.arrival.packed.body)
+            standing.arrival.event, standing.arrival.packed = event, packed
         else:
-            row = self._connection.execute(
-                "SELECT payload.body, event.recorded_at, event.run FROM event"
-                " JOIN payload ON payload.event = event.seq WHERE event.seq = ?",
-                (standing.seq,),
+            body, recorded_at, run, verdict = self._connection.execute(
+                "SELECT body, recorded_at, run, outcome FROM event WHERE seq = ?", (standing.seq,)
             ).fetchone()
-            self._keep_copy(standing.seq, standing.version, row[0], row[1])
-            place = Place(place.log, place.line, row[2])
-            standing.arrival = Arrival(standing.seq, event, body, place, replaces=True)
-            self.to_fold[standing.seq] = standing.arrival
-        standing.version = event.version
+            self._keep_copy(standing.seq, standing.version, body, recorded_at)
+            place = Place(place.log, place.line, run)
+            standing.arrival = Arrival(standing.seq, packed, event, place, verdict)
+            self.to_fold.append(standing.arrival)
+        standing.version = packed.version
 
     def _keep_copy(
-        self, seq: int, version: tuple[bytes, int], body: str, recorded_at: int | None = None
+        self, seq: int, version: tuple[bytes, int], body: bytes, recorded_at: int | None = None
     ) -> None:
         self._connection.execute(
             "INSERT OR IGNORE INTO copy (event, digest, time, body, recorded_at)"
@@ -137,11 +152,12 @@ class Arrivals:
             (seq, *version, body, recorded_at or self._recorded_at),
         )
 
-    def _postpone(self, decoded: Decoded, place: Place) -> Outcome:
-        time = decoded.event.time
-        expected = f"expected a time at most a day ahead of the clock, got {format_time(time)}"
+    def _postpone(self, packed: Packed, place: Place) -> Outcome:
+        time = format_time(packed.time)
+        expected = f"expected a time at most a day ahead of the clock, got {time}"
         problems = (Problem("time", expected, "future_time"),)
-        self._quarantine(Undecodable.whole(decoded.payload, problems), place, time - AHEAD)
+        message = Undecodable.whole(decompress(packed.body), problems)
+        self._quarantine(message, place, packed.time - AHEAD)
         return Outcome("quarantined", problems=problems)
 
     def _quarantine(self, message: Undecodable, place: Place, due_at: int | None) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from sqlite_utils import Database
 
 from lifecycle.errors import BusyStoreError, NewerStoreError, NotAStoreError, StoreError
+from lifecycle.store.payload import register
 from lifecycle.store.schema import APPLICATION_ID, migrations
 
-Result = TypeVar("Result")
 Mode: TypeAlias = Literal["read", "write", "create"]
 
 #: The path of a store that is kept in memory, for trying things out.
@@ -30,7 +30,9 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -4096",
+    "PRAGMA cache_size = -8192",
+    # In pages: 32 MB. Indices of hashes are written all over; a checkpoint should find them once.
+    "PRAGMA wal_autocheckpoint = 8000",
 )
 
 
@@ -61,44 +63,42 @@ def open_database(path: Path, mode: Mode) -> Database:
     return database
 
 
-def unit_of_work(
-    database: Database, path: Path, work: Callable[[], Result], undo: Callable[[], None]
-) -> Result:
-    """Do the work in one ``BEGIN IMMEDIATE`` transaction; the whole of it again when busy.
+@contextmanager
+def unit_of_work(database: Database, path: Path, undo: Callable[[], None]) -> Iterator[None]:
+    """One ``BEGIN IMMEDIATE`` transaction: all of what is done within, or nothing of it.
 
-    ``undo`` is called after each rollback, to forget what is not in the store.
+    When another writer is in the way, beginning and committing wait and try again; in between no
+    other can be. ``undo`` is called after a rollback, to forget what is not in the store.
 
     Raises:
         BusyStoreError: Another writer did not let go for BUSY_SECONDS.
         StoreError: SQLite failed; nothing of the work is in the store.
     """
-
-    def attempt() -> Result:
-        connection = database.conn
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = work()
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+    connection = database.conn
+    _while_busy(path, lambda: connection.execute("BEGIN IMMEDIATE"))
+    try:
+        yield
+        _while_busy(path, lambda: connection.execute("COMMIT"))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise translated(error, path) from error
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
             undo()
-            raise
-        return result
-
-    return _while_busy(path, attempt)
 
 
-def _while_busy(path: Path, attempt: Callable[[], Result]) -> Result:
+def _while_busy(path: Path, attempt: Callable[[], object]) -> None:
     """Try until no other writer is in the way."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            return attempt()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+            attempt()
+        except sqlite3.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise translated(error, path) from error
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
+        else:
+            return
 
 
 @contextmanager
@@ -160,6 +160,7 @@ def _open_uri(uri: str) -> sqlite3.Connection:
     try:
         for setting in _SETTINGS:
             connection.execute(setting)
+        register(connection)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         connection.close()
@@ -186,13 +187,11 @@ def _prepare(database: Database, path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
-    def migrate() -> None:
-        migrations.apply(database)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
     _while_busy(path, settings)
     if migrations.pending(database):
-        unit_of_work(database, path, migrate, _nothing)
+        with unit_of_work(database, path, _nothing):
+            migrations.apply(database)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _nothing() -> None:

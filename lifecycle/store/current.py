@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from lifecycle.store.rows import HISTORY_CONTENT, StoredLead, select_in
+from lifecycle.store.rows import HISTORY_CONTENT, select_in
 
+_CONTENT: Final = ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
 _ROWS: Final = (
-    f"SELECT id, lead, event, step, {HISTORY_CONTENT} FROM history"
-    " WHERE superseded_at IS NULL AND lead IN"
+    f"SELECT history.id, history.lead, event, step, {_CONTENT} FROM event"
+    " JOIN history ON history.event = event.seq"
+    " WHERE history.superseded_at IS NULL AND event.lead IN"
 )
 _FINDINGS: Final = (
     "SELECT code, event, detail, id, lead, subject FROM finding WHERE superseded_at IS NULL"
 )
-_CONTESTED: Final = (
-    "SELECT DISTINCT copy.event FROM copy JOIN event ON event.seq = copy.event WHERE event."
-)
+_CONTESTED: Final = "SELECT event FROM copy WHERE event IN"
 
 
 class CurrentFinding(NamedTuple):
@@ -52,16 +52,13 @@ class Current:
         self._read_findings(f"{folded} AND lead IN", leads)
         self._read_findings(f"{folded} AND subject IN", subjects)
 
-    def read_unwitnessed(self, leads: Iterable[StoredLead]) -> None:
-        """Read what leads that are folded on may make untrue: decisions that get a witness."""
-        stated = (stored.pk for stored in leads if stored.claims)
-        self._read_findings(f"{_FINDINGS} AND code = 'unwitnessed_decision' AND lead IN", stated)
+    def read_unwitnessed(self, lead: int) -> None:
+        """Read what a lead that is folded on may make untrue: decisions that get a witness."""
+        self._read_findings(f"{_FINDINGS} AND code = 'unwitnessed_decision' AND lead IN", [lead])
 
-    def contested(self, leads: Iterable[int], subjects: Iterable[int]) -> Iterator[int]:
-        """The events of these leads and subjects that have other copies."""
-        for column, numbers in (("lead", leads), ("subject", subjects)):
-            for (seq,) in select_in(self._connection, f"{_CONTESTED}{column} IN", numbers):
-                yield seq
+    def contested(self, events: Iterable[int]) -> list[int]:
+        """Those of these events that have other copies."""
+        return [seq for (seq,) in select_in(self._connection, _CONTESTED, events)]
 
     def says_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:
         """Whether this very row stands already; it is true still."""

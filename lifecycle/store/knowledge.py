@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHistory, Rules, fold
 from lifecycle.errors import RulesError
 from lifecycle.messages import decode
+from lifecycle.store.payload import decompress
 from lifecycle.store.rows import StoredEvent, select_in
-from lifecycle.store.working import WorkingSet
+from lifecycle.store.working import WorkingSet, all_subjects
 
 
 @frozen
@@ -51,7 +52,7 @@ class Knowledge:
     def histories(self) -> Iterator[History]:
         """What was known of every subject, a few at a time."""
         components: Components[int] = Components()
-        subjects = [row[0] for row in self._connection.execute("SELECT id FROM subject")]
+        subjects = all_subjects(self._connection)
         for one in self._counted.values():
             components.link((one.subject, *self._subjects_of(one.event.keys)))
         together: dict[int, list[int]] = defaultdict(list)
@@ -98,7 +99,8 @@ class Knowledge:
             (at,),
         )
         return {
-            seq: _Copy(decode(body, received_at=time), subject) for seq, body, time, subject in rows
+            seq: _Copy(decode(decompress(body), received_at=time), subject)
+            for seq, body, time, subject in rows
         }
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Final, cast
 
 from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
 from lifecycle.errors import OtherRulesError
-from lifecycle.messages import Message, Reading, Undecodable, read_message
-from lifecycle.store.arrivals import AHEAD, Place
+from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.connection import unit_of_work
+from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
+from lifecycle.store.packing import Packed
 from lifecycle.store.reading import LeadReader, reading
 from lifecycle.store.schema import OUTCOMES
-from lifecycle.store.transaction import Transaction
+from lifecycle.store.working import all_subjects
 
-Result = TypeVar("Result")
+#: So many subjects are folded again together when everything is.
+_REBUILT_TOGETHER: Final = 500
 Clock = Callable[[], int]
 
 
@@ -96,10 +100,11 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing of it is in the store.
             ValueError: The message is an inbox page; ``apply_many`` takes those.
         """
-        readings = self._read([message], received_at)
-        if len(readings) != 1:
-            raise ValueError(f"a page of {len(readings)} messages: use apply_many")
-        return self.take(readings)[0]
+        messages = self._read([message], received_at)
+        if len(messages) != 1:
+            raise ValueError(f"a page of {len(messages)} messages: use apply_many")
+        with self.transaction():
+            return self.take(messages)[0]
 
     def apply_many(
         self,
@@ -119,23 +124,10 @@ class LeadStore(LeadReader):
         rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
-            outcomes += self.take(self._read(some, received_at))
+            messages_read = self._read(some, received_at)
+            with self.transaction():
+                outcomes += self.take(messages_read)
         return outcomes
-
-    def take(
-        self, messages: Sequence[tuple[Reading, Place]], cursor: Cursor | None = None
-    ) -> list[Outcome]:
-        """Take decoded messages in, and move a log's cursor, in one transaction."""
-
-        def work() -> list[Outcome]:
-            self._check_rules()
-            transaction = self._transaction(self._machine)
-            outcomes = transaction.take(messages)
-            if cursor is not None:
-                self._move_cursor(cursor)
-            return outcomes
-
-        return self._write(work)
 
     def retry(
         self, number: int, message: Message | None = None, *, received_at: Moment | None = None
@@ -149,23 +141,18 @@ class LeadStore(LeadReader):
             UnknownMessageError: No quarantined message has this number.
         """
         found = self.quarantined(number)
-        readings = self._read([found.raw if message is None else message], received_at)
-        if any(not self._ready(reading) for reading, _ in readings):
+        messages = self._read([found.raw if message is None else message], received_at)
+        if any(not self._ready(one) for one, _ in messages):
             return [
                 Outcome("quarantined", problems=getattr(one, "problems", found.problems))
-                for one, _ in readings
+                for one, _ in messages
             ]
-
-        def work() -> list[Outcome]:
-            self._check_rules()
-            transaction = self._transaction(self._machine)
+        with self.transaction():
             self._connection.execute(
                 "UPDATE quarantine SET repaired_at = ?, due_at = NULL WHERE id = ?",
                 (self._clock(), number),
             )
-            return transaction.take(readings)
-
-        return self._write(work)
+            return self.take(messages)
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
@@ -175,60 +162,78 @@ class LeadStore(LeadReader):
         """
         rules = rules or self._rules
         machine = machine_for(rules)
-
-        def work() -> None:
+        with self._unit_of_work():
             self._check_rules()
             if rules.digest != self._rules.digest:
                 self._record_rules(rules)
-            self._transaction(machine).rebuild()
-
-        self._write(work)
+            subjects = all_subjects(self._connection)
+            recorded_at = self._next_recorded_at()
+            for start in range(0, len(subjects), _REBUILT_TOGETHER):
+                some = subjects[start : start + _REBUILT_TOGETHER]
+                self._intake(machine, recorded_at).fold_again(some)
         self._rules, self._machine = rules, machine
 
     # --- replay -----------------------------------------------------------------------------
 
     def cursor(self, log: str) -> Cursor:
         """How far the log of this name was read; it is remembered from now on."""
-
-        def work() -> Cursor:
+        with self._unit_of_work():
             self._connection.execute("INSERT OR IGNORE INTO log (name) VALUES (?)", (log,))
             row = self._connection.execute(
                 "SELECT id, byte_offset, line, head_size, head_digest, tail_size, tail_digest"
                 " FROM log WHERE name = ?",
                 (log,),
             ).fetchone()
-            return Cursor(*row)
-
-        return self._write(work)
+        return Cursor(*row)
 
     def forget_unfinished(self, cursor: Cursor) -> None:
         """Forget what was quarantined of a last line that had no end yet: it is read again."""
-
-        def work() -> None:
+        with self._unit_of_work():
             self._connection.execute(
                 "DELETE FROM quarantine WHERE log = ? AND line > ? AND repaired_at IS NULL",
                 (cursor.log, cursor.line),
             )
 
-        self._write(work)
-
     def begin_run(self) -> int:
         """The number of a new run, whose events can be counted when it ends."""
-
-        def work() -> int:
+        with self._unit_of_work():
             cursor = self._connection.execute(
-                "INSERT INTO run (started_at) VALUES (?)", (self._clock(),)
+                "INSERT INTO run (started_at, applied, refused, noted) VALUES (?, 0, 0, 0)",
+                (self._clock(),),
             )
-            return cast("int", cursor.lastrowid)
+        return cast("int", cursor.lastrowid)
 
-        return self._write(work)
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction for all that is taken in within: it is in the store in the end, or not.
+
+        Raises:
+            StoreError: The store could not be written; nothing of it is in the store.
+            OtherRulesError: Another process folded everything again, with other rules.
+        """
+        with self._unit_of_work():
+            self._check_rules()
+            yield
+
+    def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
+        """Take messages in, within a ``transaction``; what became of each."""
+        return self._intake(self._machine, self._next_recorded_at()).take(messages)
+
+    def move(self, cursor: Cursor) -> None:
+        """Move a log's cursor, within a ``transaction``."""
+        self._connection.execute(
+            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ?,"
+            " tail_size = ?, tail_digest = ? WHERE id = ?",
+            (*astuple(cursor)[1:], cursor.log),
+        )
 
     @reading
     def run_counts(self, run: int) -> dict[str, int]:
         """How many of the events that a run stored are applied, refused and noted by now."""
-        sums = ", ".join(f"total(outcome = {number})" for number in range(len(OUTCOMES)))
-        found = self._connection.execute(f"SELECT {sums} FROM event WHERE run = ?", (run,))
-        return dict(zip(OUTCOMES, map(int, found.fetchone()), strict=True))
+        found = self._connection.execute(
+            f"SELECT {', '.join(OUTCOMES)} FROM run WHERE id = ?", (run,)
+        )
+        return dict(zip(OUTCOMES, found.fetchone(), strict=True))
 
     def relax(self) -> None:
         """Commit without waiting for the disk, for replays: a power loss may undo whole batches.
@@ -241,54 +246,44 @@ class LeadStore(LeadReader):
 
     def _read(
         self, messages: Iterable[Message], received_at: Moment | None
-    ) -> list[tuple[Reading, Place]]:
+    ) -> list[tuple[Taken, Place]]:
         at = None if received_at is None else as_micros(received_at)
         place = Place()
         return [
-            (one, place) for message in messages for one in read_message(message, received_at=at)
+            (taken(one), place)
+            for message in messages
+            for one in read_message(message, received_at=at)
         ]
 
-    def _ready(self, reading: Reading) -> bool:
-        if isinstance(reading, Undecodable):
+    def _ready(self, message: Taken) -> bool:
+        if isinstance(message, Undecodable):
             return False
-        event = getattr(reading, "event", None)
-        return event is None or event.time <= self._clock() + AHEAD
+        return not isinstance(message, Packed) or message.time <= self._clock() + AHEAD
 
-    def _write(self, work: Callable[[], Result]) -> Result:
-        return unit_of_work(self._database, self.path, work, self._parties.forget)
+    def _unit_of_work(self) -> AbstractContextManager[None]:
+        return unit_of_work(self._database, self.path, self._parties.forget)
 
-    def _transaction(self, machine: LeadMachine) -> Transaction:
-        """The work of a transaction that has begun; its time is after that of the last."""
-        now = self._clock()
+    def _intake(self, machine: LeadMachine, recorded_at: int) -> Intake:
+        return Intake(
+            self._connection, machine, self._parties, recorded_at=recorded_at, now=self._clock()
+        )
+
+    def _next_recorded_at(self) -> int:
+        """The time of what is recorded now, which is after that of all before."""
         (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
-        return Transaction(
-            self._connection,
-            machine,
-            self._parties,
-            recorded_at=max(now, last + 1),
-            now=now,
-        )
-
-    def _move_cursor(self, cursor: Cursor) -> None:
-        self._connection.execute(
-            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ?,"
-            " tail_size = ?, tail_digest = ? WHERE id = ?",
-            (*astuple(cursor)[1:], cursor.log),
-        )
+        return max(self._clock(), int(last) + 1)
 
     def _settle_rules(self, rules: Rules | None) -> Rules:
         """The store's own rules; a new store takes those it is given, if they can be used."""
-
-        def work() -> Rules:
-            (chosen,) = self._connection.execute("SELECT max(recorded_at) FROM rules").fetchone()
-            if chosen:
-                return rules_at(self._connection, None)
-            self._record_rules(rules or Rules.default())
-            return rules or Rules.default()
-
         if rules is not None:
             machine_for(rules)
-        found = self._write(work)
+        with self._unit_of_work():
+            (chosen,) = self._connection.execute("SELECT max(recorded_at) FROM rules").fetchone()
+            if chosen:
+                found = rules_at(self._connection, None)
+            else:
+                found = rules or Rules.default()
+                self._record_rules(found)
         if rules is not None and rules.digest != found.digest:
             raise OtherRulesError(
                 f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
@@ -297,10 +292,9 @@ class LeadStore(LeadReader):
         return found
 
     def _record_rules(self, rules: Rules) -> None:
-        (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
         self._connection.execute(
             "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, ?)",
-            (rules.digest, rules.to_toml(), max(self._clock(), last + 1)),
+            (rules.digest, rules.to_toml(), self._next_recorded_at()),
         )
 
     def _check_rules(self) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from attrs import frozen
-
-from lifecycle.domain import Problem, Refusal, State, Trigger
+from lifecycle.domain import Problem, Refusal, State, Trigger, immutable
 from lifecycle.errors import TransitionRefusedError
 
 OutcomeKind: TypeAlias = Literal[
@@ -14,7 +12,7 @@ OutcomeKind: TypeAlias = Literal[
 ]
 
 
-@frozen
+@immutable
 class Outcome:
     """What became of one message, as known when its transaction was committed.
 

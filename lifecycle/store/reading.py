@@ -17,6 +17,7 @@ from lifecycle.store.arrivals import problems_from
 from lifecycle.store.connection import Mode, open_database, snapshot
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
+from lifecycle.store.packing import hashed
 from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
 from lifecycle.store.rows import (
     HISTORY_CONTENT,
@@ -24,7 +25,6 @@ from lifecycle.store.rows import (
     STATE_NUMBER,
     Parties,
     history_row,
-    id_hash,
     stored_lead,
 )
 from lifecycle.store.working import WorkingSet
@@ -321,37 +321,30 @@ class LeadReader:
         raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
 
     def _leads_of(self, key: Key) -> list[int]:
-        values = (key.value, key.scheme, key.kind)
-        where = "WHERE key.value = ? AND key.scheme = ? AND key.kind = ?"
-        if key.kind == "lead":
-            select = f"SELECT lead FROM key {where} AND lead IS NOT NULL"
-        else:
-            select = (
-                "SELECT lead_contact.lead FROM key"
-                f" JOIN lead_contact ON lead_contact.key = key.id {where}"
-                f" ORDER BY lead_contact.lead LIMIT {_MANY}"
-            )
-        return [row[0] for row in self._connection.execute(select, values)]
+        row = self._working().key_row(key)
+        if row.lead is not None or row.subject is None:
+            return [] if row.lead is None else [row.lead]
+        rows = self._connection.execute(
+            "SELECT lead.id FROM lead, json_each(lead.keys) AS name WHERE lead.subject = ?"
+            " AND json_extract(name.value, '$[0]') = ? AND json_extract(name.value, '$[1]') = ?"
+            f" AND json_extract(name.value, '$[2]') = ? ORDER BY lead.id LIMIT {_MANY}",
+            (row.subject, *key),
+        )
+        return [row[0] for row in rows]
 
     def _lead_id(self, pk: int) -> str:
         row = self._connection.execute("SELECT lead_id FROM lead WHERE id = ?", (pk,)).fetchone()
         return str(row[0])
 
     def _stored(self, pk: int) -> Lead:
-        row = self._connection.execute(f"{SELECT_LEADS} WHERE lead.id = ?", (pk,)).fetchone()
+        row = self._connection.execute(f"{SELECT_LEADS} WHERE id = ?", (pk,)).fetchone()
         return self._complete(row)
 
     def _complete(self, row: tuple[Any, ...]) -> Lead:
         """The lead of a row, with its keys and its contact's deletion."""
         stored = stored_lead(row, self._parties)
         lead = stored.track.lead
-        names = self._connection.execute(
-            "SELECT kind, scheme, value FROM key WHERE lead = ?1 UNION ALL"
-            " SELECT kind, scheme, value FROM lead_contact JOIN key ON key.id = lead_contact.key"
-            " WHERE lead_contact.lead = ?1",
-            (stored.pk,),
-        )
-        lead.keys = tuple(sorted((Key(*name) for name in names), key=Key.order))
+        lead.keys = tuple(sorted(stored.keys, key=Key.order))
         deletion = self._connection.execute(
             "SELECT event.time FROM subject JOIN event ON event.seq = subject.deletion"
             " WHERE subject.id = ?",
@@ -371,19 +364,15 @@ class LeadReader:
     @reading
     def _stored_page(self, pks: Iterable[int]) -> list[Lead]:
         rows = (
-            self._connection.execute(f"{SELECT_LEADS} WHERE lead.id = ?", (pk,)).fetchone()
-            for pk in pks
+            self._connection.execute(f"{SELECT_LEADS} WHERE id = ?", (pk,)).fetchone() for pk in pks
         )
         return [self._complete(row) for row in rows if row is not None]
 
     def _stored_history(self, pk: int, *, superseded: bool) -> list[HistoryEntry]:
         """The rows of a lead; superseded ones too of what its events were thought to be before."""
-        which = "history.lead = ?1 AND history.superseded_at IS NULL"
+        which = "event.lead = ?1 AND history.superseded_at IS NULL"
         if superseded:
-            which = (
-                "history.lead = ?1 OR (history.superseded_at IS NOT NULL"
-                " AND history.event IN (SELECT seq FROM event WHERE lead = ?1))"
-            )
+            which = "event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
         rows = self._connection.execute(
             f"{_HISTORY}{_HISTORY_FROM} WHERE {which}{_IN_ORDER}", (pk,)
         )
@@ -441,7 +430,7 @@ class LeadReader:
 
     def _event(self, event_id: str) -> tuple[int, bool]:
         row = self._connection.execute(
-            "SELECT seq, late FROM event WHERE id_hash = ?", (id_hash(event_id),)
+            "SELECT seq, late FROM event WHERE id_hash = ?", (hashed(event_id),)
         ).fetchone()
         return row[0], bool(row[1])
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
-from attrs import astuple, define, frozen
+import orjson
+from attrs import define
 
 from lifecycle.domain import (
     STATES,
@@ -17,20 +16,17 @@ from lifecycle.domain import (
     Contact,
     HistoryRow,
     Key,
-    KeyKind,
     Lead,
     LeadEvent,
-    Note,
     Party,
-    Position,
     Refusal,
-    Snapshot,
     State,
     Track,
     Trigger,
     Verdict,
     Verdicts,
 )
+from lifecycle.store.packing import contact_value, hashed, unpack
 from lifecycle.store.schema import OUTCOMES
 
 STATE_NUMBER: Final = {name: number for number, name in enumerate(STATES)}
@@ -38,22 +34,20 @@ TRIGGER_NUMBER: Final = {name: number for number, name in enumerate(TRIGGERS)}
 VERDICT_NUMBER: Final = {name: number for number, name in enumerate(VERDICTS)}
 OUTCOME_NUMBER: Final = {name: number for number, name in enumerate(OUTCOMES)}
 
-_CHUNK: Final = 500
-_MANY_PARTIES: Final = 100_000
-
-
-def id_hash(event_id: str) -> bytes:
-    """What events are found by: 16 bytes of BLAKE2b of the id."""
-    return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
+_NOBODY: Final = Contact()
+_CHUNK: Final = 512
+_MANY_PARTIES: Final = 10_000
 
 
 def select_in(
-    connection: sqlite3.Connection, select: str, values: Iterable[int]
+    connection: sqlite3.Connection, select: str, values: Iterable[Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a select that ends in ``IN``, for any number of values, in their order."""
-    numbers = list(values)
-    for start in range(0, len(numbers), _CHUNK):
-        chunk = numbers[start : start + _CHUNK]
+    """The rows of a select that ends in ``IN``, for any number of values."""
+    wanted = list(values)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        # One of a few sizes, so that SQLite need not compile a statement for each.
+        chunk += chunk[-1:] * ((1 << (len(chunk) - 1).bit_length()) - len(chunk))
         yield from connection.execute(f"{select} ({','.join('?' * len(chunk))})", chunk)
 
 
@@ -66,20 +60,20 @@ class Parties:
 
     def forget(self) -> None:
         """Forget all: after a rollback what was added is not there."""
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._numbers: dict[Party, int] = {}
         self._parties: dict[int, Party] = {}
 
     def number(self, party: Party | None) -> int | None:
         """The number of a party, which is added where it is new."""
         if party is None:
             return None
-        names = (party.id or "", party.name or "")
-        number = self._numbers.get(names)
+        number = self._numbers.get(party)
         if number is None:
+            names = (party.id or "", party.name or "")
             number = self._find(names) or self._add(names)
             if len(self._numbers) > _MANY_PARTIES:
                 self.forget()
-            self._numbers[names] = number
+            self._numbers[party] = number
         return number
 
     def party(self, number: int | None) -> Party | None:
@@ -107,16 +101,13 @@ class Parties:
 
 # --- events ---------------------------------------------------------------------------------
 
-EVENT_CONTENT: Final = (
-    "id, digest, trigger, time, keys, agent, recipient, participant, lead_owner, lead_sender,"
-    " lead_recipient, date_sent, date_received, date_accepted, date_rejected, contact, reason,"
-    " notes"
+SELECT_EVENTS: Final = (
+    "SELECT seq, lead, subject, outcome, recorded_at, run,"
+    " id, digest, trigger, time, content FROM event"
 )
-_EVENT_COLUMNS: Final = f"seq, lead, subject, outcome, recorded_at, {EVENT_CONTENT}"
-SELECT_EVENTS: Final = f"SELECT {_EVENT_COLUMNS} FROM event"
 
 
-@frozen
+@define
 class StoredEvent:
     """An event as it stands in the store: with its number, its lead, and what became of it."""
 
@@ -125,156 +116,77 @@ class StoredEvent:
     subject: int | None
     outcome: Verdicts
     recorded_at: int
+    run: int | None
     event: LeadEvent
 
 
-def event_content(event: LeadEvent, keys: Iterable[int], parties: Parties) -> tuple[Any, ...]:
-    """The columns of EVENT_CONTENT."""
-    snapshot = event.snapshot
-    number = parties.number
-    return (
-        event.id,
-        event.digest,
-        TRIGGER_NUMBER[event.trigger],
-        event.time,
-        json.dumps(list(keys), separators=(",", ":")),
-        number(event.agent),
-        number(event.recipient),
-        number(event.participant),
-        number(snapshot.owner),
-        number(snapshot.sender),
-        number(snapshot.recipient),
-        snapshot.date_sent,
-        snapshot.date_received,
-        snapshot.date_accepted,
-        snapshot.date_rejected,
-        contact_text(snapshot.contact),
-        event.reason,
-        json.dumps([astuple(note) for note in event.notes]) if event.notes else None,
-    )
-
-
-def contact_text(contact: Contact | None) -> str | None:
-    """A contact as JSON; None when nothing is known."""
-    if contact is None or contact == Contact():
-        return None
-    return json.dumps(astuple(contact), ensure_ascii=False, separators=(",", ":"))
-
-
-def contact_from(text: str | None) -> Contact | None:
-    """A contact from its JSON."""
-    return Contact(*json.loads(text)) if text else None
-
-
-class Keys:
-    """The keys by number, as far as they were looked up."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._keys: dict[int, Key] = {}
-
-    def key(self, number: int) -> Key:
-        """The key of this number."""
-        key = self._keys.get(number)
-        if key is None:
-            row = self._connection.execute(
-                "SELECT kind, scheme, value FROM key WHERE id = ?", (number,)
-            ).fetchone()
-            key = self._keys[number] = Key(*row)
-        return key
-
-    def of_kind(self, numbers: Iterable[int], kind: KeyKind) -> tuple[Key, ...]:
-        """Those of this kind, sorted."""
-        return tuple(sorted(key for key in map(self.key, numbers) if key.kind == kind))
-
-
-def stored_event(row: tuple[Any, ...], keys: Keys, parties: Parties) -> StoredEvent:
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
     """The event of a row of SELECT_EVENTS."""
-    seq, lead, subject, outcome, recorded_at, *content = row
-    (event_id, digest, trigger, time, numbers, agent, recipient, participant, *rest) = content
-    (owner, sender, lead_recipient, sent, received, accepted, rejected, *texts) = rest
-    contact, reason, notes = texts
-    key_numbers = json.loads(numbers)
-    party = parties.party
-    event = LeadEvent(
-        id=event_id,
-        trigger=TRIGGERS[trigger],
-        time=time,
-        digest=digest,
-        lead_keys=keys.of_kind(key_numbers, "lead"),
-        contact_keys=keys.of_kind(key_numbers, "contact"),
-        agent=party(agent),
-        recipient=party(recipient),
-        participant=party(participant),
-        snapshot=Snapshot(
-            party(owner),
-            party(sender),
-            party(lead_recipient),
-            sent,
-            received,
-            accepted,
-            rejected,
-            contact_from(contact),
-        ),
-        reason=reason,
-        notes=tuple(Note(*note) for note in json.loads(notes)) if notes else (),
-    )
-    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, event)
+    seq, lead, subject, outcome, recorded_at, run, *packed = row
+    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, unpack(*packed))
 
 
 # --- leads ----------------------------------------------------------------------------------
 
 LEAD_COLUMNS: Final = (
     "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_event, decisions, contact_only"
+    " refusals, last_time, last_trigger, last_id, decisions, contact_only, keys"
 )
-SELECT_LEADS: Final = (
-    "SELECT lead.id, lead.lead_id, lead.subject, lead.state, lead.since, lead.holder, lead.owner,"
-    " lead.sender, lead.recipient, lead.contact, lead.events, lead.refusals, lead.decisions,"
-    " lead.contact_only, event.time, event.trigger, event.id"
-    " FROM lead JOIN event ON event.seq = lead.last_event"
-)
+SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
 
 @define
 class StoredLead:
     """A lead as it stands in the store, ready to be folded on.
 
-    ``claims``: whether a decision is stated for it, so far, that no event witnessed.
+    ``keys``: those that it has in the store. ``claims``: whether a decision is stated for it, so
+    far, that no event witnessed.
     """
 
     pk: int
     subject: int
     track: Track
+    keys: frozenset[Key]
     claims: bool
 
 
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
-    pk, lead_id, subject, state, since, *numbers = row[:9]
-    contact, events, refusals, decisions, contact_only, time, trigger, event_id = row[9:]
-    holder, owner, sender, recipient = map(parties.party, numbers)
+    pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
+    events, refusals, time, trigger, event_id, decisions, contact_only, _ = row[10:]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
         since=since,
-        holder=holder,
-        owner=owner,
-        sender=sender,
-        recipient=recipient,
-        contact=contact_from(contact) or Contact(),
+        holder=parties.party(holder),
+        owner=parties.party(owner),
+        sender=parties.party(sender),
+        recipient=parties.party(recipient),
+        contact=Contact(*orjson.loads(contact)) if contact else Contact(),
         events=events,
         refusals=refusals,
     )
-    position: Position = (time, trigger, event_id)
-    known = json.loads(decisions) if decisions else {}
+    known = orjson.loads(decisions) if decisions else {}
     claims = any(event_id is not None for event_id in known.values())
-    return StoredLead(pk, subject, Track(lead, position, known, contact_only), claims)
+    keys = row_keys(row)
+    own = {key for key in keys if key.kind == "lead"}
+    track = Track(
+        lead, (time, trigger, event_id), known, contact_only, [own] if own else [], set(keys)
+    )
+    return StoredLead(pk, subject, track, frozenset(keys), claims)
 
 
-def lead_row(
-    pk: int, subject: int, track: Track, last_event: int, parties: Parties
-) -> tuple[Any, ...]:
+def key_hash(key: Key) -> bytes:
+    """What keys are found by. The length keeps a scheme apart from a value."""
+    return hashed(f"{key.kind}:{len(key.scheme)}:{key.scheme}:{key.value}")
+
+
+def row_keys(row: tuple[Any, ...]) -> list[Key]:
+    """The keys of the lead of a row of SELECT_LEADS."""
+    return [Key(*key) for key in orjson.loads(row[-1])]
+
+
+def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any, ...]:
     """The columns of LEAD_COLUMNS."""
     lead, number = track.lead, parties.number
     return (
@@ -287,13 +199,19 @@ def lead_row(
         number(lead.owner),
         number(lead.sender),
         number(lead.recipient),
-        contact_text(lead.contact),
+        None if lead.contact == _NOBODY else json_text(contact_value(lead.contact)),
         lead.events,
         lead.refusals,
-        last_event,
-        json.dumps(track.decisions) if track.decisions else None,
+        *(track.position or ()),
+        json_text(track.decisions) if track.decisions else None,
         track.contact_only,
+        json_text([tuple(key) for key in sorted(track.keys)]),
     )
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON."""
+    return orjson.dumps(value).decode()
 
 
 # --- history --------------------------------------------------------------------------------
@@ -312,7 +230,7 @@ def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
         parties.number(row.by),
         parties.number(row.holder),
         row.reason,
-        _refusal_text(row.refusal),
+        None if row.refusal is None else _refusal_text(row.refusal),
     )
 
 
@@ -334,15 +252,13 @@ def history_row(content: Iterable[Any], event_id: str, step: int, parties: Parti
     )
 
 
-def _refusal_text(refusal: Refusal | None) -> str | None:
-    if refusal is None:
-        return None
+def _refusal_text(refusal: Refusal) -> str:
     parts = {"allowed": refusal.allowed, "guard": refusal.guard, "why": refusal.why}
-    return json.dumps({name: part for name, part in parts.items() if part}, ensure_ascii=False)
+    return json_text({name: part for name, part in parts.items() if part})
 
 
 def _refusal_from(verdict: Verdict, text: str | None) -> Refusal | None:
     if text is None:
         return None
-    parts = json.loads(text)
+    parts = orjson.loads(text)
     return Refusal(verdict, tuple(parts.get("allowed", ())), parts.get("guard"), parts.get("why"))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from lifecycle.domain import (
+    HUB_SIZE,
     Finding,
     Group,
     HistoryRow,
@@ -20,24 +21,22 @@ from lifecycle.domain import (
     LeadEvent,
     Position,
     SubjectFold,
-    Track,
     Verdicts,
 )
 from lifecycle.store.arrivals import Arrival
 from lifecycle.store.current import Current
+from lifecycle.store.packing import hashed
 from lifecycle.store.rows import (
-    EVENT_CONTENT,
     HISTORY_CONTENT,
     LEAD_COLUMNS,
     OUTCOME_NUMBER,
     StoredEvent,
     StoredLead,
-    event_content,
     history_content,
-    id_hash,
     lead_row,
-    select_in,
+    row_keys,
 )
+from lifecycle.store.schema import OUTCOMES
 from lifecycle.store.settling import (
     ADD_FINDING,
     MOVE_FINDING,
@@ -45,7 +44,7 @@ from lifecycle.store.settling import (
     Settling,
     finding_row,
 )
-from lifecycle.store.working import SubjectRow, WorkingSet
+from lifecycle.store.working import KeyRow, SubjectRow, WorkingSet
 
 
 def _insert(table: str, columns: str) -> str:
@@ -53,26 +52,34 @@ def _insert(table: str, columns: str) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
 
 
-def _upsert(table: str, columns: str, key: str = "id") -> str:
-    names = [name.strip() for name in columns.split(",")]
-    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
-    return f"{_insert(table, columns)} ON CONFLICT ({key}) DO UPDATE SET {updates}"
+def _update(table: str, columns: str) -> str:
+    """An update that takes the values of an insert; the first column tells the row."""
+    first, *names = (name.strip() for name in columns.split(","))
+    updates = ", ".join(f"{name} = ?{number}" for number, name in enumerate(names, 2))
+    return f"UPDATE {table} SET {updates} WHERE {first} = ?1"
 
 
+_EVENT_COLUMNS: Final = (
+    "seq, lead, subject, outcome, recorded_at, late, run, log, line,"
+    " id, id_hash, digest, trigger, time, content, body"
+)
 # In the order in which they are executed: what is superseded makes room for what takes its place.
 _SUPERSEDE_HISTORY: Final = (
     "UPDATE history SET superseded_at = ?, superseded_change = ? WHERE id = ?"
 )
 _MOVE_EVENT: Final = "UPDATE event SET lead = ?, subject = ?, outcome = ? WHERE seq = ?"
-_SAVE_SUBJECT: Final = _upsert("subject", "id, contact_only, deletion")
-_SAVE_KEY: Final = _upsert("key", "id, kind, scheme, value, subject, lead")
-_SAVE_LEAD: Final = _upsert("lead", LEAD_COLUMNS)
-_SAVE_EVENT: Final = _upsert(
-    "event",
-    f"seq, lead, subject, outcome, id_hash, recorded_at, late, run, log, line, {EVENT_CONTENT}",
-    "seq",
+_SAVE_SUBJECT: Final = (
+    "INSERT INTO subject VALUES (?1, ?2, ?3)"
+    " ON CONFLICT (id) DO UPDATE SET contact_only = ?2, deletion = ?3"
 )
-_SAVE_PAYLOAD: Final = _upsert("payload", "event, body", "event")
+_SAVE_KEY: Final = (
+    "INSERT INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    " ON CONFLICT (hash) DO UPDATE SET subject = ?5, lead = ?6, leads = ?7"
+)
+_ADD_LEAD: Final = _insert("lead", LEAD_COLUMNS)
+_SAVE_LEAD: Final = _update("lead", LEAD_COLUMNS)
+_ADD_EVENT: Final = _insert("event", _EVENT_COLUMNS)
+_SAVE_EVENT: Final = _update("event", _EVENT_COLUMNS)
 _ADD_HISTORY: Final = _insert("history", f"id, lead, event, step, recorded_at, {HISTORY_CONTENT}")
 _ORDER: Final = (
     _SUPERSEDE_HISTORY,
@@ -81,9 +88,10 @@ _ORDER: Final = (
     _MOVE_EVENT,
     _SAVE_SUBJECT,
     _SAVE_KEY,
+    _ADD_LEAD,
     _SAVE_LEAD,
+    _ADD_EVENT,
     _SAVE_EVENT,
-    _SAVE_PAYLOAD,
     _ADD_HISTORY,
     ADD_FINDING,
 )
@@ -107,6 +115,11 @@ class Folding:
     leads: dict[Group, StoredLead] = field(factory=dict)
     subjects: list[SubjectRow] = field(factory=list)
 
+    def go_on(self, group: Group, stored: StoredLead) -> None:
+        """Let the fold of this group go on from a lead as it is stored."""
+        self.leads[group] = stored
+        self.part.tracks[group] = stored.track
+
     def touched(self) -> set[Group]:
         """The leads that events of this fold were bound to."""
         return {group for _, _, group in self.part.fates.values() if group is not None}
@@ -125,26 +138,27 @@ class Save:
         self._connection = working.connection
         self._parties = working.parties
         self._recorded_at = recorded_at
-        self._change: int = self._connection.execute("SELECT change FROM store").fetchone()[0]
+        self._current = Current(working.connection)
         self._pending: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._hubs: dict[KeyRow, None] = {}
         self._contested: set[int] = set()
-        self._touched_contacts: set[int] = set()
         self._removed_leads: set[int] = set()
         self._removed_subjects: set[int] = set()
+        self._new_leads: set[int] = set()
+        self._runs: Counter[tuple[int | None, Verdicts]] = Counter()
+        self._were: dict[int, tuple[Any, ...]] = {}
 
     # --- folds ------------------------------------------------------------------------------
 
     def part(self, folding: Folding, refolded: Collection[int]) -> None:
         """A fold of some leads of a subject, while its others stay as they are."""
         subject = self._join(folding.subjects)
-        current = self._current(refolded, ())
-        touched = folding.touched() & folding.leads.keys()
-        current.read_unwitnessed(folding.leads[group] for group in touched)
+        if refolded:
+            self._take_back([folding], refolded, ())
         pks = {group: stored.pk for group, stored in folding.leads.items()}
         self._number_leads(folding, pks, set())
         self._save_subject(folding, subject)
-        self._save_leads(folding, subject, pks, current)
-        self._replace(current)
+        self._save_leads(folding, subject, pks)
         self._removed_leads.update(set(refolded) - set(pks.values()))
 
     def whole(self, foldings: list[Folding], homes: Mapping[int, int], subjects: list[int]) -> None:
@@ -152,7 +166,7 @@ class Save:
 
         ``homes`` are the subjects of their leads so far, by lead.
         """
-        current = self._current(homes.keys(), subjects)
+        named = self._take_back(foldings, homes, subjects)
         taken: set[int] = set()
         free = set(subjects)
         for folding in sorted(foldings, key=lambda one: len(one.stored), reverse=True):
@@ -160,24 +174,35 @@ class Save:
             pks: dict[Group, int] = {}
             self._number_leads(folding, pks, taken)
             self._save_subject(folding, subject)
-            self._save_leads(folding, subject, pks, current)
-        self._replace(current)
-        self._remove_unused_keys(foldings, subjects)
+            self._save_leads(folding, subject, pks)
+        self._remove_unused_keys(foldings, named)
         self._removed_leads.update(set(homes) - taken)
         self._removed_subjects.update(free)
 
     def flush(self, contested: Iterable[int]) -> None:
         """Write all of it."""
+        self._replace()
+        self._pending[_SAVE_KEY] = [
+            (row.hash, *row.key, *row.belongs) for row in self._working.changed_keys()
+        ]
         for statement in _ORDER:
-            self._connection.executemany(statement, self._pending.pop(statement, ()))
+            if statement in self._pending:
+                self._connection.executemany(statement, self._pending.pop(statement))
+        for (run, verdict), more in self._runs.items():
+            if run is None:
+                continue
+            statement = f"UPDATE run SET {verdict} = {verdict} + ? WHERE id = ?"
+            self._connection.execute(statement, (more, run))
         self._remove_leads()
         settling = Settling(self._connection, self._recorded_at)
         for seq in sorted(self._contested.union(contested)):
             settling.conflicts_of(seq)
-        for key in sorted(self._touched_contacts):
-            settling.hub(key)
+        for row in self._hubs:
+            settling.hub(row)
+        numbers = self._working.numbers
         self._connection.execute(
-            "UPDATE store SET recorded_at = ?, change = ?", (self._recorded_at, self._change)
+            "UPDATE store SET recorded_at = ?, change = ?, event = ?, lead = ?, subject = ?",
+            (self._recorded_at, numbers.change, numbers.event, numbers.lead, numbers.subject),
         )
 
     # --- subjects ---------------------------------------------------------------------------
@@ -185,16 +210,18 @@ class Save:
     def _join(self, subjects: list[SubjectRow]) -> int:
         """The one subject that these are from now on: the largest takes the others in."""
         if not subjects:
-            return self._working.numbers.next("subject")
+            return self._working.numbers.next_subject()
         if len(subjects) == 1:
             return subjects[0].id
         home = max(subjects, key=lambda row: (self._working.size(row.id), -row.id)).id
-        for row in subjects:
-            if row.id != home:
-                for table in ("lead", "key", "finding"):
-                    statement = f"UPDATE {table} SET subject = ? WHERE subject = ?"
-                    self._connection.execute(statement, (home, row.id))
-                self._connection.execute("DELETE FROM subject WHERE id = ?", (row.id,))
+        others = [row.id for row in subjects if row.id != home]
+        for row in self._working.lead_rows(self._working.leads_of(others)).values():
+            self._belong(map(self._working.key_row, row_keys(row)), home)
+        for other in others:
+            for table in ("lead", "finding"):
+                statement = f"UPDATE {table} SET subject = ? WHERE subject = ?"
+                self._connection.execute(statement, (home, other))
+            self._connection.execute("DELETE FROM subject WHERE id = ?", (other,))
         return home
 
     def _settle(self, folding: Folding, homes: Mapping[int, int], free: set[int]) -> int:
@@ -206,79 +233,100 @@ class Save:
             if number in free:
                 free.discard(number)
                 return number
-        return self._working.numbers.next("subject")
+        return self._working.numbers.next_subject()
 
     def _save_subject(self, folding: Folding, subject: int) -> None:
-        part = folding.part
-        known = sum(row.contact_only for row in folding.subjects)
-        events = [event for event, _, _ in part.fates.values()]
-        contact_only = known + sum(_is_contact_only(event) for event in events)
-        for event in events:
-            for key in event.keys:
-                self._save_key(key, subject, None)
-        deletion = part.deletion
-        if len(folding.subjects) == 1:
-            row = folding.subjects[0]
-            if row.contact_only == contact_only and row.deletion == deletion:
-                return
-            if deletion is not None and deletion == row.deletion:
-                statement = "UPDATE subject SET contact_only = ? WHERE id = ?"
-                self._connection.execute(statement, (contact_only, subject))
-                return
-        seq = None if deletion is None else folding.seq(deletion[2])
+        """Note where keys belong, and what a subject is besides its leads."""
+        for arrival in folding.arrivals.values():
+            self._belong(arrival.rows, subject)
+        if not folding.subjects:
+            for stored in folding.stored.values():
+                self._belong(map(self._working.key_row, stored.event.keys), subject)
+        before = sum(row.contact_only for row in folding.subjects)
+        known = {row.deletion: row.deletion_seq for row in folding.subjects}
+        contact_only = before + sum(
+            _is_contact_only(event) for event, _, _ in folding.part.fates.values()
+        )
+        deletion = folding.part.deletion
+        if (contact_only, deletion) == (before, next(iter(known), None)):
+            return
+        seq = known.get(deletion)
+        if seq is None and deletion is not None:
+            seq = folding.seq(deletion[2])
         self._pending[_SAVE_SUBJECT].append((subject, contact_only, seq))
 
-    def _save_key(self, key: Key, subject: int, lead: int | None) -> None:
-        """Note where a key belongs, and have it written where that is new."""
-        row = self._working.key_row(key)
-        if row.subject == subject and lead in (None, row.lead):
-            return
-        row.subject, row.lead = subject, lead or row.lead
-        self._pending[_SAVE_KEY].append((row.id, *key, row.subject, row.lead))
+    def _belong(self, rows: Iterable[KeyRow], subject: int) -> None:
+        """Let these keys belong to a subject."""
+        for row in rows:
+            row.subject = subject
 
-    def _remove_unused_keys(self, foldings: Iterable[Folding], subjects: list[int]) -> None:
+    def _remove_unused_keys(self, foldings: Iterable[Folding], named: Iterable[Key]) -> None:
         """A key that only a copy named which counts no more is no name of anything."""
         used = {
-            self._working.key_row(key).id
+            key
             for folding in foldings
             for event, _, _ in folding.part.fates.values()
             for key in event.keys
         }
-        rows = select_in(self._connection, "SELECT id FROM key WHERE subject IN", subjects)
-        for (number,) in list(rows):
-            if number not in used:
-                self._connection.execute("DELETE FROM key WHERE id = ?", (number,))
+        for key in set(named) - used:
+            row = self._working.forget_key(key)
+            self._connection.execute("DELETE FROM key WHERE hash = ?", (row.hash,))
 
     # --- leads ------------------------------------------------------------------------------
 
+    def _take_back(
+        self, foldings: list[Folding], leads: Collection[int], subjects: Collection[int]
+    ) -> set[Key]:
+        """Take back what is said of leads and subjects that are folded again; their keys."""
+        self._current.read(leads, subjects)
+        again = [one.seq for folding in foldings for one in folding.stored.values()]
+        arrivals = [one for folding in foldings for one in folding.arrivals.values()]
+        again += [one.seq for one in arrivals if one.replaces is not None]
+        self._contested.update(self._current.contested(again))
+        self._connection.executemany("DELETE FROM subject WHERE id = ?", ((n,) for n in subjects))
+        rows = self._working.lead_rows(leads)
+        self._were.update(rows)
+        of_leads = [row_keys(row) for row in rows.values()]
+        named = {key for keys in of_leads for key in keys}
+        named.update(key for one in self._working.deletions_of(subjects) for key in one.event.keys)
+        self._working.load_keys(named)
+        for keys in of_leads:
+            self._count(map(self._working.key_row, keys), -1)
+        return named
+
+    def _count(self, rows: Iterable[KeyRow], more: int) -> None:
+        """Count the leads that a key of a contact is shared by."""
+        for row in rows:
+            if row.key.kind == "contact":
+                if max(row.leads, row.leads + more) > HUB_SIZE:
+                    self._hubs[row] = None
+                row.leads += more
+
     def _number_leads(self, folding: Folding, pks: dict[Group, int], taken: set[int]) -> None:
         """Give each lead its number: that of the lead of its name, or a new one."""
-        names = self._names(one.lead for one in folding.stored.values() if one.lead is not None)
-        for group, track in folding.part.tracks.items():
-            lead = names.get(track.lead.lead_id)
-            if group not in pks and lead is not None and lead not in taken:
-                pks[group] = lead
-                taken.add(lead)
-        for group in folding.part.tracks:
+        tracks = folding.part.tracks
+        if folding.stored:
+            were = {one.lead for one in folding.stored.values() if one.lead is not None}
+            names = {self._were[lead][1]: lead for lead in sorted(were)}
+            for group, track in tracks.items():
+                lead = names.get(track.lead.lead_id)
+                if group not in pks and lead is not None and lead not in taken:
+                    pks[group] = lead
+                    taken.add(lead)
+        for group in tracks:
             if group not in pks:
-                pks[group] = self._working.numbers.next("lead")
+                pks[group] = self._working.numbers.next_lead()
+                self._new_leads.add(pks[group])
 
-    def _names(self, leads: Iterable[int]) -> dict[str, int]:
-        """The numbers of these leads by the names that they are shown under."""
-        select = "SELECT lead_id, id FROM lead WHERE id IN"
-        return dict(select_in(self._connection, select, sorted(set(leads))))
-
-    def _save_leads(
-        self, folding: Folding, subject: int, pks: dict[Group, int], current: Current
-    ) -> None:
+    def _save_leads(self, folding: Folding, subject: int, pks: dict[Group, int]) -> None:
         part = folding.part
         touched = folding.touched()
-        for group, track in part.tracks.items():
+        for group in part.tracks:
             if group in touched:
-                self._save_lead(folding, subject, pks[group], track, current)
+                self._save_lead(folding, subject, pks[group], group)
         for finding in part.findings:
-            self._save_finding(finding, folding, None, subject, current)
-        last = _last_stored(folding)
+            self._save_finding(finding, folding, None, subject)
+        last = _last_stored(folding) if folding.stored else {}
         for event, verdict, group in part.fates.values():
             lead = None if group is None else pks[group]
             home = subject if group is None else None
@@ -286,28 +334,27 @@ class Save:
             if arrival is None:
                 self._move_event(folding.stored[event.id], lead, home, verdict)
             else:
-                arrival.late = event.position < last.get(group, event.position)
-                self._save_event(arrival, lead, home, verdict)
+                late = event.position < last.get(group, event.position)
+                self._save_event(arrival, lead, home, verdict, late=late)
 
-    def _save_lead(
-        self, folding: Folding, subject: int, pk: int, track: Track, current: Current
-    ) -> None:
-        for key in track.keys:
-            if key.kind == "lead":
-                self._save_key(key, subject, pk)
-            else:
-                self._save_contact(pk, self._working.key_row(key).id)
+    def _save_lead(self, folding: Folding, subject: int, pk: int, group: Group) -> None:
+        track = folding.part.tracks[group]
+        stored = folding.leads.get(group)
+        named = track.keys - stored.keys if stored else track.keys
+        keys = [self._working.key_row(key) for key in named]
+        self._count(keys, 1)
+        for key in keys:
+            if key.key.kind == "lead":
+                key.lead = pk
+        if stored and stored.claims:
+            self._current.read_unwitnessed(pk)
         for row in track.rows:
-            self._save_row(row, folding.seq(row.event_id), pk, current)
+            self._save_row(row, folding.seq(row.event_id), pk)
         for finding in track.findings + track.unwitnessed():
-            self._save_finding(finding, folding, pk, None, current)
-        last_event = folding.seq(track.position[2] if track.position else "")
-        self._pending[_SAVE_LEAD].append(lead_row(pk, subject, track, last_event, self._parties))
-
-    def _save_contact(self, lead: int, key: int) -> None:
-        statement = "INSERT OR IGNORE INTO lead_contact VALUES (?, ?)"
-        if self._connection.execute(statement, (lead, key)).rowcount:
-            self._touched_contacts.add(key)
+            self._save_finding(finding, folding, pk, None)
+        saved = lead_row(pk, subject, track, self._parties)
+        if saved != self._were.get(pk):
+            self._pending[_ADD_LEAD if pk in self._new_leads else _SAVE_LEAD].append(saved)
 
     def _remove_leads(self) -> None:
         """Leads that turned out to be others: what was recorded of them keeps their name."""
@@ -317,7 +364,6 @@ class Save:
             )
             self._connection.execute("DELETE FROM lead WHERE id = ?", (lead,))
         for subject in sorted(self._removed_subjects):
-            self._connection.execute("DELETE FROM subject WHERE id = ?", (subject,))
             self._connection.execute(
                 "UPDATE finding SET subject = coalesce("
                 "(SELECT subject FROM event WHERE seq = finding.event), subject) WHERE subject = ?",
@@ -332,58 +378,51 @@ class Save:
         if (stored.lead, stored.subject, stored.outcome) != (lead, subject, verdict):
             change = (lead, subject, OUTCOME_NUMBER[verdict], stored.seq)
             self._pending[_MOVE_EVENT].append(change)
+            self._runs[stored.run, stored.outcome] -= 1
+            self._runs[stored.run, verdict] += 1
 
     def _save_event(
-        self, arrival: Arrival, lead: int | None, subject: int | None, verdict: Verdicts
+        self,
+        arrival: Arrival,
+        lead: int | None,
+        subject: int | None,
+        verdict: Verdicts,
+        *,
+        late: bool,
     ) -> None:
-        event, place = arrival.event, arrival.place
-        keys = [self._working.key_row(key).id for key in event.keys]
-        self._pending[_SAVE_EVENT].append(
+        place, packed = arrival.place, arrival.packed
+        statement = _ADD_EVENT
+        if arrival.replaces is not None:
+            statement = _SAVE_EVENT
+            self._runs[place.run, OUTCOMES[arrival.replaces]] -= 1
+        self._runs[place.run, verdict] += 1
+        self._pending[statement].append(
             (
                 arrival.seq,
                 lead,
                 subject,
                 OUTCOME_NUMBER[verdict],
-                id_hash(event.id),
                 self._recorded_at,
-                arrival.late,
+                late,
                 place.run,
                 place.log,
                 place.line,
-                *event_content(event, keys, self._parties),
+                *packed,
             )
         )
-        self._pending[_SAVE_PAYLOAD].append((arrival.seq, arrival.body))
 
     # --- history and findings ---------------------------------------------------------------
 
-    def _current(self, leads: Collection[int], subjects: Collection[int]) -> Current:
-        """What is current of leads and subjects that are folded again."""
-        current = Current(self._connection)
-        current.read(leads, subjects)
-        self._contested.update(current.contested(leads, subjects))
-        for lead in leads:
-            keys = self._connection.execute(
-                "DELETE FROM lead_contact WHERE lead = ? RETURNING key", (lead,)
-            )
-            self._touched_contacts.update(key for (key,) in keys.fetchall())
-        return current
-
-    def _save_row(self, row: HistoryRow, seq: int, lead: int, current: Current) -> None:
+    def _save_row(self, row: HistoryRow, seq: int, lead: int) -> None:
         content = history_content(row, self._parties)
-        if not current.says_row(seq, row.step, lead, content):
-            current.additions.append((lead, seq, row.step, self._recorded_at, *content))
+        if not self._current.says_row(seq, row.step, lead, content):
+            self._current.additions.append((lead, seq, row.step, self._recorded_at, *content))
 
     def _save_finding(
-        self,
-        finding: Finding,
-        folding: Folding,
-        lead: int | None,
-        subject: int | None,
-        current: Current,
+        self, finding: Finding, folding: Folding, lead: int | None, subject: int | None
     ) -> None:
         seq = self._finding_seq(finding, folding)
-        said = current.says_finding(finding.code, seq, finding.detail, lead)
+        said = self._current.says_finding(finding.code, seq, finding.detail, lead)
         if said is None:
             added = finding_row(finding, lead, subject, seq, self._recorded_at)
             self._pending[ADD_FINDING].append(added)
@@ -397,20 +436,19 @@ class Save:
         if event_id in folding.arrivals or event_id in folding.stored:
             return folding.seq(event_id)
         row = self._connection.execute(
-            "SELECT seq FROM event WHERE id_hash = ?", (id_hash(event_id),)
+            "SELECT seq FROM event WHERE id_hash = ?", (hashed(event_id),)
         ).fetchone()
         return int(row[0])
 
-    def _replace(self, current: Current) -> None:
+    def _replace(self) -> None:
         """Supersede what was current and is not said any more; then add what is said instead."""
-        for number in current.untrue_rows():
-            self._change += 1
-            superseded = (self._recorded_at, self._change, number)
+        numbers = self._working.numbers
+        for number in self._current.untrue_rows():
+            superseded = (self._recorded_at, numbers.next_change(), number)
             self._pending[_SUPERSEDE_HISTORY].append(superseded)
-        for added in current.additions:
-            self._change += 1
-            self._pending[_ADD_HISTORY].append((self._change, *added))
-        for number in current.untrue_findings():
+        for added in self._current.additions:
+            self._pending[_ADD_HISTORY].append((numbers.next_change(), *added))
+        for number in self._current.untrue_findings():
             self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Rules, Verdicts
+from lifecycle.store.payload import dictionary
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
@@ -19,12 +20,19 @@ OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 migrations: Final = Migrations("lifecycle")
 
 _TABLES: Final = (
-    # One row: the last transaction's time and the number of the last change of history.
+    # One row: the last transaction's time, the number of the last change of history, and the last
+    # number that each of these tables gave: none is given twice. AUTOINCREMENT promises the same
+    # and writes to a table of its own for every single row.
     """CREATE TABLE store (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         recorded_at INTEGER NOT NULL,
-        change INTEGER NOT NULL
+        change INTEGER NOT NULL,
+        event INTEGER NOT NULL,
+        lead INTEGER NOT NULL,
+        subject INTEGER NOT NULL
     ) STRICT""",
+    # What payloads are compressed with, so that whoever has the file can read it.
+    "CREATE TABLE dictionary (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT",
     # The rules in force since recorded_at; the last row's are those of now.
     """CREATE TABLE rules (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -49,15 +57,24 @@ _TABLES: Final = (
         tail_size INTEGER NOT NULL DEFAULT 0,
         tail_digest BLOB
     ) STRICT""",
-    "CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, started_at INTEGER NOT NULL) STRICT",
-    # contact_only: events of its leads that name no lead key. deletion: the first contact#delete.
-    """CREATE TABLE subject (
+    # applied, refused, noted: what the events that a run stored are by now.
+    """CREATE TABLE run (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        contact_only INTEGER NOT NULL DEFAULT 0,
+        started_at INTEGER NOT NULL,
+        applied INTEGER NOT NULL,
+        refused INTEGER NOT NULL,
+        noted INTEGER NOT NULL
+    ) STRICT""",
+    # Only subjects that are more than their leads. contact_only: events of its leads that name no
+    # lead key. deletion: the first contact#delete.
+    """CREATE TABLE subject (
+        id INTEGER PRIMARY KEY,
+        contact_only INTEGER NOT NULL,
         deletion INTEGER
     ) STRICT""",
+    # last_*: where its last event stands in the order. keys: all its names, with their kinds.
     """CREATE TABLE lead (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         lead_id TEXT NOT NULL,
         subject INTEGER NOT NULL,
         state INTEGER NOT NULL,
@@ -69,34 +86,30 @@ _TABLES: Final = (
         contact TEXT,
         events INTEGER NOT NULL,
         refusals INTEGER NOT NULL,
-        last_event INTEGER NOT NULL,
+        last_time INTEGER NOT NULL,
+        last_trigger INTEGER NOT NULL,
+        last_id TEXT NOT NULL,
         decisions TEXT,
-        contact_only INTEGER NOT NULL
+        contact_only INTEGER NOT NULL,
+        keys TEXT NOT NULL
     ) STRICT""",
     "CREATE INDEX lead_subject ON lead (subject)",
     # Leads that turned out to be others, or none: what was recorded of them keeps their name.
     "CREATE TABLE former_lead (id INTEGER PRIMARY KEY, lead_id TEXT NOT NULL) STRICT",
+    # lead: whose name it is. leads: how many leads name this key of a contact.
     """CREATE TABLE key (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash BLOB NOT NULL UNIQUE,
         kind TEXT NOT NULL CHECK (kind IN ('contact', 'lead')),
         scheme TEXT NOT NULL,
         value TEXT NOT NULL,
         subject INTEGER NOT NULL,
         lead INTEGER,
-        UNIQUE (value, scheme, kind)
+        leads INTEGER NOT NULL
     ) STRICT""",
-    "CREATE INDEX key_subject ON key (subject)",
-    "CREATE INDEX key_lead ON key (lead) WHERE lead IS NOT NULL",
-    # The contact keys that a lead's own events name.
-    """CREATE TABLE lead_contact (
-        lead INTEGER NOT NULL,
-        key INTEGER NOT NULL,
-        PRIMARY KEY (lead, key)
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX lead_contact_key ON lead_contact (key)",
-    # The copies that count. subject: only for a deletion, which has no lead.
+    # The copies that count. subject: only for a deletion, which has no lead. content: what was
+    # decoded, as JSON. body: the message itself, compressed.
     """CREATE TABLE event (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL,
         id_hash BLOB NOT NULL UNIQUE,
         digest BLOB NOT NULL,
@@ -105,43 +118,30 @@ _TABLES: Final = (
         lead INTEGER,
         subject INTEGER,
         outcome INTEGER NOT NULL,
-        keys TEXT NOT NULL,
-        agent INTEGER,
-        recipient INTEGER,
-        participant INTEGER,
-        lead_owner INTEGER,
-        lead_sender INTEGER,
-        lead_recipient INTEGER,
-        date_sent INTEGER,
-        date_received INTEGER,
-        date_accepted INTEGER,
-        date_rejected INTEGER,
-        contact TEXT,
-        reason TEXT,
-        notes TEXT,
         recorded_at INTEGER NOT NULL,
         late INTEGER NOT NULL,
         run INTEGER,
         log INTEGER,
         line INTEGER,
+        content TEXT NOT NULL,
+        body BLOB NOT NULL,
         CHECK ((lead IS NULL) <> (subject IS NULL))
     ) STRICT""",
     "CREATE INDEX event_lead ON event (lead) WHERE lead IS NOT NULL",
     "CREATE INDEX event_subject ON event (subject) WHERE subject IS NOT NULL",
-    "CREATE TABLE payload (event INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT",
     # Copies under the id of an event that do not count (any more): other content, or a later time.
     """CREATE TABLE copy (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         event INTEGER NOT NULL,
         digest BLOB NOT NULL,
         time INTEGER NOT NULL,
-        body TEXT NOT NULL,
+        body BLOB NOT NULL,
         recorded_at INTEGER NOT NULL,
         UNIQUE (event, digest, time)
     ) STRICT""",
     # superseded_change: the number, in one sequence with id, under which it was superseded.
     """CREATE TABLE history (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         lead INTEGER NOT NULL,
         event INTEGER NOT NULL,
         step INTEGER NOT NULL,
@@ -158,10 +158,10 @@ _TABLES: Final = (
         superseded_at INTEGER,
         superseded_change INTEGER
     ) STRICT""",
-    "CREATE INDEX history_lead ON history (lead)",
-    "CREATE INDEX history_former ON history (event) WHERE superseded_at IS NOT NULL",
     """CREATE UNIQUE INDEX history_current ON history (event, step)
         WHERE superseded_at IS NULL""",
+    "CREATE INDEX history_former_event ON history (event) WHERE superseded_at IS NOT NULL",
+    "CREATE INDEX history_former_lead ON history (lead) WHERE superseded_at IS NOT NULL",
     """CREATE UNIQUE INDEX history_superseded ON history (superseded_change)
         WHERE superseded_change IS NOT NULL""",
     # subject: only where it concerns no single lead.
@@ -249,9 +249,8 @@ _VIEWS: Final = (
         event.seq, event.id, {_name("trigger", "event.trigger")} AS trigger,
         {_time("event.time")} AS time, lead.lead_id,
         {_name("outcome", "event.outcome")} AS outcome, event.late,
-        {_time("event.recorded_at")} AS recorded_at, log.name AS log, event.line, payload.body
-    FROM event LEFT JOIN lead ON lead.id = event.lead LEFT JOIN log ON log.id = event.log
-        LEFT JOIN payload ON payload.event = event.seq""",
+        {_time("event.recorded_at")} AS recorded_at, log.name AS log, event.line, event.content
+    FROM event LEFT JOIN lead ON lead.id = event.lead LEFT JOIN log ON log.id = event.log""",
 )
 
 
@@ -266,7 +265,8 @@ def m001_everything(db: Database) -> None:
             db.execute(f"INSERT INTO {table} VALUES (?, ?)", [number, name])
     for view in _VIEWS:
         db.execute(view)
-    db.execute("INSERT INTO store VALUES (1, 0, 0)")
+    db.execute("INSERT INTO store VALUES (1, 0, 0, 0, 0, 0)")
+    db.execute("INSERT INTO dictionary VALUES (1, ?)", [dictionary()])
     # Until somebody chooses: the default rules, in force since ever.
     rules = Rules.default()
     db.execute(

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lifecycle.domain import HUB_SIZE, SEVERITY, Finding, conflict
+from lifecycle.store.working import KeyRow
 
 ADD_FINDING: Final = (
     "INSERT INTO finding (code, severity, lead, subject, event, detail, recorded_at)"
@@ -50,25 +51,16 @@ class Settling:
         )
         self._settle(wanted, known, lead, subject, seq)
 
-    def hub(self, key: int) -> None:
+    def hub(self, row: KeyRow) -> None:
         """A finding for a contact key that very many leads share."""
-        row = self._connection.execute(
-            "SELECT kind || ':' || scheme || ':' || value, subject FROM key WHERE id = ?", (key,)
-        ).fetchone()
-        if row is None:
-            return
-        name, subject = row
-        (leads,) = self._connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM lead_contact WHERE key = ? LIMIT ?)",
-            (key, HUB_SIZE + 1),
-        ).fetchone()
+        name = str(row.key)
         known = self._connection.execute(
             "SELECT detail, lead, id FROM finding"
             " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
             (name,),
         )
-        wanted = [Finding("hub", None, name)] if leads > HUB_SIZE else []
-        self._settle(wanted, known, None, subject, None)
+        wanted = [Finding("hub", None, name)] if row.leads > HUB_SIZE else []
+        self._settle(wanted, known, None, row.subject, None)
 
     def _settle(
         self,

@@ -1,9 +1,10 @@
-"""What one transaction knows of the store while it works: looked up once, kept until it ends."""
+"""What one transaction knows of the store while it works: looked up in bulk, and only once."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from attrs import define
 
@@ -11,23 +12,34 @@ from lifecycle.domain import Key, Position
 from lifecycle.store.rows import (
     SELECT_EVENTS,
     SELECT_LEADS,
-    Keys,
     Parties,
     StoredEvent,
     StoredLead,
+    key_hash,
     select_in,
     stored_event,
     stored_lead,
 )
 
 
-@define
+@define(eq=False)
 class KeyRow:
-    """A key's row: its number, and to which subject and lead it belongs (None: not saved yet)."""
+    """A key's row: to which subject it belongs (None: it is new), and to which lead.
 
-    id: int
+    ``leads``: how many leads name it, where it is a contact's.
+    """
+
+    key: Key
+    hash: bytes
     subject: int | None = None
     lead: int | None = None
+    leads: int = 0
+    stored: tuple[int | None, int | None, int] | None = None
+
+    @property
+    def belongs(self) -> tuple[int | None, int | None, int]:
+        """What changes of it; ``stored`` is that of the row in the store, if there is one."""
+        return (self.subject, self.lead, self.leads)
 
 
 @define
@@ -37,20 +49,41 @@ class SubjectRow:
     id: int
     contact_only: int = 0
     deletion: Position | None = None
+    deletion_seq: int | None = None
 
 
 class Numbers:
     """The numbers that rows get: each table goes on where it ended, none is given twice."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._last: dict[str, int] = dict(
-            connection.execute("SELECT name, seq FROM sqlite_sequence")
-        )
+    change: int
+    event: int
+    lead: int
+    subject: int
 
-    def next(self, table: str) -> int:
-        """The next number for a row of this table."""
-        number = self._last[table] = self._last.get(table, 0) + 1
-        return number
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.change, self.event, self.lead, self.subject = connection.execute(
+            "SELECT change, event, lead, subject FROM store"
+        ).fetchone()
+
+    def next_event(self) -> int:
+        """The next number for an event."""
+        self.event += 1
+        return self.event
+
+    def next_lead(self) -> int:
+        """The next number for a lead."""
+        self.lead += 1
+        return self.lead
+
+    def next_subject(self) -> int:
+        """The next number for a subject."""
+        self.subject += 1
+        return self.subject
+
+    def next_change(self) -> int:
+        """The next number for a change of history."""
+        self.change += 1
+        return self.change
 
 
 class WorkingSet:
@@ -60,56 +93,104 @@ class WorkingSet:
         self.connection = connection
         self.parties = parties
         self.numbers = Numbers(connection)
-        self.keys = Keys(connection)
         self._key_rows: dict[Key, KeyRow] = {}
+        self._subjects: dict[int, SubjectRow] = {}
+        self._leads: dict[int, StoredLead] = {}
+
+    # --- keys -------------------------------------------------------------------------------
+
+    def load_keys(self, keys: Iterable[Key]) -> None:
+        """Look up the rows of these keys; those that are new get one."""
+        known = self._key_rows
+        rows = {}
+        for key in keys:
+            if key not in known:
+                row = known[key] = KeyRow(key, key_hash(key))
+                rows[row.hash] = row
+        select = "SELECT hash, subject, lead, leads FROM key WHERE hash IN"
+        for found, *belongs in select_in(self.connection, select, rows):
+            row = rows[found]
+            row.subject, row.lead, row.leads = row.stored = (*belongs,)
 
     def key_row(self, key: Key) -> KeyRow:
-        """The row of a key; a new one, with its number but without a subject, where it is new."""
+        """The row of a key."""
         row = self._key_rows.get(key)
         if row is None:
-            found = self.connection.execute(
-                "SELECT id, subject, lead FROM key WHERE value = ? AND scheme = ? AND kind = ?",
-                (key.value, key.scheme, key.kind),
-            ).fetchone()
-            row = KeyRow(*found) if found else KeyRow(self.numbers.next("key"))
-            self._key_rows[key] = row
+            self.load_keys([key])
+            row = self._key_rows[key]
         return row
 
+    def forget_key(self, key: Key) -> KeyRow:
+        """Let a key be unknown from now on; the row that it had."""
+        row = self.key_row(key)
+        del self._key_rows[key]
+        return row
+
+    def changed_keys(self) -> list[KeyRow]:
+        """The rows of keys that are not in the store as they are now."""
+        return [row for row in self._key_rows.values() if row.belongs != row.stored]
+
+    # --- subjects ---------------------------------------------------------------------------
+
+    def load_subjects(self, numbers: Collection[int]) -> None:
+        """Look up the rows of these subjects."""
+        self._subjects.update((number, SubjectRow(number)) for number in numbers)
+        select = (
+            "SELECT subject.id, contact_only, event.time, event.trigger, event.id, event.seq"
+            " FROM subject LEFT JOIN event ON event.seq = subject.deletion WHERE subject.id IN"
+        )
+        for number, contact_only, time, *rest in select_in(self.connection, select, numbers):
+            row = self._subjects[number]
+            row.contact_only = contact_only
+            if time is not None:
+                trigger, event_id, row.deletion_seq = rest
+                row.deletion = (time, trigger, event_id)
+
     def subject(self, number: int) -> SubjectRow:
-        """A subject's row."""
-        row = self.connection.execute(
-            "SELECT subject.id, subject.contact_only, event.time, event.trigger, event.id"
-            " FROM subject LEFT JOIN event ON event.seq = subject.deletion WHERE subject.id = ?",
-            (number,),
-        ).fetchone()
-        return SubjectRow(row[0], row[1], None if row[2] is None else row[2:])
+        """A subject's row, which was looked up."""
+        return self._subjects[number]
 
-    def lead(self, pk: int) -> StoredLead:
-        """A lead, ready to be folded on."""
-        row = self.connection.execute(f"{SELECT_LEADS} WHERE lead.id = ?", (pk,)).fetchone()
-        return stored_lead(row, self.parties)
+    def size(self, subject: int) -> int:
+        """How many leads a subject has."""
+        found = self.connection.execute("SELECT count(*) FROM lead WHERE subject = ?", (subject,))
+        return int(found.fetchone()[0])
 
-    def leads_with_keys(self, subject: int) -> list[StoredLead]:
-        """All leads of a subject, with the keys that they have so far."""
-        rows = self.connection.execute(f"{SELECT_LEADS} WHERE lead.subject = ?", (subject,))
-        leads = {row[0]: stored_lead(row, self.parties) for row in rows}
-        names = self.connection.execute(
-            "SELECT key.lead, key.id FROM key WHERE subject = ?1 AND lead IS NOT NULL UNION ALL"
-            " SELECT lead_contact.lead, lead_contact.key FROM lead_contact"
-            " JOIN lead ON lead.id = lead_contact.lead WHERE lead.subject = ?1",
+    def last_position(self, subject: int) -> Position | None:
+        """That of the last event of a subject."""
+        rows = self.connection.execute(
+            "SELECT last_time, last_trigger, last_id FROM lead WHERE subject = ?1 UNION ALL"
+            " SELECT time, trigger, id FROM event WHERE subject = ?1",
             (subject,),
         )
-        for pk, number in names:
-            leads[pk].track.keys.add(self.keys.key(number))
-        for lead in leads.values():
-            named = {key for key in lead.track.keys if key.kind == "lead"}
-            lead.track.pieces = [named] if named else []
-        return list(leads.values())
+        return max(rows, default=None)
+
+    # --- leads ------------------------------------------------------------------------------
+
+    def load_leads(self, pks: Iterable[int]) -> None:
+        """Look up these leads."""
+        for pk, row in self.lead_rows(pks).items():
+            self._leads[pk] = stored_lead(row, self.parties)
+
+    def lead(self, pk: int) -> StoredLead:
+        """A lead, which was looked up, ready to be folded on."""
+        return self._leads[pk]
 
     def leads_of(self, subjects: Iterable[int]) -> dict[int, int]:
         """The numbers of all leads of these subjects, each with its subject."""
         select = "SELECT id, subject FROM lead WHERE subject IN"
         return dict(select_in(self.connection, select, subjects))
+
+    def leads_of_subject(self, subject: int) -> list[StoredLead]:
+        """All leads of a subject, ready to be folded on."""
+        rows = self.connection.execute(f"{SELECT_LEADS} WHERE subject = ?", (subject,))
+        return [stored_lead(row, self.parties) for row in rows]
+
+    def lead_rows(self, pks: Iterable[int]) -> dict[int, tuple[Any, ...]]:
+        """These leads as they stand in the store, in the columns of LEAD_COLUMNS."""
+        rows = select_in(self.connection, f"{SELECT_LEADS} WHERE id IN", pks)
+        return {row[0]: row for row in rows}
+
+    # --- events -----------------------------------------------------------------------------
 
     def events_of_leads(self, leads: Iterable[int]) -> list[StoredEvent]:
         """All events that are bound to these leads."""
@@ -120,20 +201,12 @@ class WorkingSet:
         return self._events(f"{SELECT_EVENTS} WHERE subject IN", subjects)
 
     def _events(self, select: str, numbers: Iterable[int]) -> list[StoredEvent]:
-        rows = select_in(self.connection, select, numbers)
-        return [stored_event(row, self.keys, self.parties) for row in rows]
+        return [stored_event(row) for row in select_in(self.connection, select, numbers)]
 
-    def last_position(self, subject: int) -> Position | None:
-        """That of the last event of a subject."""
-        rows = self.connection.execute(
-            "SELECT event.time, event.trigger, event.id FROM lead JOIN event"
-            " ON event.seq = lead.last_event WHERE lead.subject = ?1 UNION ALL"
-            " SELECT time, trigger, id FROM event WHERE subject = ?1",
-            (subject,),
-        )
-        return max(rows, default=None)
 
-    def size(self, subject: int) -> int:
-        """How many leads a subject has."""
-        found = self.connection.execute("SELECT count(*) FROM lead WHERE subject = ?", (subject,))
-        return int(found.fetchone()[0])
+def all_subjects(connection: sqlite3.Connection) -> list[int]:
+    """The numbers of all subjects."""
+    rows = connection.execute(
+        "SELECT subject FROM lead UNION SELECT subject FROM event WHERE subject IS NOT NULL"
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,161 @@
+"""An event as the store keeps it: what was decoded as JSON, and the message compressed.
+
+Packing is what can be done away from the store, in another process; the store unpacks what it
+folds, as it does with the events that it folds again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from lifecycle.domain import TRIGGERS, Contact, Key, LeadEvent, Note, Party, Snapshot
+from lifecycle.messages import Decoded
+from lifecycle.store.payload import compress
+
+_BOM = b"\xef\xbb\xbf"
+_TRIGGER_NUMBER = {trigger: number for number, trigger in enumerate(TRIGGERS)}
+
+
+class Packed(NamedTuple):
+    """An event in columns; only what the store knows besides (its lead, its verdict) is missing.
+
+    Attributes:
+        id: The event's id.
+        id_hash: What events are found by: 16 bytes of BLAKE2b of the id.
+        digest: That of its content.
+        trigger: The number of its trigger.
+        time: Microseconds since 1970 in UTC.
+        content: Everything else that was decoded, as JSON.
+        body: The message, compressed.
+    """
+
+    id: str
+    id_hash: bytes
+    digest: bytes
+    trigger: int
+    time: int
+    content: str
+    body: bytes
+
+    @property
+    def columns(self) -> tuple[str, bytes, int, int, str]:
+        """What ``unpack`` takes."""
+        return (self.id, self.digest, self.trigger, self.time, self.content)
+
+    @property
+    def version(self) -> tuple[bytes, int]:
+        """Of several copies under one id the one with the smallest version counts."""
+        return (self.digest, self.time)
+
+
+def hashed(text: str) -> bytes:
+    """16 bytes of BLAKE2b: an index of these is a fraction of one of texts."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def pack(decoded: Decoded) -> Packed:
+    """The event of a decoded message, in columns."""
+    event = decoded.event
+    return Packed(
+        event.id,
+        hashed(event.id),
+        event.digest,
+        _TRIGGER_NUMBER[event.trigger],
+        event.time,
+        _content(event),
+        compress(decoded.payload.removeprefix(_BOM)),
+    )
+
+
+def _content(event: LeadEvent) -> str:
+    snapshot = event.snapshot
+    return orjson.dumps(
+        (
+            [key[1:] for key in event.lead_keys],
+            [key[1:] for key in event.contact_keys],
+            _party_value(event.agent),
+            _party_value(event.recipient),
+            _party_value(event.participant),
+            _party_value(snapshot.owner),
+            _party_value(snapshot.sender),
+            _party_value(snapshot.recipient),
+            snapshot.date_sent,
+            snapshot.date_received,
+            snapshot.date_accepted,
+            snapshot.date_rejected,
+            snapshot.contact and contact_value(snapshot.contact),
+            event.reason,
+            [(note.code, note.detail) for note in event.notes],
+        )
+    ).decode()
+
+
+def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) -> LeadEvent:
+    """The event of these columns."""
+    (
+        lead_keys,
+        contact_keys,
+        agent,
+        recipient,
+        participant,
+        owner,
+        sender,
+        lead_recipient,
+        date_sent,
+        date_received,
+        date_accepted,
+        date_rejected,
+        contact,
+        reason,
+        notes,
+    ) = orjson.loads(content)
+    return LeadEvent(
+        event_id,
+        TRIGGERS[trigger],
+        time,
+        digest,
+        tuple([Key("lead", *key) for key in lead_keys]),
+        tuple([Key("contact", *key) for key in contact_keys]),
+        _party(agent),
+        _party(recipient),
+        _party(participant),
+        Snapshot(
+            _party(owner),
+            _party(sender),
+            _party(lead_recipient),
+            date_sent,
+            date_received,
+            date_accepted,
+            date_rejected,
+            contact and Contact(*contact),
+        ),
+        reason,
+        tuple([Note(*note) for note in notes]),
+    )
+
+
+def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
+    """A party's id; beside its name, where that is known."""
+    if party is None:
+        return None
+    return party.id if party.name is None else (party.id, party.name)
+
+
+def _party(value: Any) -> Party | None:
+    if value is None:
+        return None
+    return _known_party(value) if value.__class__ is str else _known_party(*value)
+
+
+@lru_cache(maxsize=10_000)
+def _known_party(party_id: str | None, name: str | None = None) -> Party:
+    return Party(party_id, name)
+
+
+def contact_value(contact: Contact) -> tuple[str | None, str | None, str | None]:
+    """A contact as JSON can say it."""
+    return (contact.name, contact.email, contact.telephone)
