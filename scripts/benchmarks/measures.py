@@ -1,0 +1,317 @@
+"""The measures: each compares lifecycle with what its users could pick instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from bench import Bench, installed
+from process import MB
+from result import Row, Target
+
+
+def replay(bench: Bench) -> list[Row]:
+    """A log into a new store, against the floor and eventsourcing."""
+    count, slow = bench.sizes.messages, bench.sizes.slow
+    log, short = bench.log(count), bench.log(slow)
+    sizes: list[float] = []
+
+    def ours(_: int) -> float:
+        store, done = bench.replay(log, count)
+        sizes.append(_size(store) / MB)
+        return count / done.seconds
+
+    def floor(_: int) -> float:
+        script = Path(__file__).with_name("floor.py")
+        return count / bench.python(script, bench.new("floor.db"), log).seconds
+
+    def saves(kind: str, log: Path, count: int) -> Callable[[int], float]:
+        return lambda _: count / _eventsourcing(bench, kind, bench.new("peer.db"), log)
+
+    sides = {"lifecycle": ours, "floor": floor}
+    if installed("eventsourcing"):
+        sides["a save an event"] = saves("single", short, slow)
+        sides["saves in batches"] = saves("batched", log, count)
+    found = bench.rounds(sides)
+
+    def row(key: str, against: str, side: str, target: Target) -> Row:
+        measure = "replay into a new store"
+        theirs = found.get(side)
+        return Row(key, measure, against, "messages/s", found["lifecycle"], theirs, target)
+
+    peer = "eventsourcing"
+    return [
+        row("replay.floor", "the floor", "floor", Target(least=1, aim=1.5)),
+        row("replay.single", f"{peer}, a save an event", "a save an event", Target(least=20)),
+        row("replay.batched", f"{peer}, saves of 500", "saves in batches", Target(least=3)),
+        Row(
+            "size",
+            "size of the store",
+            "bytes of the log",
+            "MB",
+            sizes,
+            [log.stat().st_size / MB] * len(sizes),
+            Target(most=1.3),
+        ),
+    ]
+
+
+def rebuild(bench: Bench) -> list[Row]:
+    """Everything folded again, against all aggregates made from their events."""
+    count = bench.sizes.messages
+    log = bench.log(count)
+    store = bench.replay(log, count)[0].rename(bench.new("rebuilt.db"))
+    sides: dict[str, Callable[[int], float]] = {
+        "lifecycle": lambda _: count / bench.script("ours", "rebuild", store)["seconds"]
+    }
+    if installed("eventsourcing"):
+        peer = bench.new("aggregates.db")
+        _eventsourcing(bench, "batched", peer, log)
+        sides["eventsourcing"] = lambda _: count / _eventsourcing(bench, "rebuild", peer)
+    found = bench.rounds(sides)
+    return [
+        Row(
+            "rebuild",
+            "rebuild: everything folded again",
+            "eventsourcing, all aggregates rebuilt",
+            "messages/s",
+            found["lifecycle"],
+            found.get("eventsourcing"),
+            Target(least=8),
+        )
+    ]
+
+
+def apply(bench: Bench) -> list[Row]:
+    """A durable commit a message, against a bare one, and against itself in a large store."""
+    sizes = bench.sizes
+    rounds = bench.repeats * sizes.turns
+    count = min(sizes.applied, sizes.leads // rounds)
+    few, more_few = bench.leads(sizes.leads, count * rounds)
+    many, more_many = bench.leads(sizes.many_leads, count * rounds)
+
+    def micros(script: str, *arguments: object) -> Callable[[int], float]:
+        def side(number: int) -> float:
+            done = bench.script(script, *arguments, number * count, count)
+            if done.get("outcomes", {}).keys() & {"duplicate", "quarantined", "ignored"}:
+                raise RuntimeError(f"not what was to be measured: {done}")
+            return float(done["micros"])
+
+        return side
+
+    def commit(number: int) -> float:
+        return micros("commit", bench.new("bare.db"), more_few)(number)
+
+    name_few, name_many = f"{sizes.leads:,} leads", f"{sizes.many_leads:,} leads"
+    found = bench.rounds(
+        {
+            name_few: micros("ours", "apply", few, more_few),
+            "bare": commit,
+            name_many: micros("ours", "apply", many, more_many),
+        },
+        sizes.turns,
+    )
+    return [
+        Row(
+            "apply.commit",
+            "apply, one durable commit a message: p50",
+            "a bare durable commit of the same bytes",
+            "µs",
+            found[name_few],
+            found["bare"],
+            Target(most=2),
+        ),
+        Row(
+            "apply.growth",
+            f"apply with {name_many} in the store: p50",
+            f"itself with {name_few}",
+            "µs",
+            found[name_many],
+            found[name_few],
+            Target(most=1.3),
+        ),
+    ]
+
+
+def growth(bench: Bench) -> list[Row]:
+    """A long log against a short one: rate and memory."""
+    small, large = f"{bench.sizes.messages:,} messages", f"{bench.sizes.many:,} messages"
+    proportional: dict[str, list[float]] = {small: [], large: []}
+    resident: dict[str, list[float]] = {small: [], large: []}
+
+    def side(name: str, count: int) -> Callable[[int], float]:
+        log = bench.log(count)
+
+        def rate(_: int) -> float:
+            _, done = bench.replay(log, count, watch=True)
+            # Without /proc there is only what the kernel says of the one process.
+            proportional[name].append(done.proportional or done.resident)
+            resident[name].append(done.resident)
+            return count / done.seconds
+
+        return rate
+
+    found = bench.rounds(
+        {small: side(small, bench.sizes.messages), large: side(large, bench.sizes.many)}
+    )
+
+    def memory(key: str, name: str) -> Row:
+        kernel = f"{median(resident[name]):.1f} MB"
+        aside = f"`ru_maxrss` of the process that replays {name}, as the kernel tells it: {kernel}"
+        bound = [64.0] * bench.repeats
+        at_most = Target(most=1)
+        measure = f"peak memory of replay, {name}"
+        return Row(key, measure, "64 MB", "MB", proportional[name], bound, at_most, aside)
+
+    return [
+        Row(
+            "growth.rate",
+            f"replay of {large}",
+            f"itself at {small}",
+            "messages/s",
+            found[large],
+            found[small],
+            Target(least=0.8),
+        ),
+        memory("memory.small", small),
+        memory("memory.large", large),
+        Row(
+            "memory.growth",
+            f"peak memory of replay, {large}",
+            f"itself at {small}",
+            "MB",
+            proportional[large],
+            proportional[small],
+            Target(least=0.9, most=1.1),
+        ),
+    ]
+
+
+def conformance(bench: Bench) -> list[Row]:
+    """What a log says, in memory, against reading it and replaying it on a net."""
+    count = bench.sizes.conformed
+    log = bench.log(count)
+    verdicts: dict[str, tuple[int, int]] = {}
+
+    def rate(name: str, *script: object) -> Callable[[int], float]:
+        def side(_: int) -> float:
+            done: dict[str, Any] = bench.script(*script)
+            verdicts[name] = (done["leads"], done["unfit"])
+            return count / done["seconds"]
+
+        return side
+
+    sides = {"lifecycle": rate("lifecycle", "ours", "conform", log)}
+    if installed("pm4py"):
+        bench.script("peer_pm4py", "convert", log, bench.folder)
+        for file in ("log.xes", "log.csv", "three.csv"):
+            sides[file] = rate(file, "peer_pm4py", "conform", bench.folder / file)
+    found = bench.rounds(sides)
+    if len(set(verdicts.values())) > 1:
+        raise RuntimeError(f"leads, and those that do not conform, differ: {verdicts}")
+
+    def row(key: str, form: str, file: str, aside: str = "") -> Row:
+        measure, against = "conformance of a log, no store", f"pm4py, the log as {form}"
+        ours, theirs = found["lifecycle"], found.get(file)
+        return Row(key, measure, against, "messages/s", ours, theirs, Target(least=2), aside)
+
+    alone = found.get("three.csv")
+    columns = "pm4py, from a CSV of nothing but lead, trigger and time"
+    return [
+        row("conformance.xes", "XES", "log.xes"),
+        row(
+            "conformance.csv",
+            "CSV",
+            "log.csv",
+            f"{columns}: {median(alone):,.0f} messages/s" if alone else "",
+        ),
+    ]
+
+
+def start(bench: Bench) -> list[Row]:
+    """Importing, and the help of the command, against sqlite_utils."""
+    asides: list[float] = []
+    found: dict[str, list[float]] = {}
+    commands: dict[str, Callable[[], Any]] = {
+        "import lifecycle": lambda: bench.python("-c", "import lifecycle"),
+        "import sqlite_utils": lambda: bench.python("-c", "import sqlite_utils"),
+        "lifecycle --help": lambda: bench.command("lifecycle", "--help"),
+        "sqlite-utils --help": lambda: bench.command("sqlite-utils", "--help"),
+        "pass": lambda: bench.python("-c", "pass"),
+    }
+    for warm in commands.values():
+        warm()  # compiles what is imported for the first time
+
+    def medians(_: int) -> float:
+        times = bench.median_of(commands)
+        asides.append(times["pass"])
+        for name, milliseconds in times.items():
+            found.setdefault(name, []).append(milliseconds)
+        return times["import lifecycle"]
+
+    bench.rounds({"starts": medians})
+
+    def row(key: str, ours: str, theirs: str, aside: str = "") -> Row:
+        at_most = Target(most=1.2)
+        measure, against = f"`{ours}`", f"`{theirs}`"
+        return Row(key, measure, against, "ms", found[ours], found[theirs], at_most, aside)
+
+    bare = f"`python -c pass`, which is in each of them: {median(asides):.1f} ms"
+    return [
+        row("start.import", "import lifecycle", "import sqlite_utils", bare),
+        row("start.help", "lifecycle --help", "sqlite-utils --help"),
+    ]
+
+
+def trigger(bench: Bench) -> list[Row]:
+    """The machine, against a stock one."""
+    theirs: list[float] = []
+
+    def both(_: int) -> float:
+        rates = bench.script("trigger", bench.sizes.triggers)
+        theirs.append(rates["transitions"])
+        return float(rates["lifecycle"])
+
+    ours = bench.rounds({"triggers": both})["triggers"]
+    return [
+        Row(
+            "trigger",
+            "machine: one trigger",
+            "`transitions.Machine`, same rules",
+            "triggers/s",
+            ours,
+            theirs,
+            Target(least=8),
+        )
+    ]
+
+
+def profile(bench: Bench) -> dict[str, Any]:
+    """Where the time of a replay goes, by stage."""
+    log = bench.log(bench.sizes.profiled)
+    found: dict[str, Any] = bench.script("stages", log, "--repeats", bench.repeats, "--json")
+    return found
+
+
+def _eventsourcing(bench: Bench, *arguments: object) -> float:
+    """Seconds."""
+    return float(bench.script("peer_eventsourcing", *arguments)["seconds"])
+
+
+def _size(store: Path) -> int:
+    """The bytes of a store, with what is not yet in its file."""
+    log = store.with_name(f"{store.name}-wal")
+    return store.stat().st_size + (log.stat().st_size if log.exists() else 0)
+
+
+MEASURES: Final[dict[str, Callable[[Bench], list[Row]]]] = {
+    "replay": replay,
+    "rebuild": rebuild,
+    "apply": apply,
+    "growth": growth,
+    "conformance": conformance,
+    "start": start,
+    "trigger": trigger,
+}

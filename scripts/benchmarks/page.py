@@ -1,0 +1,116 @@
+"""The page that the bench writes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bench import FULL
+from result import HEADINGS, Result, Row
+
+_HERE: Final = Path(__file__).parent
+_UNEXPLAINED: Final = "**not explained yet**"
+_QUICK: Final = "\n**A quick run**: sizes are tiny, and its figures mean nothing.\n"
+
+_PAGE: Final = """\
+# Reference: benchmarks
+
+How fast lifecycle is beside what its users could pick instead. `scripts/bench` measured this and
+wrote it; no figure is written by hand.
+
+{facts}
+{warning}
+## The measures
+
+{rows}
+
+Ours and theirs are medians of {rounds}. In a round the sides take turns, each in a process of its
+own. A ratio is ours to theirs in one round; the table has the median of the ratios, the smallest
+and the largest. Of rates a high ratio is good, of times and sizes a low one.
+
+Measured on the way:
+
+{asides}
+
+## How they are made
+
+The log has {messages} messages of some 1.5 KB (`generator.py`, with a fixed seed): a lead has five
+on average, 2 % ask for a step that the rules do not allow, 1 % are copies, and 3 % come after a
+later message of their lead. The scripts named here are in `scripts/benchmarks`.
+
+{how}
+
+## Where the time goes
+
+Microseconds a message of a replay of {profiled} messages, by the stage whose code is at work
+(`stages.py`, which looks every millisecond). It runs on one core, so that all of it is done in one
+process. {profile_facts}
+
+{profile}
+
+## What falls short, and why
+
+{why}
+"""
+
+
+def render(result: Result) -> str:
+    """The page: what was found, on which machine, and how."""
+    words = tomllib.loads((_HERE / "words.toml").read_text("utf-8"))
+    before = json.loads((_HERE / "before.json").read_text("utf-8"))
+    sizes = {name: f"{size:,}" for name, size in result.sizes.items()}
+    return _PAGE.format(
+        facts=table(["", ""], [[name, what] for name, what in result.facts.items()]),
+        warning="" if result.sizes == asdict(FULL) else _QUICK,
+        rows=table(HEADINGS, [row.cells() for row in result.rows]),
+        rounds="1 round" if result.rounds == 1 else f"{result.rounds} rounds",
+        asides="\n".join(f"- {row.aside}" for row in result.rows if row.aside),
+        messages=sizes["messages"],
+        how="\n\n".join(how.strip().format(**sizes) for how in words["how"].values()),
+        profiled=sizes["profiled"],
+        profile_facts=_profile_facts(before, result.profile),
+        profile=_profile(words["stages"], before, result.profile),
+        why=_why(result.rows, words["why"]),
+    )
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(map(line, [headings, ["---"] * len(headings), *rows]))
+
+
+def line(cells: list[str]) -> str:
+    """A row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
+def _profile(stages: dict[str, str], before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Both profiles, stage by stage."""
+    rows = [
+        [stage, what, f"{before['micros'][stage]:.1f}", f"{after['micros'][stage]:.1f}"]
+        for stage, what in stages.items()
+    ]
+    sums = [f"{sum(one['micros'].values()):.1f}" for one in (before, after)]
+    return table(["stage", "what it does", "before", "after"], [*rows, ["all", "", *sums]])
+
+
+def _profile_facts(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Where the first of the two profiles comes from."""
+    then = f"Before: commit {before['commit']}, {before['messages']:,} messages, {before['python']}"
+    if before["processor"] == after["processor"]:
+        return f"{then}, the same model of processor."
+    return f"{then}, another processor ({before['processor']}): compare shares, not times."
+
+
+def _why(rows: list[Row], reasons: dict[str, str]) -> str:
+    """What limits each measure that misses its target."""
+    explained = [
+        f"- **{row.measure}**, against {row.against}: "
+        + " ".join(reasons.get(row.key, _UNEXPLAINED).split())
+        for row in rows
+        if row.missed
+    ]
+    return "\n".join(explained) or "Nothing does: all targets are met."
