@@ -5,56 +5,60 @@
 ...     outcome = store.apply(message)
 """
 
-from lifecycle.domain import (
-    STATES,
-    TRIGGERS,
-    Contact,
-    Edge,
-    EventFate,
-    Finding,
-    History,
-    HistoryRow,
-    Key,
-    Lead,
-    LeadEvent,
-    LeadHistory,
-    Note,
-    Party,
-    Problem,
-    Refusal,
-    Rules,
-    Snapshot,
-    fold,
-    guard,
-    guard_names,
-)
-from lifecycle.errors import (
-    AmbiguousLeadError,
-    BusyStoreError,
-    InputError,
-    LeadLookupError,
-    LifecycleError,
-    MessageError,
-    NewerStoreError,
-    NotAStoreError,
-    OtherRulesError,
-    RulesError,
-    StoreError,
-    TimeFormatError,
-    TransitionRefusedError,
-    UnknownLeadError,
-    UnknownMessageError,
-)
-from lifecycle.messages import decode, format_time, parse_time
-from lifecycle.store import (
-    Change,
-    FindingEntry,
-    HistoryEntry,
-    LeadReader,
-    LeadStore,
-    Outcome,
-    Quarantined,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lifecycle.domain import (
+        STATES,
+        TRIGGERS,
+        Contact,
+        Edge,
+        EventFate,
+        Finding,
+        History,
+        HistoryRow,
+        Key,
+        Lead,
+        LeadEvent,
+        LeadHistory,
+        Note,
+        Party,
+        Problem,
+        Refusal,
+        Rules,
+        Snapshot,
+        fold,
+        guard,
+        guard_names,
+    )
+    from lifecycle.errors import (
+        AmbiguousLeadError,
+        BusyStoreError,
+        InputError,
+        LeadLookupError,
+        LifecycleError,
+        MessageError,
+        NewerStoreError,
+        NotAStoreError,
+        OtherRulesError,
+        RulesError,
+        StoreError,
+        TimeFormatError,
+        TransitionRefusedError,
+        UnknownLeadError,
+        UnknownMessageError,
+    )
+    from lifecycle.messages import decode, format_time, parse_time
+    from lifecycle.store import (
+        Change,
+        FindingEntry,
+        HistoryEntry,
+        LeadReader,
+        LeadStore,
+        Outcome,
+        Quarantined,
+    )
 
 __all__ = [
     "STATES",
@@ -104,3 +108,21 @@ __all__ = [
     "guard_names",
     "parse_time",
 ]
+
+# What is asked for is imported then: nobody waits for what he does not use.
+_HOMES = ("errors", "domain", "messages", "store")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is exported when it is asked for first (PEP 562)."""
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"lifecycle.{home}")
+            if hasattr(module, name):
+                globals()[name] = found = getattr(module, name)
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

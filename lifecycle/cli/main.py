@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import click
 
-from lifecycle.cli.audit import audit
 from lifecycle.cli.output import clean
-from lifecycle.cli.quarantine import quarantine
-from lifecycle.cli.reading import changes, history, leads, show
-from lifecycle.cli.rules import rules
-from lifecycle.cli.writing import apply, rebuild, replay
 from lifecycle.errors import (
     InputError,
     LeadLookupError,
@@ -35,8 +31,40 @@ INTERRUPTED = 130
 _TRACEBACK = "LIFECYCLE_TRACEBACK"
 
 
+#: The module of each command, and what it does in a few words. A command is imported when it is
+#: asked for, so that the first screen does not wait for all of them.
+COMMANDS: Final = {
+    "apply": ("writing", "Apply messages as they come; say what became of each."),
+    "audit": ("audit", "List what was refused, and what was allowed."),
+    "changes": ("reading", "Print what changed in the histories, in order."),
+    "history": ("reading", "Show every transition and refusal of one lead, in order."),
+    "leads": ("reading", "List the leads and the state each is in."),
+    "quarantine": ("quarantine", "Look at undecodable messages; try them again."),
+    "rebuild": ("writing", "Fold everything again, with other rules or the same."),
+    "replay": ("writing", "Read logs of messages into a store."),
+    "rules": ("rules", "Show, check and draw tables of rules."),
+    "show": ("reading", "Show one lead, and how it got there."),
+}
+
+
 class Commands(click.Group):
     """A group whose commands answer errors with one sentence and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """The names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"lifecycle.cli.{COMMANDS[cmd_name][0]}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The commands and what each does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -81,10 +109,6 @@ def cli() -> None:
     Begin with `lifecycle replay leads.db LOG`, then look at `lifecycle leads leads.db` and
     `lifecycle show leads.db LEAD`.
     """
-
-
-for command in (replay, apply, leads, show, history, changes, audit, quarantine, rules, rebuild):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from types import NoneType, UnionType
 from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
@@ -110,7 +110,7 @@ def structure(data: dict[str, Any], shape: type[Shape], path: str) -> Shape:
         return _FAST.structure(data, shape)
     except Exception:  # noqa: BLE001 - whatever it was, the thorough converter says it in full
         try:
-            return _THOROUGH.structure(data, shape)
+            return _thorough().structure(data, shape)
         except Exception as error:  # noqa: BLE001
             raise MessageError(sorted(_problems(error, path), key=str)) from None
 
@@ -288,4 +288,9 @@ def _of_object(shape: type[Any], converter: Converter) -> Callable[[Any, Any], A
 
 
 _FAST: Final = _converter(thorough=False)
-_THOROUGH: Final = _converter(thorough=True)
+
+
+@cache
+def _thorough() -> Converter:
+    """The converter that finds every problem; made when the first message is refused."""
+    return _converter(thorough=True)

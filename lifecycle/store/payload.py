@@ -18,9 +18,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: What the function is called in SQL.
-FUNCTION: Final = "lifecycle_payload"
-
 # Half the time of level 1, for frames that are a third larger: less than is written otherwise.
 _LEVEL: Final = -3
 # Nothing here may change: what is in stores was compressed with it. A test knows its digest.
@@ -78,10 +75,11 @@ def decompress(frame: bytes) -> bytes:
 
 def register(connection: sqlite3.Connection) -> None:
     """Let SQL on this connection read payloads: ``lifecycle_payload(body)`` is JSON text."""
-    connection.create_function(FUNCTION, 1, _payload_text, deterministic=True)
+    connection.create_function("lifecycle_payload", 1, payload_text, deterministic=True)
 
 
-def _payload_text(frame: bytes | None) -> str | None:
+def payload_text(frame: bytes | None) -> str | None:
+    """The SQL function: the payload of a frame, as text."""
     return None if frame is None else decompress(frame).decode()
 
 
