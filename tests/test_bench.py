@@ -33,6 +33,7 @@ ROWS = [
     ("conformance of a log, no store", "pm4py, the log as XES"),
     ("conformance of a log, no store", "pm4py, the log as CSV"),
     ("`import lifecycle`", "`import sqlite_utils`"),
+    ("`from lifecycle import LeadStore`", "`import sqlite_utils`"),
     ("`lifecycle --help`", "`sqlite-utils --help`"),
     ("machine: one trigger", "`transitions.Machine`, same rules"),
 ]

@@ -11,6 +11,8 @@ from bench import Bench, installed
 from process import MB
 from result import Row, Target
 
+_FIRST_USE: Final = "from lifecycle import LeadStore"
+
 
 def replay(bench: Bench) -> list[Row]:
     """A log into a new store, against the floor and eventsourcing."""
@@ -236,6 +238,7 @@ def start(bench: Bench) -> list[Row]:
     found: dict[str, list[float]] = {}
     commands: dict[str, Callable[[], Any]] = {
         "import lifecycle": lambda: bench.python("-c", "import lifecycle"),
+        _FIRST_USE: lambda: bench.python("-c", _FIRST_USE),
         "import sqlite_utils": lambda: bench.python("-c", "import sqlite_utils"),
         "lifecycle --help": lambda: bench.command("lifecycle", "--help"),
         "sqlite-utils --help": lambda: bench.command("sqlite-utils", "--help"),
@@ -261,6 +264,7 @@ def start(bench: Bench) -> list[Row]:
     bare = f"`python -c pass`, which is in each of them: {median(asides):.1f} ms"
     return [
         row("start.import", "import lifecycle", "import sqlite_utils", bare),
+        row("start.use", _FIRST_USE, "import sqlite_utils"),
         row("start.help", "lifecycle --help", "sqlite-utils --help"),
     ]
 

@@ -48,7 +48,7 @@ _STAGE_OF: Final[dict[str, str | None]] = {
     "lifecycle.store.pieces": "identify",
     "lifecycle.store.arrivals": "identify",
     "lifecycle.store.working": "identify",
-    "lifecycle.store.packing": "write",
+    "lifecycle.store.packing": "decode",
     "lifecycle.store.payload": "write",
     "lifecycle.store.saving": "write",
     "lifecycle.store.current": "write",
