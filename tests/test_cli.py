@@ -8,10 +8,13 @@ import pty
 import subprocess
 import sys
 
+import click
 import pytest
 from letters import ADA, ORG, lead, moment
 
 from lifecycle import LeadReader, LeadStore
+from lifecycle.cli import cli
+from lifecycle.cli.main import COMMANDS
 
 HOSTILE = "\x1b[31mred\x1b[0m \u202etxt.exe\u202c \x00 \x9b2J [bold]not markup[/bold]"
 
@@ -425,3 +428,15 @@ def test_reading_changes_nothing(replayed, lifecycle):
     assert replayed.read_bytes() == before
     with LeadReader(replayed) as reader:
         assert reader.lead_count() == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_screen_says_of_a_command_what_its_own_help_says(name):
+    command = cli.get_command(click.Context(cli), name)
+    assert COMMANDS[name][1] == command.get_short_help_str(limit=100)
+
+
+def test_an_unknown_command_is_wrong_usage(lifecycle):
+    result = lifecycle("nonsense")
+    assert result.exit_code == 2
+    assert "No such command 'nonsense'" in result.stderr

@@ -67,3 +67,16 @@ def test_importing_the_library_does_not_import(heavy):
 def test_the_command_line_imports_rich_only_when_it_prints():
     code = "import sys, lifecycle.cli; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_not_exported_is_not_there():
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = lifecycle.nonsense
+    assert dir(lifecycle) == sorted(lifecycle.__all__)
+
+
+def test_importing_the_library_imports_what_is_asked_for():
+    code = (
+        "import sys, lifecycle; sys.exit(any(one.startswith('lifecycle.') for one in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

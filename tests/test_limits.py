@@ -1,6 +1,7 @@
 """The limits of design.md section 3 hold for any bytes, the same on every Python."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from conftest import SEEDS
@@ -10,6 +11,7 @@ from letters import lead
 
 from lifecycle.errors import MessageError
 from lifecycle.messages import MAX_BYTES, MAX_DEPTH, Decoded, Ignored, Undecodable, read_message
+from lifecycle.messages import parse as parsing
 from lifecycle.messages.parse import canonical, parse
 
 
@@ -154,3 +156,65 @@ def test_any_value_anywhere_is_decoded_or_kept(value, part, place):
     message["data"][place] = value if place != "object" else message["data"][place]
     for reading in read_message(message):
         assert isinstance(reading, (Decoded, Undecodable))
+
+
+AWKWARD = st.sampled_from(
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":{"b":1,"b":2}}',
+        b"[9223372036854775807]",
+        b"[9223372036854775808]",
+        b"[18446744073709551615]",
+        b"[-9223372036854775809]",
+        b"[1e400]",
+        b"[-0]",
+        b"[-0.0]",
+        b"[1.0,1E2,1e-7]",
+        b"[NaN]",
+        b'["\\ud800"]',
+        b'["\\ud83d\\ude00"]',
+        b'["\xff"]',
+        b'["\x01"]',
+        b'{"a" : [1, 2]}',
+        b'\xef\xbb\xbf{"a":1}',
+        b"",
+        b"[" * 65 + b"]" * 65,
+        b"[[]" + b",[]" * 80 + b"]",
+    ]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**65), 2**65)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+WRITTEN = st.builds(
+    lambda value, ascii_only, close: json.dumps(
+        value, ensure_ascii=ascii_only, separators=(",", ":") if close else None
+    ).encode("utf-8", "surrogatepass"),
+    VALUES,
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def said(reader, raw):
+    try:
+        value = reader(raw)
+    except MessageError as error:
+        return [problem.code for problem in error.problems]
+    return value, repr(value)
+
+
+@given(AWKWARD | WRITTEN)
+def test_a_text_is_read_fast_only_where_that_makes_no_difference(raw):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing.orjson, "loads", lambda _: 1 / 0)
+        patch.setattr(parsing, "suppress", lambda *_: suppress(ArithmeticError))
+        warily = said(parse, raw)
+    assert said(parse, raw) == warily

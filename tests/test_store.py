@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from lifecycle import (
     decode,
     format_time,
 )
-from lifecycle.store import connection
+from lifecycle.messages import read_message
+from lifecycle.store import Place, connection, taken
 from lifecycle.store.intake import Intake
 
 DAY = 24 * 60 * 60 * 1_000_000
@@ -685,3 +687,28 @@ def test_a_hub_costs_no_more_after_an_event_of_the_contact_alone(store):
     store._connection.set_trace_callback(statements.append)
     store.apply(lead("add", "10:02", keys="new", contact=JOE))
     assert len(statements) < 60
+
+
+def test_what_is_taken_in_one_transaction_is_there_as_a_whole_or_not_at_all(store):
+    def taken_in(*messages):
+        readings = [one for message in messages for one in read_message(message)]
+        return store.take([(taken(one), Place()) for one in readings])
+
+    with suppress(RuntimeError), store.transaction():
+        assert taken_in(lead("add", "10:00"))[0].kind == "applied"
+        assert taken_in(lead("assign", "11:00"))[0].kind == "applied"
+        raise RuntimeError
+    assert list(store.leads()) == []
+    with store.transaction():
+        taken_in(lead("assign", "11:00"))
+        taken_in(lead("add", "10:00"))
+    assert verdicts(store.history("crmleadid:1")) == [
+        ("send", "stated", True),
+        ("assign", "stated", True),
+    ]
+
+
+def test_keys_with_zeros_and_colons_in_them_are_told_apart(store):
+    for number, key in enumerate([{"a\0b": "c"}, {"a": "b\0c"}, {"a:b": "c"}, {"a": "b:c"}]):
+        store.apply(lead("add", "10:00", id=f"urn:{number}", keys=key))
+    assert store.lead_count() == 4

@@ -3,6 +3,7 @@
 import json
 
 from hypothesis import strategies as st
+from tables import check_tables
 
 from lifecycle import decode, fold
 from lifecycle.store import lead_dict
@@ -74,6 +75,7 @@ worlds = st.lists(messages(), min_size=1, max_size=14)
 
 def store_says(store):
     """Leads, current history and open findings: what must not depend on the order of arrival."""
+    check_tables(store)
     leads = list(store.leads())
     return {
         "leads": [lead_dict(lead) | {"contact": lead.contact} for lead in leads],

@@ -1,0 +1,164 @@
+"""Decoding in a second process: the same chunks, whatever becomes of it."""
+
+import gzip
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from letters import lead
+from test_convergence import story
+from test_replay import mixed, run
+from worlds import NOW, store_says
+
+from lifecycle import BusyStoreError, InputError, LeadStore
+from lifecycle.replay import DamagedLogError, Log, decoder, replay
+from lifecycle.replay.chunks import chunks
+from lifecycle.store import connection
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Let every log be decoded in a second process."""
+    monkeypatch.setattr(decoder, "WORTH_IT", 0)
+    if hasattr(os, "sched_getaffinity"):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def both(log, size=10):
+    with Log.open(log) as here, Log.open(log) as there:
+        return list(chunks(here, 0, 0, size)), list(decoder.decoded_elsewhere(there, 0, 0, size))
+
+
+def test_it_sends_the_same_chunks(write_log):
+    here, there = both(write_log(mixed()))
+    assert len(here) > 20
+    assert here == there
+
+
+def test_it_sends_the_same_of_a_log_that_ends_without_a_line_end(write_log):
+    log = write_log(mixed(), end="")
+    here, there = both(log)
+    assert here == there
+    assert here[-1].line == log.read_bytes().count(b"\n")
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_replay_finds_the_same(write_log, path):
+    log = write_log(mixed())
+    summary, said = run(path, log, batch=30)
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        store.apply_many(mixed())
+        assert store_says(store) == said
+    again, _ = run(path, log)
+    lines = log.read_bytes().count(b"\n")
+    assert (again["read"], again["resumed_from"], summary["read"]) == (0, lines, 267)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_should_it_die_this_process_goes_on(after, write_log, monkeypatch):
+    log = write_log(mixed())
+    whole, _ = both(log)
+    frames = decoder._frames
+
+    def cut_short(pipe):
+        for number, frame in enumerate(frames(pipe)):
+            if number == after:
+                return
+            yield frame
+
+    monkeypatch.setattr(decoder, "_frames", cut_short)
+    with Log.open(log) as again:
+        assert list(decoder.decoded_elsewhere(again, 0, 0, 10)) == whole
+
+
+def test_a_frame_that_is_cut_is_not_taken(tmp_path):
+    pipe = tmp_path / "pipe"
+    pipe.write_bytes((100).to_bytes(8) + b"half of it")
+    with pipe.open("rb") as cut:
+        assert list(decoder._frames(cut)) == []
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_it_goes_on_where_an_earlier_run_ended(write_log, path):
+    log = write_log(story(2))
+    whole = log.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:100]))
+    run(path, log)
+    log.write_bytes(whole)
+    summary, said = run(path, log)
+    assert (summary["resumed_from"], summary["read"]) == (100, len(lines) - 100)
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        store.apply_many(story(2))
+        assert store_says(store) == said
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("harm", "error", "left"),
+    [
+        (lambda packed: packed[:-200], InputError, True),
+        (lambda packed: packed[:-8] + bytes(4) + packed[-4:], DamagedLogError, False),
+    ],
+    ids=["cut short", "damaged"],
+)
+def test_what_is_wrong_with_a_log_is_told(harm, error, left, write_log, tmp_path, path):
+    packed = tmp_path / "log.jsonl.gz"
+    packed.write_bytes(harm(gzip.compress(write_log(story(3)).read_bytes())))
+    with LeadStore(path, clock=lambda: NOW) as store:
+        with pytest.raises(error):
+            replay(store, [packed])
+        assert bool(store.cursor(str(packed)).byte_offset) is left
+
+
+def test_it_ends_when_nobody_waits_for_it_any_more(write_log):
+    with Log.open(write_log(mixed())) as log:
+        source = decoder.decoded_elsewhere(log, 0, 0, 10)
+        next(source)
+        source.close()
+
+
+def test_its_command_says_what_is_wrong_with_its_log(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "lifecycle.replay.decoder",
+        str(tmp_path / "none"),
+        "0",
+        "0",
+        "9",
+    ]
+    sent = subprocess.run(command, capture_output=True, check=True).stdout
+    assert b"InputError" in sent
+
+
+def test_a_small_log_is_not_worth_it(write_log):
+    with Log.open(write_log(mixed())) as log:
+        assert not decoder.is_worth_it(log)
+
+
+def test_nobody_waits_for_a_writer_who_waits_for_input(path, monkeypatch):
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    reading, writing = os.pipe()
+    failures = []
+
+    def read():
+        try:
+            with LeadStore(path, clock=lambda: NOW) as store, os.fdopen(reading, "rb") as pipe:
+                replay(store, [Log("-", pipe, stream=True)])
+        except BusyStoreError as error:
+            failures.append(error)
+
+    with LeadStore(path, clock=lambda: NOW) as store:
+        thread = threading.Thread(target=read)
+        thread.start()
+        with os.fdopen(writing, "w") as pipe:
+            for number in range(2100):
+                pipe.write('{"topic": "contact#add", "data": {}}\n')
+                if number > 2050:
+                    pipe.flush()
+                    assert store.apply(lead("update", "10:00", id=f"urn:{number}")).kind
+        thread.join()
+    assert not failures
