@@ -166,7 +166,6 @@ class _FailingConnection:
         patch = pytest.MonkeyPatch()
         patch.setattr(store, "_connection", self)
         patch.setattr(store._parties, "_connection", self)
-        patch.setattr(store._database, "conn", self)
         return _Undo(patch)
 
 

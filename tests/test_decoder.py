@@ -15,7 +15,7 @@ from worlds import NOW, store_says
 from lifecycle import BusyStoreError, InputError, LeadStore
 from lifecycle.replay import DamagedLogError, Log, decoder, replay
 from lifecycle.replay.chunks import chunks
-from lifecycle.store import connection
+from lifecycle.store import unit
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_small_log_is_not_worth_it(write_log):
 
 
 def test_nobody_waits_for_a_writer_who_waits_for_input(path, monkeypatch):
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(unit, "BUSY_SECONDS", 0.1)
     reading, writing = os.pipe()
     failures = []
 

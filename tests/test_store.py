@@ -32,7 +32,7 @@ from lifecycle import (
     format_time,
 )
 from lifecycle.messages import read_message
-from lifecycle.store import Place, connection, taken
+from lifecycle.store import Place, connection, taken, unit
 from lifecycle.store.intake import Intake
 
 DAY = 24 * 60 * 60 * 1_000_000
@@ -436,7 +436,7 @@ def test_a_place_that_cannot_be_written_can_be_read(open_folder):
 
 
 def test_a_writer_that_waits_too_long_says_so(path, monkeypatch):
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(unit, "BUSY_SECONDS", 0.1)
     with LeadStore(path) as store, LeadStore(path) as other:
         other._connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(BusyStoreError, match=r"another writer holds the store"):
@@ -605,7 +605,7 @@ def test_rules_that_cannot_be_used_make_no_store(path):
 
 
 def test_a_store_that_is_just_being_made_can_be_read(path):
-    connection.open_database(path, "create").conn.close()
+    connection.open_store(path, "create").close()
     with LeadReader(path) as reader:
         assert list(reader.leads(as_of=NOW)) == []
         assert reader.rules == Rules.default()

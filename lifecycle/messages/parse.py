@@ -43,11 +43,10 @@ def parse(raw: bytes) -> Any:
     raw = raw.removeprefix(_BOM)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(raw)
-    else:
-        with suppress(ValueError, TypeError):
-            value = orjson.loads(raw)
-            if orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER) == raw:
-                return value
+    with suppress(ValueError, TypeError):
+        value = orjson.loads(raw)
+        if orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER) == raw:
+            return value
     return _parse_warily(raw)
 
 

@@ -1,12 +1,8 @@
-"""Opening a store's file, and the unit of work: one immediate transaction, retried when busy."""
+"""Opening a store's file."""
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -14,17 +10,15 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
-from lifecycle.errors import BusyStoreError, NewerStoreError, NotAStoreError, StoreError
+from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
 from lifecycle.store.payload import register
 from lifecycle.store.schema import APPLICATION_ID, migrations
+from lifecycle.store.unit import BUSY_SECONDS, translated, unit_of_work, while_busy
 
 Mode: TypeAlias = Literal["read", "write", "create"]
 
 #: The path of a store that is kept in memory, for trying things out.
 MEMORY: Final = ":memory:"
-#: How long a writer waits for another to let go, in seconds.
-BUSY_SECONDS: Final = 60.0
-
 _URI_MODE: Final[dict[Mode, str]] = {"read": "ro", "write": "rw", "create": "rwc"}
 _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
@@ -36,8 +30,8 @@ _SETTINGS: Final = (
 )
 
 
-def open_database(path: Path, mode: Mode) -> Database:
-    """The database of a store; in mode ``create`` it is made where there is none.
+def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
+    """A connection to a store; in mode ``create`` it is made where there is none.
 
     Raises:
         StoreError: The file cannot be opened, or is not a store that this version understands.
@@ -60,75 +54,7 @@ def open_database(path: Path, mode: Mode) -> Database:
     except BaseException:
         connection.close()
         raise
-    return database
-
-
-@contextmanager
-def unit_of_work(database: Database, path: Path, undo: Callable[[], None]) -> Iterator[None]:
-    """One ``BEGIN IMMEDIATE`` transaction: all of what is done within, or nothing of it.
-
-    When another writer is in the way, beginning and committing wait and try again; in between no
-    other can be. ``undo`` is called after a rollback, to forget what is not in the store.
-
-    Raises:
-        BusyStoreError: Another writer did not let go for BUSY_SECONDS.
-        StoreError: SQLite failed; nothing of the work is in the store.
-    """
-    connection = database.conn
-    _while_busy(path, lambda: connection.execute("BEGIN IMMEDIATE"))
-    try:
-        yield
-        _while_busy(path, lambda: connection.execute("COMMIT"))
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise translated(error, path) from error
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-            undo()
-
-
-def _while_busy(path: Path, attempt: Callable[[], object]) -> None:
-    """Try until no other writer is in the way."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            attempt()
-        except sqlite3.Error as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise translated(error, path) from error
-            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
-        else:
-            return
-
-
-@contextmanager
-def snapshot(database: Database, path: Path) -> Iterator[None]:
-    """Read as of one moment, whatever others write meanwhile; SQLite's errors are StoreErrors."""
-    connection = database.conn
-    outermost = False
-    try:
-        outermost = not connection.in_transaction
-        if outermost:
-            connection.execute("BEGIN")
-        yield
-        if outermost:
-            connection.execute("COMMIT")
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise translated(error, path) from error
-    finally:
-        if outermost and connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def translated(error: Exception, path: Path) -> StoreError:
-    """The SQLite error as one sentence that names the store."""
-    if isinstance(error, UnicodeDecodeError):
-        return StoreError(f"{path}: the file is damaged: a text in it is not UTF-8")
-    if _is_busy(error):
-        return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
-    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return NotAStoreError(f"{path}: not a SQLite database")
-    return StoreError(f"{path}: {error}")
+    return connection
 
 
 def _check_path(path: Path, mode: Mode) -> None:
@@ -187,9 +113,9 @@ def _prepare(database: Database, path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
-    _while_busy(path, settings)
+    while_busy(path, settings)
     if migrations.pending(database):
-        with unit_of_work(database, path, _nothing):
+        with unit_of_work(connection, path, _nothing):
             migrations.apply(database)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -222,8 +148,3 @@ def _our_migrations() -> frozenset[str]:
 
 def _pragma(database: Database, name: str) -> int:
     return int(database.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _is_busy(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) or 0
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

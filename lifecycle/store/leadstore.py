@@ -15,14 +15,14 @@ from lifecycle.domain import LeadMachine, Rules, machine_for
 from lifecycle.errors import OtherRulesError
 from lifecycle.messages import Message, Undecodable, read_message
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
-from lifecycle.store.connection import unit_of_work
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed
 from lifecycle.store.reading import LeadReader, reading
-from lifecycle.store.schema import OUTCOMES
+from lifecycle.store.rows import OUTCOMES
+from lifecycle.store.unit import unit_of_work
 from lifecycle.store.working import all_subjects
 
 #: So many subjects are folded again together when everything is.
@@ -261,7 +261,7 @@ class LeadStore(LeadReader):
         return not isinstance(message, Packed) or message.time <= self._clock() + AHEAD
 
     def _unit_of_work(self) -> AbstractContextManager[None]:
-        return unit_of_work(self._database, self.path, self._parties.forget)
+        return unit_of_work(self._connection, self.path, self._parties.forget)
 
     def _intake(self, machine: LeadMachine, recorded_at: int) -> Intake:
         return Intake(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
@@ -14,7 +14,6 @@ from lifecycle.domain import STATES, Finding, History, Key, Lead, LeadHistory, R
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
-from lifecycle.store.connection import Mode, open_database, snapshot
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
@@ -27,7 +26,11 @@ from lifecycle.store.rows import (
     history_row,
     stored_lead,
 )
+from lifecycle.store.unit import snapshot
 from lifecycle.store.working import WorkingSet
+
+if TYPE_CHECKING:
+    from lifecycle.store.connection import Mode
 
 _PAGE: Final = 1000
 _MANY: Final = 100
@@ -69,8 +72,10 @@ class LeadReader:
 
     def __init__(self, path: str | Path, mode: Mode = "read") -> None:
         self.path = Path(path)
-        self._database = open_database(self.path, mode)
-        self._connection = self._database.conn
+        # sqlite_utils is half of what an import would wait for, and is needed from here on.
+        from lifecycle.store.connection import open_store  # noqa: PLC0415
+
+        self._connection = open_store(self.path, mode)
         self._parties = Parties(self._connection)
 
     def __enter__(self) -> Self:
@@ -88,7 +93,7 @@ class LeadReader:
 
         Each method does so by itself; nothing can be written on this object meanwhile.
         """
-        return snapshot(self._database, self.path)
+        return snapshot(self._connection, self.path)
 
     @property
     @reading

@@ -27,8 +27,9 @@ from lifecycle.domain import (
     Verdicts,
 )
 from lifecycle.store.packing import contact_value, hashed, unpack
-from lifecycle.store.schema import OUTCOMES
 
+#: By their numbers in the store.
+OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 STATE_NUMBER: Final = {name: number for number, name in enumerate(STATES)}
 TRIGGER_NUMBER: Final = {name: number for number, name in enumerate(TRIGGERS)}
 VERDICT_NUMBER: Final = {name: number for number, name in enumerate(VERDICTS)}

@@ -30,13 +30,13 @@ from lifecycle.store.rows import (
     HISTORY_CONTENT,
     LEAD_COLUMNS,
     OUTCOME_NUMBER,
+    OUTCOMES,
     StoredEvent,
     StoredLead,
     history_content,
     lead_row,
     row_keys,
 )
-from lifecycle.store.schema import OUTCOMES
 from lifecycle.store.settling import (
     ADD_FINDING,
     MOVE_FINDING,

@@ -10,12 +10,12 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Rules, Verdicts
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Rules
 from lifecycle.store.payload import dictionary
+from lifecycle.store.rows import OUTCOMES
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
-OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 
 migrations: Final = Migrations("lifecycle")
 

@@ -1,0 +1,89 @@
+"""Units of work and snapshots: transactions that write, and such that read."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
+
+#: How long a writer waits for another to let go, in seconds.
+BUSY_SECONDS: Final = 60.0
+
+
+@contextmanager
+def unit_of_work(
+    connection: sqlite3.Connection, path: Path, undo: Callable[[], None]
+) -> Iterator[None]:
+    """One ``BEGIN IMMEDIATE`` transaction: all of what is done within, or nothing of it.
+
+    When another writer is in the way, beginning and committing wait and try again; in between no
+    other can be. ``undo`` is called after a rollback, to forget what is not in the store.
+
+    Raises:
+        BusyStoreError: Another writer did not let go for BUSY_SECONDS.
+        StoreError: SQLite failed; nothing of the work is in the store.
+    """
+    while_busy(path, lambda: connection.execute("BEGIN IMMEDIATE"))
+    try:
+        yield
+        while_busy(path, lambda: connection.execute("COMMIT"))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise translated(error, path) from error
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+            undo()
+
+
+def while_busy(path: Path, attempt: Callable[[], object]) -> None:
+    """Try until no other writer is in the way."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            attempt()
+        except sqlite3.Error as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise translated(error, path) from error
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
+        else:
+            return
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Read as of one moment, whatever others write meanwhile; SQLite's errors are StoreErrors."""
+    outermost = False
+    try:
+        outermost = not connection.in_transaction
+        if outermost:
+            connection.execute("BEGIN")
+        yield
+        if outermost:
+            connection.execute("COMMIT")
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise translated(error, path) from error
+    finally:
+        if outermost and connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def translated(error: Exception, path: Path) -> StoreError:
+    """The SQLite error as one sentence that names the store."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreError(f"{path}: the file is damaged: a text in it is not UTF-8")
+    if _is_busy(error):
+        return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return NotAStoreError(f"{path}: not a SQLite database")
+    return StoreError(f"{path}: {error}")
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
