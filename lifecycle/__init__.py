@@ -115,6 +115,8 @@ _HOMES = ("errors", "domain", "messages", "store")
 
 def __getattr__(name: str) -> Any:
     """Import what is exported when it is asked for first (PEP 562)."""
+    if name in _HOMES:
+        return import_module(f"lifecycle.{name}")
     if name in __all__:
         for home in _HOMES:
             module = import_module(f"lifecycle.{home}")

@@ -120,18 +120,62 @@ def test_it_ends_when_nobody_waits_for_it_any_more(write_log):
         source.close()
 
 
-def test_its_command_says_what_is_wrong_with_its_log(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "lifecycle.replay.decoder",
-        str(tmp_path / "none"),
-        "0",
-        "0",
-        "9",
-    ]
-    sent = subprocess.run(command, capture_output=True, check=True).stdout
-    assert b"InputError" in sent
+def test_one_that_fails_ends():
+    command = [sys.executable, "-m", decoder.__name__, "a log", "999", "1", "0", "0", "9"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_where_none_can_be_started_this_process_decodes(write_log, monkeypatch):
+    log = write_log(mixed())
+    whole, _ = both(log)
+
+    def refuse(*_, **__):
+        raise OSError("too many processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with Log.open(log) as again:
+        assert list(decoder.decoded_elsewhere(again, 0, 0, 10)) == whole
+
+
+def test_it_reads_the_file_that_was_opened_whatever_its_name_means(write_log):
+    log = write_log(mixed())
+    whole, _ = both(log)
+    with log.open("rb") as file, Log("a name of my own", file) as opened:
+        log.rename(log.with_name("rotated"))
+        assert list(decoder.decoded_elsewhere(opened, 0, 0, 10)) == whole
+
+
+def test_it_imports_nothing_from_where_it_is_started(write_log, tmp_path, monkeypatch):
+    log = write_log(mixed())
+    (tmp_path / "queue.py").write_text("open('imported', 'w').close()", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    here, there = both(log)
+    assert here == there
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("bytes_together", [1, 10_000])
+def test_large_messages_are_taken_a_few_at_a_time(bytes_together, write_log, path, monkeypatch):
+    module = sys.modules["lifecycle.replay.replay"]
+    monkeypatch.setattr(module, "_TOGETHER_BYTES", bytes_together)
+    monkeypatch.setattr(module, "_BATCH_BYTES", 3 * bytes_together)
+    summary, said = run(path, write_log(mixed()), batch=20)
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        store.apply_many(mixed())
+        assert store_says(store) == said
+    assert summary["read"] == 267
+
+
+def test_a_line_of_very_many_messages_makes_several_chunks(write_log):
+    log = write_log([[{}] * 1000, lead("add", "10:00")])
+    with Log.open(log) as opened:
+        found = list(chunks(opened, 0, 0, 100))
+    assert max(len(chunk.messages) for chunk in found) == 101
+    assert sum(len(chunk.messages) for chunk in found) == 1001
+    assert [chunk.end for chunk in found[:9]] == [None] * 9
+    assert found[-1].line == 2
 
 
 def test_a_small_log_is_not_worth_it(write_log):

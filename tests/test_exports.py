@@ -69,6 +69,11 @@ def test_the_command_line_imports_rich_only_when_it_prints():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_packages_within_are_there():
+    code = "import lifecycle; lifecycle.errors.StoreError, lifecycle.store.LeadStore"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_what_is_not_exported_is_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = lifecycle.nonsense

@@ -322,3 +322,15 @@ def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     assert 0 < done["resumed_from"] < 30_000
     assert done["read"] + done["resumed_from"] == 30_000
     assert done["leads"] == 50
+
+
+def test_what_is_quarantined_stays_when_its_log_is_cut_and_grows_again(path, write_log):
+    log = write_log(["{", "{{", lead("add", "10:00")])
+    run(path, log)
+    log.write_text(json.dumps(lead("update", "11:00")) + "\n", "utf-8")
+    run(path, log)
+    with log.open("a", encoding="utf-8") as file:
+        file.write("[[\n")
+    run(path, log)
+    with LeadStore(path) as store:
+        assert len(list(store.quarantine())) == 3

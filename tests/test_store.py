@@ -712,3 +712,39 @@ def test_keys_with_zeros_and_colons_in_them_are_told_apart(store):
     for number, key in enumerate([{"a\0b": "c"}, {"a": "b\0c"}, {"a:b": "c"}, {"a": "b:c"}]):
         store.apply(lead("add", "10:00", id=f"urn:{number}", keys=key))
     assert store.lead_count() == 4
+
+
+def test_what_sqlite_undoes_by_itself_is_forgotten(path):
+    with LeadStore(path, clock=lambda: NOW) as store:
+        store.apply(lead("add", "10:00"))
+        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+        crowd = [lead("assign", "11:00", keys=str(n), recipient=f"urn:{n}") for n in range(200)]
+        with pytest.raises(StoreError, match="full"):
+            store.apply_many(crowd)
+        store._connection.execute("PRAGMA max_page_count = 100000")
+        store.apply(lead("assign", "11:00", recipient="urn:other"))
+        store.apply(lead("assign", "12:00", recipient="urn:7"))
+        assert str(store.lead("crmleadid:1").holder) == "urn:7"
+    with LeadReader(path) as reader:
+        assert str(reader.lead("crmleadid:1").holder) == "urn:7"
+
+
+def test_a_message_whose_receipt_is_its_time_waits_until_it_is_due(path):
+    now = [NOW]
+    message = lead("update", "10:00")
+    del message["time"]
+    with LeadStore(path, clock=lambda: now[0]) as store:
+        assert store.apply(message, received_at=NOW + 3 * DAY).kind == "quarantined"
+        now[0] += 2 * DAY + 1
+        store.apply(lead("add", "10:00"))
+        assert list(store.quarantine()) == []
+        assert store.lead("crmleadid:1").events == 2
+
+
+def test_hubs_of_the_same_spelling_are_two(store):
+    for number, contact in enumerate(({"a:b": "c"}, {"a": "b:c"})):
+        for one in range(101):
+            store.apply(lead("add", "10:00", keys=f"{number}-{one}", contact=contact))
+    found = [one.finding.detail for one in store.findings() if one.finding.code == "hub"]
+    assert found == ['contact:"a:b":c', "contact:a:b:c"]

@@ -234,4 +234,10 @@ def _finding_order(finding: Finding) -> tuple[str, str, str]:
 def hubs(tracks: Iterable[Track]) -> list[Finding]:
     """A finding for each contact key that very many leads share."""
     shared = Counter(key for track in tracks for key in track.keys if key.kind == "contact")
-    return [Finding("hub", None, str(key)) for key, leads in shared.items() if leads > HUB_SIZE]
+    return [hub(key) for key, leads in shared.items() if leads > HUB_SIZE]
+
+
+def hub(key: Key) -> Finding:
+    """The finding for a contact key that very many leads share; no other key has the same."""
+    scheme = f'"{key.scheme}"' if ":" in key.scheme else key.scheme
+    return Finding("hub", None, f"{key.kind}:{scheme}:{key.value}")

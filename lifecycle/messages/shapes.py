@@ -173,7 +173,7 @@ def _instant(value: Any, _: object) -> Instant | None:
 def _party(value: Any, _: object) -> Party | None:
     """A URI, or ``{type, id, name, identifier}`` with any part missing."""
     if isinstance(value, str):
-        return _party_of(value)
+        return _usual_party(value) if len(value) <= _USUAL else _party_of(value)
     if not isinstance(value, dict):
         raise _Unexpected("a URI or an object", value)
     uri = _optional_text(value, "id") or _optional_text(value, "@id")
@@ -189,10 +189,13 @@ def _party(value: Any, _: object) -> Party | None:
     return Party(uri, name) if uri or name else None
 
 
-@lru_cache(maxsize=10_000)
 def _party_of(uri: str) -> Party | None:
-    """The party of a URI: in a log the same few come again and again."""
     return None if is_mask(uri) else Party(uri)
+
+
+#: URIs up to this length are worth remembering: in a log the same few come again and again.
+_USUAL: Final = 200
+_usual_party = lru_cache(maxsize=10_000)(_party_of)
 
 
 def _optional_text(value: dict[str, Any], name: str) -> str | None:

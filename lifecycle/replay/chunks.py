@@ -1,11 +1,11 @@
-"""A log in chunks: some lines, decoded and packed, and the place behind them."""
+"""A log in chunks: some messages, decoded and packed, and the place behind their lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
 from lifecycle.errors import InputError
 from lifecycle.replay.log import DamagedLogError, Line, Log, digest_of
@@ -18,71 +18,64 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 @define
 class Chunk:
-    """Some lines of a log.
+    """Some messages of a log.
 
     Attributes:
-        messages: What they hold, each with the number of its line in the log.
-        line: The number of the last line that has an end.
-        end: The offset behind it, in bytes; None when no line has one.
+        messages: Each with the number of its line in the log, and whether that has an end yet.
+        line: The number of the last line that ended, and was told as a whole.
+        end: The offset behind it, in bytes; None when the chunk has none.
         tail_size: The size of what the place is recognised by.
         tail_digest: The digest of that.
+        size: How many bytes the lines have.
         bytes_read: How far the file was read, in bytes (packed).
     """
 
-    messages: list[tuple[Taken, int]]
     line: int
+    messages: list[tuple[Taken, int, bool]] = field(factory=list)
     end: int | None = None
     tail_size: int = 0
     tail_digest: bytes = b""
+    size: int = 0
     bytes_read: int = 0
 
+    def end_line(self, line: Line, number: int) -> None:
+        """Go behind a line; a last one without an end is read again by the next run."""
+        self.size += len(line.raw)
+        if line.whole:
+            self.line, self.end = number, line.end
+            self.tail_size, self.tail_digest = len(line.tail), digest_of(line.tail)
 
-def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Iterator[Chunk]:
+    @property
+    def unfinished(self) -> bool:
+        """Whether it ends with a line that has no end: the last of the log."""
+        return bool(self.messages) and not self.messages[-1][2]
+
+
+def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chunk]:
     """The log from here on; ``offset`` and ``line`` are those of here.
 
     Raises:
         InputError: The log cannot be read further; what could be read was told before.
         DamagedLogError: It is damaged; of the last chunk nothing was told.
     """
-    gathered = _Gathered(line)
+    chunk = Chunk(line)
     try:
-        for one in log.lines(offset):
-            gathered.add(one)
-            if len(gathered.messages) >= size or gathered.bytes >= _CHUNK_BYTES:
-                yield gathered.chunk(log)
-                gathered = _Gathered(gathered.line)
+        for number, one in enumerate(log.lines(offset), line + 1):
+            for reading in one.readings():
+                chunk.messages.append((taken(reading), number, one.whole))
+                if len(chunk.messages) > size:  # a page of very many messages in one line
+                    chunk.bytes_read = log.bytes_read
+                    yield chunk
+                    chunk = Chunk(chunk.line)
+            chunk.end_line(one, number)
+            if len(chunk.messages) >= size or chunk.size >= _CHUNK_BYTES:
+                chunk.bytes_read = log.bytes_read
+                yield chunk
+                chunk = Chunk(chunk.line)
     except DamagedLogError:
         raise
     except InputError:
-        yield gathered.chunk(log)
+        yield chunk
         raise
-    if gathered.bytes:
-        yield gathered.chunk(log)
-
-
-class _Gathered:
-    """The lines of a chunk so far."""
-
-    def __init__(self, line: int) -> None:
-        self.messages: list[tuple[Taken, int]] = []
-        self.bytes = 0
-        self.line = line
-        self._last: Line | None = None
-        self._ended = line
-
-    def add(self, line: Line) -> None:
-        """Add what a line says. A last line without an end is read again by the next run."""
-        self.line += 1
-        self.bytes += len(line.raw)
-        for reading in line.readings():
-            self.messages.append((taken(reading), self.line))
-        if line.whole:
-            self._last, self._ended = line, self.line
-
-    def chunk(self, log: Log) -> Chunk:
-        """The chunk."""
-        chunk = Chunk(self.messages, self._ended, bytes_read=log.bytes_read)
-        if self._last is not None:
-            chunk.end, tail = self._last.end, self._last.tail
-            chunk.tail_size, chunk.tail_digest = len(tail), digest_of(tail)
-        return chunk
+    chunk.bytes_read = log.bytes_read
+    yield chunk

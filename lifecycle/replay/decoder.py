@@ -13,11 +13,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
+
+from attrs import astuple
 
 from lifecycle.domain import Problem
 from lifecycle.errors import InputError
@@ -35,12 +38,10 @@ _ENDED: Final = "ended"
 _ERRORS: Final = {error.__name__: error for error in (InputError, DamagedLogError)}
 
 
-def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Iterator[Chunk]:
+def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[Chunk]:
     """The same as ``chunks``, from another process; should that end early, from this one."""
     end = offset
-    process = _start(log.name, offset, line, size)
-    pipe = cast("IO[bytes]", process.stdout)
-    try:
+    with _process(log, offset, line, size) as pipe:
         for frame in _frames(pipe):
             if frame == _ENDED:
                 return
@@ -49,39 +50,41 @@ def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Iterator[C
             chunk = _chunk(frame)
             end, line = chunk.end or end, chunk.line
             yield chunk
-    finally:
-        process.kill()
-        process.wait()
-        pipe.close()
+            if chunk.unfinished:
+                return
     log.seek(end)
     yield from chunks(log, end, line, size)
 
 
 def is_worth_it(log: Log) -> bool:
     """Whether a second process would make the replay of this log faster."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return bool(sys.executable) and processors > 1 and (log.size or 0) >= WORTH_IT
+    if not hasattr(os, "sched_getaffinity"):  # Linux alone tells, and has /proc
+        return False
+    several = len(os.sched_getaffinity(0)) > 1
+    return several and bool(sys.executable) and (log.size or 0) >= WORTH_IT
 
 
 def main() -> None:
-    """Send the chunks of a log to standard output (arguments: path, offset, line, size)."""
+    """Send the chunks of a log (arguments: its name, and ``_start``'s numbers)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this decides when it ends
-    path, *numbers = sys.argv[1:]
-    offset, line, size = map(int, numbers)
+    name, *numbers = sys.argv[1:]
+    file, out, offset, line, size = map(int, numbers)
     seldom_collect()
     frames: Queue[bytes | None] = Queue(_AHEAD)
-    sender = Thread(target=_send, args=(frames, sys.stdout.buffer))
+    sender = Thread(target=_send, args=(frames, os.fdopen(out, "wb")))
     sender.start()
     try:
-        with Log.open(Path(path)) as log:
+        # The very file that was opened, whatever its path means by now; at a place of its own.
+        with Log(name, Path(f"/proc/self/fd/{file}").open("rb")) as log:
             log.seek(offset)
             for chunk in chunks(log, offset, line, size):
                 frames.put(marshal.dumps(_plain(chunk)))
         frames.put(marshal.dumps(_ENDED))
     except InputError as error:
         frames.put(marshal.dumps((type(error).__name__, str(error))))
-    frames.put(None)
-    sender.join()
+    finally:
+        frames.put(None)
+        sender.join()
 
 
 def _send(frames: Queue[bytes | None], out: IO[bytes]) -> None:
@@ -91,7 +94,7 @@ def _send(frames: Queue[bytes | None], out: IO[bytes]) -> None:
             out.write(len(frame).to_bytes(_LENGTH))
             out.write(frame)
             out.flush()
-    except BrokenPipeError:
+    except OSError:
         os._exit(0)  # nobody waits for it any more
 
 
@@ -104,18 +107,33 @@ def seldom_collect() -> None:
     gc.set_threshold(100_000)
 
 
-def _start(path: str, offset: int, line: int, size: int) -> subprocess.Popen[bytes]:
-    arguments = [path, *map(str, (offset, line, size))]
-    return subprocess.Popen(  # noqa: S603 - this very interpreter, and this very module
-        [sys.executable, "-m", __name__, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+@contextmanager
+def _process(log: Log, offset: int, line: int, size: int) -> Iterator[IO[bytes]]:
+    """The pipe from a process that decodes; empty where none can be started."""
+    reading, writing = os.pipe()
+    process = None
+    try:
+        with suppress(OSError):
+            numbers = map(str, (log.descriptor, writing, offset, line, size))
+            process = subprocess.Popen(  # noqa: S603 - this very interpreter, and this very module
+                [sys.executable, "-P", "-m", __name__, log.name, *numbers],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(log.descriptor, writing),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            yield pipe
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 def _frames(pipe: IO[bytes]) -> Iterator[Any]:
+    """What was sent, as far as it came whole."""
     while len(head := pipe.read(_LENGTH)) == _LENGTH:
         size = int.from_bytes(head)
         frame = pipe.read(size)
@@ -125,9 +143,8 @@ def _frames(pipe: IO[bytes]) -> Iterator[Any]:
 
 
 def _plain(chunk: Chunk) -> tuple[Any, ...]:
-    messages = [(_plain_message(message), line) for message, line in chunk.messages]
-    rest = (chunk.line, chunk.end, chunk.tail_size, chunk.tail_digest, chunk.bytes_read)
-    return (messages, *rest)
+    messages = [(_plain_message(message), *where) for message, *where in chunk.messages]
+    return (chunk.line, messages, *astuple(chunk, recurse=False)[2:])
 
 
 def _plain_message(message: Taken) -> Any:
@@ -141,8 +158,10 @@ def _plain_message(message: Taken) -> Any:
 
 
 def _chunk(frame: tuple[Any, ...]) -> Chunk:
-    messages, *rest = frame
-    return Chunk([(_message(message), line) for message, line in messages], *rest)
+    last, messages, *rest = frame
+    return Chunk(
+        last, [(_message(message), line, whole) for message, line, whole in messages], *rest
+    )
 
 
 def _message(plain: Any) -> Taken:

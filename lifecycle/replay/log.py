@@ -114,6 +114,11 @@ class Log:
         self._file.close()
 
     @property
+    def descriptor(self) -> int:
+        """The number of the open file."""
+        return self._file.fileno()
+
+    @property
     def bytes_read(self) -> int:
         """How far the file was read, in bytes (packed)."""
         return self._file.tell() if self.seekable else 0

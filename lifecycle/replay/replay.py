@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,9 @@ from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place, Taken
 BATCH: Final = 20_000
 #: So many of them are folded together: many messages of one lead cost less than as many of several.
 TOGETHER: Final = 2000
+# Or so many bytes of lines.
+_BATCH_BYTES: Final = 64 * 1024 * 1024
+_TOGETHER_BYTES: Final = 8 * 1024 * 1024
 
 _ARRIVED_BEFORE: Final[tuple[OutcomeKind, ...]] = (
     "duplicate",
@@ -140,10 +143,10 @@ class _Run:
     def read(self, log: Log) -> None:
         """Read one log to its end."""
         cursor = self._start(log) if log.seekable else None
-        source = self._chunks(log, cursor)
         try:
-            for chunk in source:
-                cursor = self._take(chunk, source, log, cursor)
+            with closing(self._chunks(log, cursor)) as source:
+                for chunk in source:
+                    cursor = self._take(chunk, source, log, cursor)
         except DamagedLogError:
             # What its checksum does not vouch for may be wrong: mended, it is read from the start.
             if cursor is not None:
@@ -151,7 +154,7 @@ class _Run:
                     self._store.move(Cursor(cursor.log))
             raise
 
-    def _chunks(self, log: Log, cursor: Cursor | None) -> Iterator[Chunk]:
+    def _chunks(self, log: Log, cursor: Cursor | None) -> Generator[Chunk]:
         offset, line = (cursor.byte_offset, cursor.line) if cursor else (0, 0)
         size = min(self._batch, CHUNK if log.seekable else TOGETHER)
         if log.seekable and is_worth_it(log):
@@ -181,19 +184,15 @@ class _Run:
         A stream is not read while a transaction is open: nobody could write who knows how long.
         """
         failed: InputError | None = None
-        begun = self._read
+        gathered = _Gathered(cursor, self._number)
         with self._store.transaction():
-            gathered: list[tuple[Taken, Place]] = []
-            more: Chunk | None = chunk
-            while more is not None:
-                chunk = more
-                cursor = _moved(cursor, chunk)
-                place = partial(Place, cursor.log if cursor else None, run=self._number)
-                gathered += [(message, place(line)) for message, line in chunk.messages]
-                if len(gathered) >= TOGETHER:
-                    self._apply(gathered)
-                    gathered = []
-                if self._read + len(gathered) - begun >= self._batch or not log.seekable:
+            while True:
+                gathered.add(chunk)
+                if gathered.is_enough():
+                    self._apply(gathered.release())
+                if gathered.count >= self._batch or gathered.size >= _BATCH_BYTES:
+                    break
+                if not log.seekable:
                     break
                 try:
                     more = next(source, None)
@@ -201,14 +200,17 @@ class _Run:
                     raise
                 except InputError as error:
                     failed, more = error, None
-            self._apply(gathered)
-            if cursor is not None:
-                self._store.move(cursor)
+                if more is None:
+                    break
+                chunk = more
+            self._apply(gathered.release())
+            if gathered.cursor is not None:
+                self._store.move(gathered.cursor)
         refused = self._counts["refused"]
         self._tell(Progress(log.name, log.size, chunk.bytes_read, self._read, refused))
         if failed is not None:
             raise failed
-        return cursor
+        return gathered.cursor
 
     def _apply(self, messages: list[tuple[Taken, Place]]) -> None:
         for outcome in self._store.take(messages) if messages else ():
@@ -231,14 +233,39 @@ class _Run:
         )
 
 
-def _moved(cursor: Cursor | None, chunk: Chunk) -> Cursor | None:
-    """The cursor behind a chunk."""
-    if cursor is None or chunk.end is None:
-        return cursor
-    return evolve(
-        cursor,
-        byte_offset=chunk.end,
-        line=chunk.line,
-        tail_size=chunk.tail_size,
-        tail_digest=chunk.tail_digest,
-    )
+class _Gathered:
+    """Messages of a transaction that are still to be applied, and the cursor behind them."""
+
+    def __init__(self, cursor: Cursor | None, run: int) -> None:
+        self.cursor = cursor
+        self.count = 0
+        self.size = 0
+        self._run = run
+        self._messages: list[tuple[Taken, Place]] = []
+        self._released = 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Add a chunk."""
+        log = self.cursor.log if self.cursor else None
+        for message, line, whole in chunk.messages:
+            self._messages.append((message, Place(log, line, self._run, not whole)))
+        self.count += len(chunk.messages)
+        self.size += chunk.size
+        if self.cursor is not None and chunk.end is not None:
+            self.cursor = evolve(
+                self.cursor,
+                byte_offset=chunk.end,
+                line=chunk.line,
+                tail_size=chunk.tail_size,
+                tail_digest=chunk.tail_digest,
+            )
+
+    def is_enough(self) -> bool:
+        """Whether there are as many as are folded together."""
+        return len(self._messages) >= TOGETHER or self.size - self._released >= _TOGETHER_BYTES
+
+    def release(self) -> list[tuple[Taken, Place]]:
+        """The messages, which are not kept any more."""
+        messages, self._messages = self._messages, []
+        self._released = self.size
+        return messages

@@ -25,11 +25,15 @@ AHEAD: Final = 24 * 60 * 60 * 1_000_000
 
 @immutable
 class Place:
-    """Where a message came from: the number of a log and a line in it, and the run that read it."""
+    """Where a message came from: the number of a log and a line in it, and the run that read it.
+
+    A line is ``unfinished`` when it has no end yet: it may be written to, and is read again.
+    """
 
     log: int | None = None
     line: int | None = None
     run: int | None = None
+    unfinished: bool = False
 
 
 #: A message as the store takes it.
@@ -163,8 +167,8 @@ class Arrivals:
     def _quarantine(self, message: Undecodable, place: Place, due_at: int | None) -> None:
         self._connection.execute(
             "INSERT OR IGNORE INTO quarantine"
-            " (digest, raw, size, problems, log, line, recorded_at, due_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " (digest, raw, size, problems, log, line, unfinished, recorded_at, due_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 message.digest,
                 message.raw[:MAX_BYTES],
@@ -172,6 +176,7 @@ class Arrivals:
                 problems_text(message.problems),
                 place.log,
                 place.line,
+                place.unfinished,
                 self._recorded_at,
                 due_at,
             ),

@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from lifecycle.domain import Group, LeadMachine, Refusal, SubjectFold, lead_groups, subjects_of
 from lifecycle.messages import read_message
-from lifecycle.store.arrivals import Arrival, Arrivals, Place, Taken, taken
+from lifecycle.store.arrivals import AHEAD, Arrival, Arrivals, Place, Taken, taken
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.pieces import Piece, Pieces
 from lifecycle.store.rows import Parties
@@ -60,12 +60,14 @@ class Intake:
     def _take_due(self) -> None:
         """Take in what was quarantined because its time was ahead, and is due."""
         due = self._connection.execute(
-            "SELECT id, raw, log, line FROM quarantine WHERE due_at <= ?", (self._now,)
+            "SELECT id, raw, log, line, due_at FROM quarantine WHERE due_at <= ?", (self._now,)
         ).fetchall()
-        for number, raw, log, line in due:
+        for number, raw, log, line, due_at in due:
             self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
             place = Place(log, line)
-            self._arrivals.take([(taken(reading), place) for reading in read_message(raw)])
+            # It may have no time but that of its receipt.
+            readings = read_message(raw, received_at=due_at + AHEAD)
+            self._arrivals.take([(taken(reading), place) for reading in readings])
 
     def _fold_arrivals(self, arrivals: list[Arrival]) -> None:
         pieces = Pieces()

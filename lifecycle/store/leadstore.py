@@ -190,8 +190,8 @@ class LeadStore(LeadReader):
         """Forget what was quarantined of a last line that had no end yet: it is read again."""
         with self._unit_of_work():
             self._connection.execute(
-                "DELETE FROM quarantine WHERE log = ? AND line > ? AND repaired_at IS NULL",
-                (cursor.log, cursor.line),
+                "DELETE FROM quarantine WHERE log = ? AND unfinished AND repaired_at IS NULL",
+                (cursor.log,),
             )
 
     def begin_run(self) -> int:

@@ -16,6 +16,8 @@ from lifecycle.domain import TRIGGERS, Contact, Key, LeadEvent, Note, Party, Sna
 from lifecycle.messages import Decoded
 from lifecycle.store.payload import compress
 
+#: Ids up to this length are worth remembering.
+_USUAL = 200
 _BOM = b"\xef\xbb\xbf"
 _TRIGGER_NUMBER = {trigger: number for number, trigger in enumerate(TRIGGERS)}
 
@@ -148,12 +150,14 @@ def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
 def _party(value: Any) -> Party | None:
     if value is None:
         return None
-    return _known_party(value) if value.__class__ is str else _known_party(*value)
+    if isinstance(value, str):
+        return _usual_party(value) if len(value) <= _USUAL else Party(value)
+    return Party(*value)
 
 
 @lru_cache(maxsize=10_000)
-def _known_party(party_id: str | None, name: str | None = None) -> Party:
-    return Party(party_id, name)
+def _usual_party(party_id: str) -> Party:
+    return Party(party_id)
 
 
 def contact_value(contact: Contact) -> tuple[str | None, str | None, str | None]:

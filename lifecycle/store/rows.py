@@ -38,6 +38,8 @@ OUTCOME_NUMBER: Final = {name: number for number, name in enumerate(OUTCOMES)}
 _NOBODY: Final = Contact()
 _CHUNK: Final = 512
 _MANY_PARTIES: Final = 10_000
+#: Parties whose names are longer than this are not remembered.
+_USUAL: Final = 200
 
 
 def select_in(
@@ -74,7 +76,8 @@ class Parties:
             number = self._find(names) or self._add(names)
             if len(self._numbers) > _MANY_PARTIES:
                 self.forget()
-            self._numbers[party] = number
+            if len(names[0]) + len(names[1]) <= _USUAL:
+                self._numbers[party] = number
         return number
 
     def party(self, number: int | None) -> Party | None:
@@ -86,7 +89,9 @@ class Parties:
             row = self._connection.execute(
                 "SELECT uri, name FROM party WHERE id = ?", (number,)
             ).fetchone()
-            party = self._parties[number] = Party(row[0] or None, row[1] or None)
+            party = Party(row[0] or None, row[1] or None)
+            if len(row[0]) + len(row[1]) <= _USUAL:
+                self._parties[number] = party
         return party
 
     def _find(self, names: tuple[str, str]) -> int | None:

@@ -181,6 +181,7 @@ _TABLES: Final = (
     "CREATE INDEX finding_subject ON finding (subject) WHERE subject IS NOT NULL",
     "CREATE INDEX finding_conflict ON finding (event) WHERE code = 'conflict'",
     "CREATE INDEX finding_hub ON finding (detail) WHERE code = 'hub'",
+    # unfinished: it is the beginning of a line that had no end yet.
     """CREATE TABLE quarantine (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         digest BLOB NOT NULL UNIQUE,
@@ -189,6 +190,7 @@ _TABLES: Final = (
         problems TEXT NOT NULL,
         log INTEGER,
         line INTEGER,
+        unfinished INTEGER NOT NULL,
         recorded_at INTEGER NOT NULL,
         due_at INTEGER,
         repaired_at INTEGER
@@ -255,7 +257,7 @@ _VIEWS: Final = (
 
 
 @migrations()
-def m001_everything(db: Database) -> None:
+def m001_store(db: Database) -> None:
     """Create the tables, the names and the views."""
     for statement in _TABLES:
         db.execute(statement)

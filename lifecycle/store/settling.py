@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
-from lifecycle.domain import HUB_SIZE, SEVERITY, Finding, conflict
+from lifecycle.domain import HUB_SIZE, SEVERITY, Finding, conflict, hub
 from lifecycle.store.working import KeyRow
 
 ADD_FINDING: Final = (
@@ -53,13 +53,13 @@ class Settling:
 
     def hub(self, row: KeyRow) -> None:
         """A finding for a contact key that very many leads share."""
-        name = str(row.key)
+        finding = hub(row.key)
         known = self._connection.execute(
             "SELECT detail, lead, id FROM finding"
             " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
-            (name,),
+            (finding.detail,),
         )
-        wanted = [Finding("hub", None, name)] if row.leads > HUB_SIZE else []
+        wanted = [finding] if row.leads > HUB_SIZE else []
         self._settle(wanted, known, None, row.subject, None)
 
     def _settle(

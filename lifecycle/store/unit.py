@@ -29,16 +29,18 @@ def unit_of_work(
         BusyStoreError: Another writer did not let go for BUSY_SECONDS.
         StoreError: SQLite failed; nothing of the work is in the store.
     """
-    while_busy(path, lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
+        while_busy(path, lambda: connection.execute("BEGIN IMMEDIATE"))
         yield
         while_busy(path, lambda: connection.execute("COMMIT"))
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise translated(error, path) from error
-    finally:
+    except BaseException as error:
+        # SQLite may have rolled back by itself, as it does when the disk is full.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-            undo()
+        undo()
+        if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
+            raise translated(error, path) from error
+        raise
 
 
 def while_busy(path: Path, attempt: Callable[[], object]) -> None:
