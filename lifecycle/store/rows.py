@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 import orjson
@@ -44,14 +44,17 @@ _USUAL: Final = 200
 
 def select_in(
     connection: sqlite3.Connection, select: str, values: Iterable[Any]
-) -> Iterator[tuple[Any, ...]]:
+) -> list[tuple[Any, ...]]:
     """The rows of a select that ends in ``IN``, for any number of values."""
     wanted = list(values)
+    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]
         # One of a few sizes, so that SQLite need not compile a statement for each.
         chunk += chunk[-1:] * ((1 << (len(chunk) - 1).bit_length()) - len(chunk))
-        yield from connection.execute(f"{select} ({','.join('?' * len(chunk))})", chunk)
+        marks = ",".join("?" * len(chunk))
+        rows += connection.execute(f"{select} ({marks})", chunk).fetchall()
+    return rows
 
 
 class Parties:
