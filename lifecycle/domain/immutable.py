@@ -2,7 +2,7 @@
 
 To type checkers ``immutable`` is ``attrs.frozen``, so that assigning to a field is an error which
 the build finds. At run time it is ``attrs.define`` with equality and a hash: attrs guards frozen
-objects by calling ``object.__setattr__`` for every field, which doubles the price of making one.
+objects by calling ``object.__setattr__`` for every field, which triples the price of making one.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
 """Decoding in a second process: it reads a log and sends its chunks, packed, through a pipe.
 
-Decoding takes about as long as all the rest, and needs nothing of the store. What crosses is what
-the store keeps, as plain tuples; unpacking them costs a tenth of decoding. Both ends are the same
-version of the same program, so that marshal, the fastest format of all, will do.
+Decoding takes the most time of all stages, and needs nothing of the store. What crosses is what
+the store keeps, as plain tuples; unpacking them costs a fraction of decoding. Both ends are the
+same version of the same program, so that marshal will do.
 """
 
 from __future__ import annotations

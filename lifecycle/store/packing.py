@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,7 +19,7 @@ from lifecycle.store.payload import compress
 #: Ids up to this length are worth remembering.
 _USUAL = 200
 _BOM = b"\xef\xbb\xbf"
-_TRIGGER_NUMBER = {trigger: number for number, trigger in enumerate(TRIGGERS)}
+TRIGGER_NUMBER: Final = {trigger: number for number, trigger in enumerate(TRIGGERS)}
 
 
 class Packed(NamedTuple):
@@ -66,7 +66,7 @@ def pack(decoded: Decoded) -> Packed:
         event.id,
         hashed(event.id),
         event.digest,
-        _TRIGGER_NUMBER[event.trigger],
+        TRIGGER_NUMBER[event.trigger],
         event.time,
         _content(event),
         compress(decoded.payload.removeprefix(_BOM)),

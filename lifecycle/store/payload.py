@@ -18,7 +18,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-# Half the time of level 1, for frames that are a third larger: less than is written otherwise.
+# Half the time of level 1, for frames that are a third larger.
 _LEVEL: Final = -3
 # Nothing here may change: what is in stores was compressed with it. A test knows its digest.
 _DICTIONARY: Final = (

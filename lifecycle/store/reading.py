@@ -72,7 +72,7 @@ class LeadReader:
 
     def __init__(self, path: str | Path, mode: Mode = "read") -> None:
         self.path = Path(path)
-        # sqlite_utils is half of what an import would wait for, and is needed from here on.
+        # sqlite_utils takes a while to import, and is needed from here on.
         from lifecycle.store.connection import open_store  # noqa: PLC0415
 
         self._connection = open_store(self.path, mode)

@@ -26,12 +26,11 @@ from lifecycle.domain import (
     Verdict,
     Verdicts,
 )
-from lifecycle.store.packing import contact_value, hashed, unpack
+from lifecycle.store.packing import TRIGGER_NUMBER, contact_value, hashed, unpack
 
 #: By their numbers in the store.
 OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
 STATE_NUMBER: Final = {name: number for number, name in enumerate(STATES)}
-TRIGGER_NUMBER: Final = {name: number for number, name in enumerate(TRIGGERS)}
 VERDICT_NUMBER: Final = {name: number for number, name in enumerate(VERDICTS)}
 OUTCOME_NUMBER: Final = {name: number for number, name in enumerate(OUTCOMES)}
 
