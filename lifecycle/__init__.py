@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lifecycle.auditing import Audit, Explanation, audit, explain
     from lifecycle.domain import (
         STATES,
         TRIGGERS,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         NewerStoreError,
         NotAStoreError,
         OtherRulesError,
+        OverdueError,
         RulesError,
         StoreError,
         TimeFormatError,
@@ -58,17 +60,20 @@ if TYPE_CHECKING:
         LeadStore,
         Outcome,
         Quarantined,
+        StoredMessage,
     )
 
 __all__ = [
     "STATES",
     "TRIGGERS",
     "AmbiguousLeadError",
+    "Audit",
     "BusyStoreError",
     "Change",
     "Contact",
     "Edge",
     "EventFate",
+    "Explanation",
     "Finding",
     "FindingEntry",
     "History",
@@ -89,6 +94,7 @@ __all__ = [
     "Note",
     "OtherRulesError",
     "Outcome",
+    "OverdueError",
     "Party",
     "Problem",
     "Quarantined",
@@ -97,11 +103,14 @@ __all__ = [
     "RulesError",
     "Snapshot",
     "StoreError",
+    "StoredMessage",
     "TimeFormatError",
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "audit",
     "decode",
+    "explain",
     "fold",
     "format_time",
     "guard",
@@ -110,7 +119,7 @@ __all__ = [
 ]
 
 # What is asked for is imported then: nobody waits for what he does not use.
-_HOMES = ("errors", "domain", "messages", "store")
+_HOMES = ("errors", "domain", "messages", "store", "auditing")
 
 
 def __getattr__(name: str) -> Any:

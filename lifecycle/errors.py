@@ -5,6 +5,7 @@ LifecycleError
  |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
  |- TimeFormatError         the caller's: a time that cannot be understood
+ |- OverdueError            the caller's: a limit of time that cannot be understood
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
  |- UnknownMessageError     the caller's: no quarantined message has this number
  |- LeadLookupError         the caller's
@@ -38,6 +39,7 @@ __all__ = [
     "NewerStoreError",
     "NotAStoreError",
     "OtherRulesError",
+    "OverdueError",
     "RulesError",
     "StoreError",
     "TimeFormatError",
@@ -74,6 +76,15 @@ class RulesError(LifecycleError):
 
 class TimeFormatError(LifecycleError, ValueError):
     """A text is not a time in RFC 3339."""
+
+
+class OverdueError(LifecycleError, ValueError):
+    """A text is not a state and a duration, as in ``assigned>PT30M``."""
+
+    def __init__(self, text: str, expected: str) -> None:
+        self.text = text
+        self.expected = expected
+        super().__init__(f"{text}: {expected}")
 
 
 class TransitionRefusedError(LifecycleError):

@@ -166,18 +166,19 @@ def test_changes_are_a_feed(replayed, lifecycle):
 
 
 def test_audit_lists_refusals_and_says_so_with_its_status(replayed, path, lifecycle):
-    result = lifecycle("audit", replayed, "--format", "json")
+    result = lifecycle("audit", replayed, "--format", "jsonl")
     assert result.exit_code == 1
-    (refusal,) = json.loads(result.stdout)
-    assert (refusal["state"], refusal["trigger"], refusal["verdict"]) == (
+    (refusal,) = map(json.loads, result.stdout.splitlines())
+    assert (refusal["state"], refusal["trigger"], refusal["reason"]["kind"]) == (
         "accepted",
         "assign",
         "guard",
     )
-    assert "by_holder_or_owner: by eve.example" in printed(lifecycle("audit", replayed), 1)
+    listed = printed(lifecycle("audit", replayed, "--list", "deviations"), 1)
+    assert "by_holder_or_owner: by eve.example" in listed
     LeadStore(path.with_name("other.db")).close()
-    clean = lifecycle("audit", path.with_name("other.db"))
-    assert (clean.exit_code, clean.stderr) == (0, "no refusals\n")
+    clean = lifecycle("audit", path.with_name("other.db"), "--list", "deviations")
+    assert (clean.exit_code, clean.stderr) == (0, "no deviations\n")
 
 
 def test_the_quarantine_is_listed_shown_and_emptied(path, write_log, lifecycle):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import lifecycle
+import lifecycle.auditing
 import lifecycle.domain
 import lifecycle.errors
 import lifecycle.messages
@@ -15,6 +16,7 @@ import lifecycle.store
 
 PACKAGES = (
     lifecycle,
+    lifecycle.auditing,
     lifecycle.domain,
     lifecycle.errors,
     lifecycle.messages,

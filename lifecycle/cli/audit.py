@@ -1,42 +1,178 @@
-"""``lifecycle audit``: what was not allowed."""
+"""``lifecycle audit``: what was not allowed, in a store or in logs, and how to mend it."""
 
 from __future__ import annotations
 
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lifecycle.audit import RefusalEntry, refusals
+from lifecycle.auditing import TOP, Audit, OpenFinding, audit_evidence, evidence_of
+from lifecycle.auditing.baseline import FAIL_ON, failing, read_baseline
+from lifecycle.auditing.ocel import writing_ocel
+from lifecycle.auditing.page import write_page
+from lifecycle.auditing.report import LISTS, report
+from lifecycle.auditing.stays import Limit
+from lifecycle.auditing.words import counted, in_words
 from lifecycle.cli import options
-from lifecycle.cli.output import emit
-from lifecycle.store import LeadReader
+from lifecycle.cli.output import emit, to_json
+from lifecycle.cli.progress import progress
+from lifecycle.domain import OnInvalid, Rules
+from lifecycle.replay import seldom_collect
+from lifecycle.store import StoreEvidence, VerdictChange
 
-_COLUMNS = ("lead_id", "at", "state", "trigger", "by", "reason")
+_VERDICTS = "verdicts"
+_VERDICT_COLUMNS = ("lead_id", "trigger", "at", "became", "known_since", "changed_at")
 
 
 @click.command()
-@options.database
+@click.argument("sources", metavar="DB|LOG...", type=options.PATH, nargs=-1, required=True)
+@click.option(
+    "--rules",
+    "rules_path",
+    type=options.PATH,
+    metavar="FILE",
+    help="Judge by these rules; without them by the store's own, of a log by the default.",
+)
+@click.option(
+    "--against", type=options.PATH, metavar="FILE", help="Compare with these rules: what differs."
+)
+@click.option(
+    "--on-invalid",
+    type=click.Choice(["skip", "force", "stop"]),
+    default="skip",
+    show_default=True,
+    help="At a refusal, leave the lead as it is, move it all the same, or judge it no further.",
+)
+@click.option(
+    "--overdue",
+    multiple=True,
+    metavar="STATE>DURATION",
+    help="Find leads that stay in a state for longer: 'assigned>PT30M'. May be repeated.",
+)
+@click.option(
+    "--now",
+    type=options.MOMENT,
+    metavar="TIME",
+    help="Until when open stays last; without it the time of the latest event.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=TOP,
+    show_default=True,
+    help="How many variants, edits and leads to tell of.",
+)
+@click.option(
+    "--list",
+    "which",
+    type=click.Choice([*LISTS, _VERDICTS]),
+    help="Print one list in full, instead of the report.",
+)
 @options.output
-def audit(database: Path, style: str) -> None:
-    """List what was refused, and what was allowed.
+@click.option("--html", type=options.PATH, metavar="FILE", help="Write a page for a browser, too.")
+@click.option(
+    "--ocel",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write the events in OCEL 2.0 (SQLite), too, for process mining.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(FAIL_ON),
+    multiple=True,
+    default=["error"],
+    show_default=True,
+    help="End with status 1 when such a finding is open. May be repeated.",
+)
+@click.option(
+    "--baseline",
+    type=options.PATH,
+    metavar="FILE",
+    help="An earlier audit, as --format json wrote it: what it found does not fail this one.",
+)
+def audit(
+    *,
+    sources: tuple[Path, ...],
+    rules_path: Path | None,
+    against: Path | None,
+    on_invalid: OnInvalid,
+    overdue: tuple[str, ...],
+    now: int | None,
+    top: int,
+    which: str | None,
+    style: str,
+    html: Path | None,
+    ocel: Path | None,
+    fail_on: tuple[str, ...],
+    baseline: Path | None,
+) -> None:
+    """Find what was not allowed, and the smallest repair.
 
-    Exit status 1 when there is one.
+    Audits one store, or one or more logs without a store; nothing in them is written. Without
+    --list, csv, tsv and jsonl print the deviations. Exit status 1 when an error finding is open.
     """
-    with LeadReader(database) as store:
-        rows = refusals(store)
-        first = next(rows, None)
-        found = [] if first is None else [first]
-        emit(
-            (_shown(one, style) for one in chain(found, rows)),
-            _COLUMNS,
-            style,
-            nothing="no refusals",
-        )
-    raise SystemExit(len(found))
+    known = read_baseline(baseline) if baseline else set()
+    rules = Rules.from_toml(rules_path) if rules_path else None
+    other = Rules.from_toml(against) if against else None
+    limits = [Limit.parse(one) for one in overdue]
+    seldom_collect()
+    with progress("audit") as tell, evidence_of(sources, tell) as (evidence, own_rules):
+        rules = rules or own_rules()
+        with writing_ocel(ocel) as each:
+            found = audit_evidence(
+                evidence,
+                rules,
+                against=other,
+                on_invalid=on_invalid,
+                limits=limits,
+                now=now,
+                top=top,
+                each=each,
+            )
+        is_store = isinstance(evidence, StoreEvidence)
+        changes = evidence.verdict_changes() if isinstance(evidence, StoreEvidence) else []
+    if which == _VERDICTS and not is_store:
+        raise click.UsageError("a log has no history of verdicts; expected a store")
+    if html is not None:
+        write_page(html, found, top)
+    _print(found, changes, which, style, top)
+    fails = failing(found, fail_on, known)
+    if fails:
+        click.echo(_failure(fails, fail_on, len(known)), err=True)
+    raise SystemExit(bool(fails))
 
 
-def _shown(one: RefusalEntry, style: str) -> dict[str, Any]:
-    row = one.as_dict()
-    return {**row, "reason": str(one.entry.row.refusal)} if style == "table" else row
+def _print(
+    found: Audit, changes: Sequence[VerdictChange], which: str | None, style: str, top: int
+) -> None:
+    if which is None and style == "table":
+        from lifecycle.cli.audit_tables import print_audit  # noqa: PLC0415 - rich
+
+        print_audit(found, changes, top)
+    elif which is None and style == "json":
+        click.echo(to_json(report(found, top), indent=2))
+    elif which == _VERDICTS:
+        rows = (one.as_dict() for one in changes)
+        emit(rows, _VERDICT_COLUMNS, style, nothing="no verdict changed")
+    else:
+        which = which or "deviations"
+        listed, columns = LISTS[which]
+        printed = _in_words(listed(found)) if style == "table" else listed(found)
+        emit(printed, columns, style, nothing=f"no {which.replace('_', ' ')}")
+
+
+def _in_words(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows for people: durations and reasons in words."""
+    for row in rows:
+        words = {name: in_words(name, value) for name, value in row.items()}
+        yield row | words
+
+
+def _failure(fails: Sequence[OpenFinding], fail_on: Sequence[str], known: int) -> str:
+    codes = Counter(one.code.replace("_", " ") for one in fails)
+    listed = ", ".join(f"{code} {count:,}" for code, count in codes.most_common())
+    new = "new " if known else ""
+    return f"failed on {counted(len(fails), new + 'finding')} ({' '.join(fail_on)}): {listed}"

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 import click
 
-from lifecycle.cli.output import clean
+from lifecycle.auditing.words import clean
 from lifecycle.errors import (
     InputError,
     LeadLookupError,
@@ -35,8 +35,9 @@ _TRACEBACK = "LIFECYCLE_TRACEBACK"
 #: asked for, so that the first screen does not wait for all of them.
 COMMANDS: Final = {
     "apply": ("writing", "Apply messages as they come; say what became of each."),
-    "audit": ("audit", "List what was refused, and what was allowed."),
+    "audit": ("audit", "Find what was not allowed, and the smallest repair."),
     "changes": ("reading", "Print what changed in the histories, in order."),
+    "explain": ("explain", "Tell why a lead is in its state."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),
     "leads": ("reading", "List the leads and the state each is in."),
     "quarantine": ("quarantine", "Look at undecodable messages; try them again."),
@@ -114,6 +115,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal cannot show is shown as an escape.
-        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
+        # What the terminal cannot show is shown as an escape. A stream may be closed.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli(prog_name="lifecycle")

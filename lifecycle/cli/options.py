@@ -10,7 +10,7 @@ import click
 from lifecycle.errors import TimeFormatError
 from lifecycle.messages import parse_time
 
-FORMATS = ("table", "json", "jsonl", "csv")
+FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3

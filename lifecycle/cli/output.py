@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from lifecycle.auditing.words import UNSAFE, clean, short
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,24 +25,8 @@ if TYPE_CHECKING:
 TABLE_ROWS: Final = 200
 #: How wide a table may be where nobody watches.
 _PIPE_WIDTH: Final = 200
-_UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
-_COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-
-def clean(text: str) -> str:
-    """The text with everything that a terminal would obey shown as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def _is_safe(char: str) -> bool:
-    return unicodedata.category(char) not in _UNSAFE
 
 
 def console(*, err: bool = False) -> Console:
@@ -57,21 +42,21 @@ def console(*, err: bool = False) -> Console:
 def emit(
     rows: Iterable[dict[str, Any]], columns: Sequence[str], style: str, *, nothing: str
 ) -> None:
-    """Print rows: the ``columns`` as a table, or all there is as json, jsonl or csv."""
+    """Print rows: the ``columns`` as a table, or all there is in other formats."""
     match style:
         case "json":
             _emit_json(rows)
         case "jsonl":
             for row in rows:
                 click.echo(to_json(row))
-        case "csv":
-            _emit_csv(rows, columns)
+        case "csv" | "tsv":
+            _emit_csv(rows, columns, "," if style == "csv" else "\t")
         case _:
             _emit_table(iter(rows), columns, nothing)
 
 
 def emit_one(row: dict[str, Any], style: str) -> None:
-    """Print one thing as json, jsonl or csv."""
+    """Print one thing as json, jsonl, csv or tsv."""
     if style == "json":
         click.echo(to_json(row, indent=2))
     else:
@@ -84,9 +69,7 @@ def to_json(row: Any, indent: int | None = None) -> str:
     if text.isascii():
         return text.replace("\x7f", "\\u007f")
     return "".join(
-        char
-        if char == "\n" or unicodedata.category(char) not in _UNSAFE
-        else json.dumps(char)[1:-1]
+        char if char == "\n" or unicodedata.category(char) not in UNSAFE else json.dumps(char)[1:-1]
         for char in text
     ).replace("\x7f", "\\u007f")
 
@@ -100,15 +83,16 @@ def _emit_json(rows: Iterable[dict[str, Any]]) -> None:
     click.echo("[]" if separator == "[" else "\n]")
 
 
-def _emit_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    writer: Any = None
+def _emit_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], delimiter: str) -> None:
+    writer = csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n")
+    header = False
     for row in rows:
-        if writer is None:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
+        if not header:
             writer.writerow(row)
+            header = True
         writer.writerow([_cell(value) for value in row.values()])
-    if writer is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerow(columns)
+    if not header:
+        writer.writerow(columns)
 
 
 def _cell(value: Any) -> Any:
@@ -146,18 +130,6 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
     more = sum(1 for _ in rows)
     if more:
         click.echo(f"... and {more:,} more; --format csv, json or jsonl prints all", err=True)
-
-
-def counted(number: int, thing: str) -> str:
-    """So many things, in words."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def short(text: str) -> str:
-    """A text for a table: URIs without what all of the network have in common, times in words."""
-    if _TIME.fullmatch(text):
-        return text.replace("T", " ").removesuffix("Z")
-    return _COMMON.sub("", text)
 
 
 def _words(value: Any) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 
+from lifecycle.auditing.words import clean
 from lifecycle.cli import options
-from lifecycle.cli.output import clean, emit, emit_one, to_json
+from lifecycle.cli.output import emit, emit_one, to_json
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, LeadStore, Quarantined

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from lifecycle.cli.output import clean, console, short
+from lifecycle.auditing.words import clean, short
+from lifecycle.cli.output import console
 from lifecycle.messages import format_time
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lifecycle.domain import Lead
     from lifecycle.store import FindingEntry, HistoryEntry
 
-_STATE_STYLE: Final = {
+STATE_STYLE: Final = {
     "new": "dim",
     "sent": "cyan",
     "received": "blue",
@@ -28,7 +29,7 @@ _STATE_STYLE: Final = {
     "rejected": "red",
     "retracted": "magenta",
 }
-_SEVERITY_STYLE: Final = {"error": "red", "warning": "yellow", "info": "dim"}
+SEVERITY_STYLE: Final = {"error": "red", "warning": "yellow", "info": "dim"}
 _SHOWN_KEYS: Final = 12
 
 
@@ -41,7 +42,7 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     title = Text()
     title.append(clean(lead.lead_id), style="bold")
     title.append("  is  ")
-    title.append(lead.state, style=f"bold {_STATE_STYLE[lead.state]}")
+    title.append(lead.state, style=f"bold {STATE_STYLE[lead.state]}")
     if lead.since is not None:
         title.append(f"  since {_time(lead.since)}", style="dim")
     out.print(title)
@@ -51,7 +52,7 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     out.print(grid)
     for entry in findings:
         found = entry.finding
-        line = Text("! ", style="dim" if entry.superseded_at else _SEVERITY_STYLE[found.severity])
+        line = Text("! ", style="dim" if entry.superseded_at else SEVERITY_STYLE[found.severity])
         line.append(found.code.replace("_", " "))
         line.append(f": {clean(found.detail)}" if found.detail else "", style="default")
         if entry.superseded_at is not None:
@@ -98,7 +99,7 @@ def _mark(entry: HistoryEntry) -> tuple[str, str]:
         return ("✗", "bold red")
     if entry.row.verdict == "implied":
         return ("○", "dim")
-    return ("●", _STATE_STYLE[entry.row.target])
+    return ("●", STATE_STYLE[entry.row.target])
 
 
 def _state(entry: HistoryEntry) -> Text:
@@ -107,7 +108,7 @@ def _state(entry: HistoryEntry) -> Text:
 
     row = entry.row
     word = "stays" if row.refused else "→"
-    style = "strike dim" if entry.superseded_at is not None else _STATE_STYLE[row.target]
+    style = "strike dim" if entry.superseded_at is not None else STATE_STYLE[row.target]
     return Text.assemble((word, "dim"), " ", (row.target, style))
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
+from lifecycle.auditing.words import clean, counted
 from lifecycle.cli import options
-from lifecycle.cli.output import clean, console, counted, to_json
+from lifecycle.cli.output import console, to_json
+from lifecycle.cli.progress import progress
 from lifecycle.domain import Rules
 from lifecycle.replay import (
     BATCH,
     STANDARD_INPUT,
     Log,
-    Progress,
     Summary,
     check_readable,
     seldom_collect,
@@ -69,7 +67,7 @@ def replay(
     with LeadStore(database, rules=rules) as store:
         store.relax()
         seldom_collect()
-        with _progress() as tell:
+        with progress("replay") as tell:
             sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
         if as_json:
@@ -131,41 +129,6 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
             f"folded {counted(store.lead_count(), 'lead')} with the rules {store.rules.name!r};"
             f" {counted(changed, 'change')} of history"
         )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A progress bar where a person watches: bytes, messages a second, refusals so far."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.progress import (  # noqa: PLC0415 - only where a person watches
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task("replay", rate="")
-
-        def tell(now: Progress) -> None:
-            seconds = bar.tasks[task].elapsed or 0.001
-            rate = f"{now.read / seconds:,.0f} messages/s, {now.refused:,} refused"
-            name = clean(Path(now.name).name)
-            bar.update(
-                task, description=name, total=now.size, completed=now.done, rate=rate, refresh=True
-            )
-
-        yield tell
 
 
 def _print_summary(summary: Summary, store: LeadStore) -> None:

@@ -7,12 +7,15 @@ from lifecycle.domain.diagram import state_diagram
 from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Problem, Snapshot
 from lifecycle.domain.fold import (
     Group,
+    OnInvalid,
     SubjectFold,
     conflict,
     fold,
     hub,
     hubs,
     lead_groups,
+    standing_copies,
+    subject_history,
     subjects_of,
 )
 from lifecycle.domain.guards import Guard, find_guard, guard, guard_names
@@ -42,7 +45,7 @@ from lifecycle.domain.states import (
     Trigger,
     Verdict,
 )
-from lifecycle.domain.track import Track
+from lifecycle.domain.track import Track, advance
 
 __all__ = [
     "HUB_SIZE",
@@ -68,6 +71,7 @@ __all__ = [
     "LeadHistory",
     "LeadMachine",
     "Note",
+    "OnInvalid",
     "Party",
     "Position",
     "Problem",
@@ -81,6 +85,7 @@ __all__ = [
     "Trigger",
     "Verdict",
     "Verdicts",
+    "advance",
     "conflict",
     "find_guard",
     "fold",
@@ -93,6 +98,8 @@ __all__ = [
     "lead_groups",
     "machine_for",
     "make_key",
+    "standing_copies",
     "state_diagram",
+    "subject_history",
     "subjects_of",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import define, field
 
@@ -32,6 +32,8 @@ from lifecycle.domain.track import Track
 #: What tells the leads of a subject apart while they are folded.
 Group: TypeAlias = Hashable
 
+OnInvalid: TypeAlias = Literal["skip", "force", "stop"]
+
 
 @define
 class SubjectFold:
@@ -45,6 +47,8 @@ class SubjectFold:
         deletion: The position of the first ``contact#delete``.
         findings: Those that concern no single lead.
         fates: Per event id: its verdict, and the group of the lead that it was bound to.
+        on_invalid: What becomes of a lead at a refusal. The store knows ``skip`` alone: it stays as
+            it is. Other tools ``force`` the step, or ``stop`` to judge the lead.
     """
 
     machine: LeadMachine
@@ -52,6 +56,7 @@ class SubjectFold:
     deletion: Position | None = None
     findings: list[Finding] = field(factory=list)
     fates: dict[str, tuple[LeadEvent, Verdicts, Group | None]] = field(factory=dict)
+    on_invalid: OnInvalid = "skip"
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
         """Fold these events, in this order; ``groups`` has those with lead keys, by event id."""
@@ -66,7 +71,12 @@ class SubjectFold:
             track = self.tracks.get(group)
             if track is None:
                 track = self.tracks[group] = Track(_new_lead(event))
-            verdict = track.take(self.machine, event, deleted=self._deleted_before(event))
+            if self.on_invalid == "stop" and track.lead.refusals:
+                continue
+            deleted = self._deleted_before(event)
+            verdict = track.take(self.machine, event, deleted=deleted)
+            if verdict == "refused" and self.on_invalid == "force" and not deleted:
+                track.force(self.machine, event)
             if ambiguous:
                 track.findings.append(Finding("ambiguous_lead", event.id))
             self.fates[event.id] = (event, verdict, group)
@@ -138,16 +148,16 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
         RulesError: The rules name a guard that nobody registered.
     """
     machine = machine_for(rules)
-    standing, conflicts = _standing(events)
-    result = _HistoryBuilder(conflicts)
-    for subject in subjects_of(standing):
-        part = SubjectFold(machine)
-        part.run(subject, lead_groups(subject))
-        result.add(part)
-    return result.history()
+    standing, conflicts = standing_copies(events)
+    parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
+    return History(
+        leads=tuple(sorted((lead for one in parts for lead in one.leads), key=_by_lead_id)),
+        findings=tuple(sorted((one for part in parts for one in part.findings), key=_in_order)),
+        fates={event_id: fate for part in parts for event_id, fate in part.fates.items()},
+    )
 
 
-def _standing(
+def standing_copies(
     events: Iterable[LeadEvent],
 ) -> tuple[list[LeadEvent], dict[str, list[Finding]]]:
     """The copies that count, in fold order; and the conflicts, by event id."""
@@ -195,39 +205,42 @@ def lead_groups(events: Iterable[LeadEvent]) -> dict[str, Group]:
     return {event.id: components.find(event.lead_keys[0]) for event in named}
 
 
-class _HistoryBuilder:
-    """Puts the folds of subjects together."""
-
-    def __init__(self, conflicts: dict[str, list[Finding]]) -> None:
-        self._conflicts = conflicts
-        self._leads: list[LeadHistory] = []
-        self._findings: list[Finding] = []
-        self._fates: dict[str, EventFate] = {}
-
-    def add(self, part: SubjectFold) -> None:
-        """Take up one subject."""
-        self._findings += part.findings + hubs(part.tracks.values())
-        for event, verdict, group in part.fates.values():
-            track = None if group is None else part.tracks[group]
-            findings = self._findings if track is None else track.findings
-            findings += self._conflicts.get(event.id, ())
-            lead_id = None if track is None else track.lead.lead_id
-            self._fates[event.id] = EventFate(event.position, verdict, lead_id)
-        for track in part.tracks.values():
-            track.lead.keys = tuple(sorted(track.keys, key=Key.order))
-            if part.deletion is not None:
-                track.lead.contact_deleted_at = part.deletion[0]
-            findings = sorted(track.findings + track.unwitnessed(), key=_finding_order)
-            self._leads.append(LeadHistory(track.lead, tuple(track.rows), tuple(findings)))
-
-    def history(self) -> History:
-        """What was put together."""
-        leads = sorted(self._leads, key=lambda one: one.lead.lead_id)
-        findings = sorted(self._findings, key=_finding_order)
-        return History(tuple(leads), tuple(findings), self._fates)
+def subject_history(
+    machine: LeadMachine,
+    events: Sequence[LeadEvent],
+    conflicts: Mapping[str, Sequence[Finding]],
+    on_invalid: OnInvalid = "skip",
+) -> History:
+    """What the events of one subject say, given in fold order; each is the copy that counts."""
+    part = SubjectFold(machine, on_invalid=on_invalid)
+    part.run(events, lead_groups(events))
+    findings = part.findings + hubs(part.tracks.values())
+    fates = {}
+    for event, verdict, group in part.fates.values():
+        track = None if group is None else part.tracks[group]
+        its = findings if track is None else track.findings
+        its += conflicts.get(event.id, ())
+        lead_id = None if track is None else track.lead.lead_id
+        fates[event.id] = EventFate(event.position, verdict, lead_id)
+    leads = [_lead_history(track, part.deletion) for track in part.tracks.values()]
+    return History(
+        tuple(sorted(leads, key=_by_lead_id)), tuple(sorted(findings, key=_in_order)), fates
+    )
 
 
-def _finding_order(finding: Finding) -> tuple[str, str, str]:
+def _lead_history(track: Track, deletion: Position | None) -> LeadHistory:
+    track.lead.keys = tuple(sorted(track.keys, key=Key.order))
+    if deletion is not None:
+        track.lead.contact_deleted_at = deletion[0]
+    findings = sorted(track.findings + track.unwitnessed(), key=_in_order)
+    return LeadHistory(track.lead, tuple(track.rows), tuple(findings))
+
+
+def _by_lead_id(one: LeadHistory) -> str:
+    return one.lead.lead_id
+
+
+def _in_order(finding: Finding) -> tuple[str, str, str]:
     return (finding.code, finding.event_id or "", finding.detail)
 
 

@@ -125,6 +125,11 @@ class LeadMachine(transitions.Machine):
                 for edge in rules.edges
             ],
         )
+        #: Whether what is allowed depends on more than the state.
+        self.has_guards = any(edge.guards for edge in rules.edges)
+        self._targets = {
+            edge.trigger: edge.target for edge in reversed(rules.edges) if edge.target is not None
+        }
         self._allowed: dict[State, tuple[str, ...]] = {
             state: tuple(
                 name for name, trigger in self.events.items() if trigger.transitions.get(state)
@@ -135,6 +140,20 @@ class LeadMachine(transitions.Machine):
     def allowed(self, state: State) -> tuple[str, ...]:
         """The triggers that some edge allows from this state, guards aside."""
         return self._allowed[state]
+
+    def forced(self, name: Trigger, state: State) -> State:
+        """Where a refused trigger would lead: by its row for this state, else by its first."""
+        rows = self.events[name].transitions.get(state) if name in self.events else None
+        return rows[0].target if rows else self._targets.get(name, state)
+
+    def edges(self, state: State) -> list[tuple[Trigger, State]]:
+        """Each trigger that moves a lead from this state, and where to, guards aside."""
+        return [
+            (name, edge.target)
+            for name, trigger in self.events.items()
+            for edge in trigger.transitions.get(state, ())
+            if edge.moves
+        ]
 
     def decide(
         self, name: Trigger, state: State, lead: Lead, event: LeadEvent

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from lifecycle.domain.decision import Decision, Step, decide
-from lifecycle.domain.event import LeadEvent, Party, Position
+from lifecycle.domain.event import LeadEvent, Party, Position, Snapshot
 from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
@@ -55,6 +55,16 @@ class Track:
             self._refuse(event, decision)
             return "refused"
         return "applied" if self._evolve(event, decision) else "noted"
+
+    def force(self, machine: LeadMachine, event: LeadEvent) -> None:
+        """Let the event that was refused last have its way: only to compare with other tools."""
+        lead, refused = self.lead, self.rows[-1]
+        by = refused.by
+        _learn(lead, event.snapshot)
+        lead.holder = _holder_after(event.trigger, lead, event, by) or lead.holder
+        lead.state = machine.forced(event.trigger, lead.state)
+        lead.since = event.time
+        self.rows[-1] = evolve(refused, target=lead.state, holder=lead.holder)
 
     def unwitnessed(self) -> list[Finding]:
         """Decisions that a snapshot dates and no event witnessed, as far as is known."""
@@ -123,12 +133,7 @@ class Track:
 
     def _evolve(self, event: LeadEvent, decision: Decision) -> bool:
         """Bring the lead up to date, move it; whether a step moved it."""
-        lead, snapshot = self.lead, event.snapshot
-        lead.owner = snapshot.owner or lead.owner
-        lead.sender = snapshot.sender or lead.sender
-        lead.recipient = snapshot.recipient or lead.recipient
-        if snapshot.contact is not None:
-            lead.contact = lead.contact.updated(snapshot.contact)
+        _learn(self.lead, event.snapshot)
         if event.trigger in ("reject", "retract"):
             self._check_party(event)
         if decision.odd_dates:
@@ -142,11 +147,9 @@ class Track:
     def _step(self, event: LeadEvent, step: Step) -> bool:
         lead = self.lead
         by = None if step.implied else _actor(lead, event)
-        lead.holder = _holder_after(step.trigger, lead, event, by) or lead.holder
-        if not step.edge.moves:
+        source = lead.state
+        if not _move(lead, event, step, by):
             return False
-        source = step.edge.move(lead)
-        lead.since = step.at
         self.rows.append(
             HistoryRow(
                 step.trigger,
@@ -181,6 +184,35 @@ class Track:
             self.decisions.setdefault("accept", event.id)
         if snapshot.date_rejected is not None:
             self.decisions.setdefault("reject", event.id)
+
+
+def advance(machine: LeadMachine, lead: Lead, event: LeadEvent) -> bool:
+    """Let an event move a lead and bring it up to date, if it may, without a history."""
+    decision = decide(machine, lead, event)
+    if isinstance(decision, Refusal):
+        return False
+    _learn(lead, event.snapshot)
+    for step in decision.steps:
+        _move(lead, event, step, None if step.implied else _actor(lead, event))
+    return True
+
+
+def _learn(lead: Lead, snapshot: Snapshot) -> None:
+    """Bring up to date what an event's snapshot names."""
+    lead.owner = snapshot.owner or lead.owner
+    lead.sender = snapshot.sender or lead.sender
+    lead.recipient = snapshot.recipient or lead.recipient
+    if snapshot.contact is not None:
+        lead.contact = lead.contact.updated(snapshot.contact)
+
+
+def _move(lead: Lead, event: LeadEvent, step: Step, by: Party | None) -> bool:
+    """Take one step; whether it moved the lead."""
+    lead.holder = _holder_after(step.trigger, lead, event, by) or lead.holder
+    if step.edge.moves:
+        step.edge.move(lead)
+        lead.since = step.at
+    return step.edge.moves
 
 
 def _actor(lead: Lead, event: LeadEvent) -> Party | None:

@@ -75,14 +75,14 @@ class Progress:
         size: Its bytes; None for standard input.
         done: How many of them were read.
         read: Messages read so far.
-        refused: How many of them were refused when they were applied.
+        refused: How many of them were refused when they were applied; None: nobody knows yet.
     """
 
     name: str
     size: int | None
     done: int
     read: int
-    refused: int
+    refused: int | None = None
 
 
 def _silent(_: Progress) -> None:

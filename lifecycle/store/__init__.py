@@ -1,21 +1,24 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
-from lifecycle.store.arrivals import Place, Taken, taken
+from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
+from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.leadstore import Cursor, LeadStore, system_clock
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome, OutcomeKind
-from lifecycle.store.packing import Packed
+from lifecycle.store.packing import Packed, hashed
 from lifecycle.store.reading import LeadReader
 from lifecycle.store.records import (
     Change,
     FindingEntry,
     HistoryEntry,
     Quarantined,
+    StoredMessage,
     lead_dict,
     refusal_dict,
 )
 
 __all__ = [
+    "AHEAD",
     "Change",
     "Cursor",
     "FindingEntry",
@@ -23,13 +26,18 @@ __all__ = [
     "LeadReader",
     "LeadStore",
     "Moment",
+    "Origin",
     "Outcome",
     "OutcomeKind",
     "Packed",
     "Place",
     "Quarantined",
+    "StoreEvidence",
+    "StoredMessage",
     "Taken",
+    "VerdictChange",
     "as_micros",
+    "hashed",
     "lead_dict",
     "refusal_dict",
     "system_clock",

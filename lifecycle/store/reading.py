@@ -14,10 +14,18 @@ from lifecycle.domain import STATES, Finding, History, Key, Lead, LeadHistory, R
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
+from lifecycle.store.evidence import StoreEvidence
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
-from lifecycle.store.records import Change, FindingEntry, HistoryEntry, Quarantined
+from lifecycle.store.records import (
+    Change,
+    FindingEntry,
+    HistoryEntry,
+    Quarantined,
+    StoredMessage,
+    stored_message,
+)
 from lifecycle.store.rows import (
     HISTORY_CONTENT,
     SELECT_LEADS,
@@ -204,13 +212,26 @@ class LeadReader:
             after = page[-1].number
 
     @reading
-    def refusals(self) -> list[HistoryEntry]:
-        """Every refusal that stands, by lead and then in order."""
+    def messages(self, alias: str) -> list[StoredMessage]:
+        """The messages of a lead in fold order: what became of each, and where it came from."""
         rows = self._connection.execute(
-            f"{_HISTORY}{_HISTORY_FROM} WHERE history.refusal IS NOT NULL"
-            " AND history.superseded_at IS NULL ORDER BY 1, event.time, event.trigger, event.id"
+            "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
+            " event.late, log.name, event.line, event.body FROM event"
+            " LEFT JOIN log ON log.id = event.log WHERE event.lead = ?"
+            " ORDER BY event.time, event.trigger, event.id",
+            (self._find(alias),),
         )
-        return [evolve(self._entry(row), seq=seq) for seq, row in enumerate(rows, 1)]
+        return [stored_message(row) for row in rows]
+
+    @reading
+    def rules_times(self) -> list[int]:
+        """When other rules came into force: everything was folded again then."""
+        rows = self._connection.execute("SELECT recorded_at FROM rules ORDER BY id")
+        return [row[0] for row in rows]
+
+    def evidence(self) -> StoreEvidence:
+        """What an audit looks at; within one ``snapshot``."""
+        return StoreEvidence(self._connection, self._parties)
 
     @reading
     def findings(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from attrs import frozen
 
-from lifecycle.domain import Finding, HistoryRow, Lead, Party, Problem, Refusal
+from lifecycle.domain import (
+    TRIGGERS,
+    Finding,
+    HistoryRow,
+    Lead,
+    Party,
+    Problem,
+    Refusal,
+    Trigger,
+    Verdicts,
+)
 from lifecycle.messages import format_time
+from lifecycle.store.payload import decompress
+from lifecycle.store.rows import OUTCOMES
 
 
 def lead_dict(lead: Lead) -> dict[str, Any]:
@@ -72,6 +85,63 @@ def refusal_dict(refusal: Refusal) -> dict[str, Any]:
     if refusal.kind == "guard":
         parts |= {"guard": refusal.guard, "why": refusal.why}
     return parts
+
+
+@frozen
+class StoredMessage:
+    """A message of a lead as the store keeps it.
+
+    Attributes:
+        event_id: The id of its event.
+        trigger: What it asks for.
+        time: Its time, microseconds since 1970 in UTC.
+        outcome: What became of it, as far as is known.
+        recorded_at: When it came, in microseconds.
+        late: Whether a later one of its lead had come before.
+        log: The log it stood in, None when it was applied directly.
+        line: The line in the log, from 1.
+        payload: The message itself.
+    """
+
+    event_id: str
+    trigger: Trigger
+    time: int
+    outcome: Verdicts
+    recorded_at: int
+    late: bool
+    log: str | None
+    line: int | None
+    payload: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "event_id": self.event_id,
+            "trigger": self.trigger,
+            "time": format_time(self.time),
+            "outcome": self.outcome,
+            "recorded_at": format_time(self.recorded_at),
+            "late": self.late,
+            "log": self.log,
+            "line": self.line,
+            "payload": self.payload,
+        }
+
+
+def stored_message(row: tuple[Any, ...]) -> StoredMessage:
+    """The message of a row: its fields in their order, by their numbers, and compressed."""
+    event_id, trigger, time, outcome, recorded_at, late, log, line, body = row
+    return StoredMessage(
+        event_id,
+        TRIGGERS[trigger],
+        time,
+        OUTCOMES[outcome],
+        recorded_at,
+        bool(late),
+        log,
+        line,
+        json.loads(decompress(body)),
+    )
 
 
 @frozen

@@ -1,0 +1,16 @@
+"""The audit: what happened, what was not allowed, how to mend it. Read-only."""
+
+from lifecycle.auditing.audit import TOP, Audit, OpenFinding, audit_evidence
+from lifecycle.auditing.explanation import Explanation, explain
+from lifecycle.auditing.sources import audit, evidence_of
+
+__all__ = [
+    "TOP",
+    "Audit",
+    "Explanation",
+    "OpenFinding",
+    "audit",
+    "audit_evidence",
+    "evidence_of",
+    "explain",
+]

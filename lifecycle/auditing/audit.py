@@ -1,0 +1,362 @@
+"""The audit: what a set of messages says under some rules, what was refused, and how to mend it.
+
+Everything is folded again from the messages, subject by subject, and nothing is written. What is
+found is a function of the set of messages and of the arguments: no clock, no order of arrival.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from lifecycle.auditing.comparison import Comparison
+from lifecycle.auditing.deviations import Deviation, RefusedStep, deviations, refused_steps
+from lifecycle.auditing.evidence import Evidence, digest_of
+from lifecycle.auditing.repair import EditGroup, Repair, grouped, repair
+from lifecycle.auditing.stays import Limit, Overdue, Times, Watch, stays
+from lifecycle.auditing.variants import Variant, Variants
+from lifecycle.domain import (
+    TRIGGERS,
+    Finding,
+    History,
+    LeadEvent,
+    LeadHistory,
+    LeadMachine,
+    OnInvalid,
+    Position,
+    Rules,
+    Severity,
+    State,
+    Trigger,
+    immutable,
+    machine_for,
+    subject_history,
+)
+from lifecycle.messages import format_time
+from lifecycle.store import Origin
+
+#: Of so many variants, groups of edits and leads a report tells, if nothing else is asked for.
+TOP: Final = 10
+_GRAVITY: Final[dict[Severity, int]] = {"error": 0, "warning": 1, "info": 2}
+
+
+@immutable
+class OpenFinding:
+    """A finding that stands, and the lead it concerns."""
+
+    severity: Severity
+    code: str
+    lead_id: str | None
+    event_id: str | None
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "lead_id": self.lead_id,
+            "event_id": self.event_id,
+            "detail": self.detail,
+        }
+
+    def order(self) -> tuple[int, str, str, str, str]:
+        """Sorts the gravest first."""
+        return (
+            _GRAVITY[self.severity],
+            self.code,
+            self.lead_id or "",
+            self.event_id or "",
+            self.detail,
+        )
+
+
+@frozen
+class Audit:
+    """What was found. Times are microseconds since 1970 in UTC.
+
+    Attributes:
+        rules: The rules that it was judged by.
+        on_invalid: What became of a lead at a refusal.
+        digest: Of the messages: SHA-256 in hexadecimal, the same for the same set.
+        now: The moment that open stays last until.
+        leads: How many leads there are.
+        conforming: How many of them have no refusal.
+        events: How many events there are, each once; deletions of contacts are among them.
+        applied: Of these, how many moved a lead.
+        refused: How many were refused.
+        noted: How many were valid and moved nothing.
+        unjudged: How many came after a lead's first refusal, with ``on_invalid="stop"`` alone.
+        ignored: Messages of topics that do not concern leads, by topic.
+        quarantined: Undecodable messages, by the code of their first problem.
+        states: How many leads end in each state.
+        steps: How often each transition was made: (from, trigger, to).
+        refused_by: The refusals by state and trigger.
+        deviations: Every refusal, by lead and in order.
+        variants: The sequences of triggers, the most frequent first.
+        repairs: The smallest repair of each lead that deviates.
+        groups: The edits of all repairs.
+        times: How long leads stay in their states, and how fast they are accepted.
+        overdue: The stays that were longer than allowed.
+        findings: All that stand, the gravest first.
+        worst: The leads with the most refusals, and their rows.
+        comparison: What differs under other rules, if there are some.
+        origins: Where the messages of the deviations stood.
+    """
+
+    rules: Rules
+    on_invalid: OnInvalid
+    digest: str
+    now: int
+    leads: int
+    conforming: int
+    events: int
+    applied: int
+    refused: int
+    noted: int
+    unjudged: int
+    ignored: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    states: Mapping[State, int]
+    steps: Mapping[tuple[State, Trigger, State], int]
+    refused_by: Sequence[RefusedStep]
+    deviations: Sequence[Deviation] = field(repr=False)
+    variants: Sequence[Variant] = field(repr=False)
+    repairs: Sequence[Repair] = field(repr=False)
+    groups: Sequence[EditGroup] = field(repr=False)
+    times: Times = field(repr=False)
+    overdue: Sequence[Overdue] = field(repr=False)
+    findings: Sequence[OpenFinding] = field(repr=False)
+    worst: Sequence[LeadHistory] = field(repr=False)
+    comparison: Comparison | None = field(repr=False)
+    origins: Mapping[str, Origin] = field(repr=False)
+
+    @property
+    def trace_fitness(self) -> float | None:
+        """Leads without a refusal / leads; None without leads."""
+        return _share(self.conforming, self.leads)
+
+    @property
+    def event_fitness(self) -> float | None:
+        """Events that were applied or noted / events; None without events."""
+        return _share(self.applied + self.noted, self.events)
+
+    @property
+    def repair_cost(self) -> int:
+        """How many edits repair all leads."""
+        return sum(one.cost for one in self.repairs)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def audit_evidence(
+    evidence: Evidence,
+    rules: Rules,
+    *,
+    against: Rules | None = None,
+    on_invalid: OnInvalid = "skip",
+    limits: Iterable[Limit] = (),
+    now: int | None = None,
+    top: int = TOP,
+    each: Callable[[History, Sequence[LeadEvent]], None] | None = None,
+) -> Audit:
+    """Audit the messages by these rules; ``each`` is called with every subject.
+
+    Raises:
+        RulesError: The rules name a guard that nobody registered.
+    """
+    auditor = _Auditor(
+        machine_for(rules),
+        on_invalid,
+        evidence.conflicts,
+        top,
+        Watch(tuple(limits)),
+        None if against is None else machine_for(against),
+        None if against is None else Comparison(against),
+    )
+    for events in evidence.subjects():
+        history = auditor.take(events)
+        if each is not None:
+            each(history, events)
+    return auditor.audit(evidence, rules, now)
+
+
+@define
+class _Auditor:
+    """Takes up subject after subject, and keeps of each what a report needs."""
+
+    _machine: LeadMachine
+    _on_invalid: OnInvalid
+    _conflicts: Mapping[str, Sequence[Finding]]
+    _top: int
+    _watch: Watch
+    _other: LeadMachine | None
+    _comparison: Comparison | None
+    _leads: int = 0
+    _events: int = 0
+    _latest: int = 0
+    _verdicts: Counter[str] = field(factory=Counter)
+    _states: Counter[State] = field(factory=Counter)
+    _steps: Counter[tuple[State, Trigger, State]] = field(factory=Counter)
+    _deviations: list[Deviation] = field(factory=list)
+    _variants: Variants = field(factory=Variants)
+    _repairs: list[Repair] = field(factory=list)
+    _times: Times = field(factory=Times)
+    _findings: list[OpenFinding] = field(factory=list)
+    _worst: list[tuple[int, _Descending, LeadHistory]] = field(factory=list)
+
+    def take(self, events: Sequence[LeadEvent]) -> History:
+        """Take up the events of a subject, in fold order; what they say."""
+        history = subject_history(self._machine, events, self._conflicts, self._on_invalid)
+        self._events += len(events)
+        self._latest = max(self._latest, events[-1].time)
+        self._verdicts.update(fate.verdict for fate in history.fates.values())
+        traces = _traces(history)
+        found = [
+            one
+            for lead in history.leads
+            for one in self._take_lead(lead, traces[lead.lead.lead_id])
+        ]
+        self._findings += [_open(one, None) for one in history.findings]
+        if found:
+            self._deviations += found
+            self._repair(history, events)
+        self._compare(history, found, events)
+        return history
+
+    def audit(self, evidence: Evidence, rules: Rules, now: int | None) -> Audit:
+        """What was found."""
+        until = self._latest if now is None else now
+        overdue = self._watch.overdue(until)
+        findings = self._findings + [_overdue_finding(one) for one in overdue]
+        self._deviations.sort(key=Deviation.order)
+        self._repairs.sort(key=lambda one: one.lead_id)
+        if self._comparison is not None:
+            self._comparison.sort()
+        judged = sum(self._verdicts.values())
+        return Audit(
+            rules=rules,
+            on_invalid=self._on_invalid,
+            digest=digest_of(evidence),
+            now=until,
+            leads=self._leads,
+            conforming=self._leads - len({one.lead_id for one in self._deviations}),
+            events=self._events,
+            applied=self._verdicts["applied"],
+            refused=self._verdicts["refused"],
+            noted=self._verdicts["noted"],
+            unjudged=self._events - judged,
+            ignored=dict(sorted(evidence.ignored.items())),
+            quarantined=dict(sorted(evidence.quarantined.items())),
+            states=self._states,
+            steps=self._steps,
+            refused_by=refused_steps(self._deviations),
+            deviations=self._deviations,
+            variants=self._variants.listed(),
+            repairs=self._repairs,
+            groups=grouped(self._repairs),
+            times=self._times,
+            overdue=overdue,
+            findings=sorted(findings, key=OpenFinding.order),
+            worst=[one for _, _, one in sorted(self._worst, reverse=True)],
+            comparison=self._comparison,
+            origins=evidence.origins(one.event_id for one in self._deviations),
+        )
+
+    def _take_lead(self, found: LeadHistory, trace: list[tuple[str, Trigger]]) -> list[Deviation]:
+        self._leads += 1
+        lead = found.lead
+        self._states[lead.state] += 1
+        for row in found.rows:
+            if not row.refused:
+                self._steps[row.source, row.trigger, row.target] += 1
+        its_stays = list(stays(found))
+        self._times.add(its_stays)
+        self._watch.add(its_stays)
+        self._findings += [_open(one, lead.lead_id) for one in found.findings]
+        its_deviations: list[Deviation] = []
+        if lead.refusals:
+            places = {event_id: place for place, (event_id, _) in enumerate(trace)}
+            its_deviations = list(deviations(found, places))
+            self._keep_worst(found)
+        deviates_at = its_deviations[0].place if its_deviations else None
+        self._variants.add([trigger for _, trigger in trace], deviates_at, lead.lead_id)
+        return its_deviations
+
+    def _keep_worst(self, found: LeadHistory) -> None:
+        one = (found.lead.refusals, _Descending(found.lead.lead_id), found)
+        if len(self._worst) < self._top:
+            heapq.heappush(self._worst, one)
+        else:
+            heapq.heappushpop(self._worst, one)
+
+    def _repair(self, history: History, events: Sequence[LeadEvent]) -> None:
+        """Repair the leads that deviate, as the store would have them, whatever was asked for."""
+        if self._on_invalid != "skip":
+            history = subject_history(self._machine, events, {})
+        its_events: dict[str | None, list[LeadEvent]] = defaultdict(list)
+        deletion: Position | None = None
+        for event in events:
+            its_events[history.fates[event.id].lead_id].append(event)
+            if event.trigger == "delete" and deletion is None:
+                deletion = event.position
+        for found in history.leads:
+            lead = found.lead
+            if lead.refusals:
+                edits = repair(self._machine, its_events[lead.lead_id], deletion, lead.refusals)
+                self._repairs.append(Repair(lead.lead_id, edits))
+
+    def _compare(
+        self, history: History, found: list[Deviation], events: Sequence[LeadEvent]
+    ) -> None:
+        if self._other is None or self._comparison is None:
+            return
+        other = subject_history(self._other, events, {}, self._on_invalid)
+        traces = _traces(other)
+        theirs: list[Deviation] = []
+        for lead in other.leads:
+            places = {
+                event_id: place for place, (event_id, _) in enumerate(traces[lead.lead.lead_id])
+            }
+            theirs += deviations(lead, places)
+        self._comparison.add(_states(history), found, _states(other), theirs)
+
+
+class _Descending(str):
+    """A text that sorts behind those it is greater than: of equal leads the first is the worst."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+    def __gt__(self, other: str) -> bool:
+        return str.__lt__(self, other)
+
+
+def _traces(history: History) -> dict[str, list[tuple[str, Trigger]]]:
+    """The messages of each lead in fold order: id and trigger."""
+    traces: dict[str, list[tuple[str, Trigger]]] = defaultdict(list)
+    for event_id, fate in history.fates.items():
+        if fate.lead_id is not None:
+            traces[fate.lead_id].append((event_id, TRIGGERS[fate.position[1]]))
+    return traces
+
+
+def _states(history: History) -> dict[str, State]:
+    return {one.lead.lead_id: one.lead.state for one in history.leads}
+
+
+def _open(finding: Finding, lead_id: str | None) -> OpenFinding:
+    return OpenFinding(finding.severity, finding.code, lead_id, finding.event_id, finding.detail)
+
+
+def _overdue_finding(one: Overdue) -> OpenFinding:
+    detail = f"{one.limit.text}, since {format_time(one.stay.since)}"
+    return OpenFinding("warning", "overdue", one.stay.lead_id, one.stay.row.event_id, detail)

@@ -1,0 +1,72 @@
+"""Two tables of rules side by side: the leads and the refusals that differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from lifecycle.auditing.deviations import Deviation
+from lifecycle.domain import Rules, State, immutable
+
+
+@immutable
+class LeadDifference:
+    """A lead that ends in another state; None: these rules know no such lead."""
+
+    lead_id: str
+    here: State | None
+    there: State | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"lead_id": self.lead_id, "here": self.here, "there": self.there}
+
+
+@define
+class Comparison:
+    """What differs: ``here`` by the rules of the audit, ``there`` by ``rules``.
+
+    Attributes:
+        rules: The other rules.
+        leads: Those that end in another state.
+        only_here: Events that are refused by the rules of the audit alone.
+        only_there: Events that are refused by the other rules alone.
+    """
+
+    rules: Rules
+    leads: list[LeadDifference] = field(factory=list)
+    only_here: list[Deviation] = field(factory=list)
+    only_there: list[Deviation] = field(factory=list)
+
+    def add(
+        self,
+        states: dict[str, State],
+        refused: list[Deviation],
+        other_states: dict[str, State],
+        other_refused: list[Deviation],
+    ) -> None:
+        """Take up a subject."""
+        for lead_id in states | other_states:
+            here, there = states.get(lead_id), other_states.get(lead_id)
+            if here != there:
+                self.leads.append(LeadDifference(lead_id, here, there))
+        ours = {one.event_id for one in refused}
+        theirs = {one.event_id for one in other_refused}
+        self.only_here += [one for one in refused if one.event_id not in theirs]
+        self.only_there += [one for one in other_refused if one.event_id not in ours]
+
+    def sort(self) -> None:
+        """Bring all into the order of leads."""
+        self.leads.sort(key=lambda one: one.lead_id)
+        self.only_here.sort(key=Deviation.order)
+        self.only_there.sort(key=Deviation.order)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "rules": {"name": self.rules.name, "digest": self.rules.digest},
+            "leads": [one.as_dict() for one in self.leads],
+            "refused_only_here": [one.as_dict() for one in self.only_here],
+            "refused_only_there": [one.as_dict() for one in self.only_there],
+        }

@@ -1,0 +1,162 @@
+"""What an audit looks at: the messages of a store, or of logs without a store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from lifecycle.domain import Finding, LeadEvent, conflict, subjects_of
+from lifecycle.errors import InputError
+from lifecycle.messages import Decoded, Ignored, Undecodable
+from lifecycle.replay import Log, Progress
+from lifecycle.store import AHEAD, Origin, hashed
+
+_SQLITE: Final = b"SQLite format 3\x00"
+_TELL_EVERY: Final = 1000
+
+
+class Evidence(Protocol):
+    """The messages that an audit looks at."""
+
+    @property
+    def conflicts(self) -> Mapping[str, Sequence[Finding]]:
+        """The findings for copies that do not count, by event id."""
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Messages of topics that do not concern leads, by topic."""
+
+    @property
+    def quarantined(self) -> Mapping[str, int]:
+        """Messages that cannot be decoded, each by the code of its first problem."""
+
+    def subjects(self) -> Iterator[list[LeadEvent]]:
+        """The events of each subject in fold order: of several copies the one that counts."""
+
+    def contents(self) -> Iterator[tuple[bytes, bytes]]:
+        """The hash of the id and the digest of each message that differs, in their order."""
+
+    def origins(self, event_ids: Iterable[str]) -> Mapping[str, Origin]:
+        """Where the messages of these events stood."""
+
+
+def digest_of(evidence: Evidence) -> str:
+    """SHA-256 of all ids and contents, in hexadecimal: the same for the same set of messages."""
+    digest = hashlib.sha256()
+    for id_hash, content in evidence.contents():
+        digest.update(id_hash)
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is a SQLite database.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+class LogEvidence:
+    """The messages of some logs, read into memory."""
+
+    def __init__(self, now: int) -> None:
+        self.ignored: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+        self._latest = now + AHEAD
+        self._events: dict[str, LeadEvent] = {}
+        self._copies: dict[str, set[bytes]] = {}
+        self._lines: dict[str, tuple[int, int]] = {}
+        self._seen: set[bytes] = set()
+        self._sources: list[str] = []
+
+    def read(self, log: Log, name: str, tell: Callable[[Progress], None]) -> None:
+        """Take in a log.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        self._sources.append(name)
+        read = 0
+        for number, line in enumerate(log.lines(), 1):
+            for place, reading in enumerate(line.readings()):
+                read += 1
+                match reading:
+                    case Decoded(event=event):
+                        self._take(event, reading, number)
+                    case Ignored(topic=topic):
+                        if self._is_new(b"%d %b" % (place, line.raw.strip())):
+                            self.ignored[topic] += 1
+                    case Undecodable():
+                        self._quarantine(reading)
+            if number % _TELL_EVERY == 0:
+                tell(Progress(log.name, log.size, log.bytes_read, read))
+
+    @property
+    def conflicts(self) -> dict[str, list[Finding]]:
+        """The findings for copies that do not count, by event id."""
+        return {
+            event_id: [
+                conflict(event_id, digest)
+                for digest in sorted(digests)
+                if digest != self._events[event_id].digest
+            ]
+            for event_id, digests in self._copies.items()
+        }
+
+    def subjects(self) -> Iterator[list[LeadEvent]]:
+        """The events of each subject in fold order."""
+        events = sorted(self._events.values(), key=lambda event: event.position)
+        yield from subjects_of(events)
+
+    def contents(self) -> Iterator[tuple[bytes, bytes]]:
+        """The hash of the id and the digest of each message that differs, in their order."""
+        yield from sorted(
+            (hashed(event_id), digest)
+            for event_id, event in self._events.items()
+            for digest in self._copies.get(event_id, (event.digest,))
+        )
+
+    def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:
+        """Where the messages of these events stood."""
+        lines = {event_id: self._lines[event_id] for event_id in event_ids}
+        return {
+            event_id: Origin(self._sources[source], line)
+            for event_id, (source, line) in lines.items()
+        }
+
+    def _take(self, event: LeadEvent, decoded: Decoded, line: int) -> None:
+        if event.time > self._latest:
+            if self._is_new(decoded.payload):
+                self.quarantined["future_time"] += 1
+            return
+        known = self._events.get(event.id)
+        if known is not None:
+            if known.digest != event.digest:
+                self._copies.setdefault(event.id, {known.digest}).add(event.digest)
+            if known.version <= event.version:
+                return
+        self._events[event.id] = event
+        self._lines[event.id] = (len(self._sources) - 1, line)
+
+    def _quarantine(self, message: Undecodable) -> None:
+        if message.digest not in self._seen:
+            self._seen.add(message.digest)
+            self.quarantined[message.problems[0].code] += 1
+
+    def _is_new(self, raw: bytes) -> bool:
+        """Whether these bytes were not seen before: a copy counts once."""
+        digest = hashlib.sha256(raw).digest()
+        is_new = digest not in self._seen
+        self._seen.add(digest)
+        return is_new

@@ -1,0 +1,270 @@
+"""Why a lead is in its state: how it got there, what was refused, what came late, what may follow.
+
+Read from a store in one snapshot, by its own rules.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from lifecycle.domain import (
+    HistoryRow,
+    Lead,
+    Rules,
+    State,
+    Trigger,
+    find_guard,
+    immutable,
+)
+from lifecycle.messages import format_time
+from lifecycle.store import (
+    FindingEntry,
+    HistoryEntry,
+    LeadReader,
+    StoredMessage,
+    lead_dict,
+    refusal_dict,
+)
+
+_ANYBODY = "anybody"
+
+
+@immutable
+class Step:
+    """A transition or a refusal, and the message that it comes from."""
+
+    entry: HistoryEntry
+    message: StoredMessage
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        row = self.entry.as_dict()
+        holder = self.entry.row.holder
+        return {
+            **{name: row[name] for name in ("at", "trigger", "from", "to", "verdict", "by")},
+            "holder": None if holder is None else str(holder),
+            "reason": row["reason"],
+            "message": self.message.as_dict(),
+        }
+
+
+@immutable
+class Change:
+    """What a message was thought to have done, and what it is known to have done instead.
+
+    ``was`` and ``now`` are the rows of its steps; without any it moved nothing, or another lead.
+    """
+
+    event_id: str
+    trigger: Trigger
+    at: int
+    was: tuple[HistoryRow, ...]
+    now: tuple[HistoryRow, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "event_id": self.event_id,
+            "trigger": self.trigger,
+            "at": format_time(self.at),
+            "was": [_row_dict(row) for row in self.was],
+            "now": [_row_dict(row) for row in self.now],
+        }
+
+
+@immutable
+class Correction:
+    """A moment at which what was known of the lead's past changed.
+
+    Attributes:
+        at: When, microseconds since 1970 in UTC.
+        because: The messages that came late then; without any other rules came into force, or what
+            the lead is known by changed.
+        other_rules: Whether other rules came into force.
+        changes: What changed; a late message may change nothing.
+    """
+
+    at: int
+    because: tuple[StoredMessage, ...]
+    other_rules: bool
+    changes: tuple[Change, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "at": format_time(self.at),
+            "because": [one.as_dict() for one in self.because],
+            "other_rules": self.other_rules,
+            "changes": [one.as_dict() for one in self.changes],
+        }
+
+
+@immutable
+class NextStep:
+    """What may happen next, and who may do it.
+
+    Attributes:
+        target: The state that it leads to; None: it stays as it is.
+        guards: The conditions, by name.
+        who: Who may do it, in words.
+    """
+
+    trigger: Trigger
+    target: State | None
+    guards: tuple[str, ...]
+    who: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "trigger": self.trigger,
+            "to": self.target,
+            "guards": list(self.guards),
+            "who": self.who,
+        }
+
+
+@frozen
+class Explanation:
+    """Why a lead is in its state.
+
+    Attributes:
+        lead: The lead.
+        rules: The rules that it was folded with.
+        path: The transitions that led to its state, in order.
+        refused: The attempts that were not allowed, in order.
+        noted: The messages that were valid and moved nothing, in order.
+        corrections: What came late, and what it changed.
+        next: What may happen next; nothing, once the contact was deleted.
+        findings: What else an auditor should know.
+    """
+
+    lead: Lead
+    rules: Rules
+    path: Sequence[Step]
+    refused: Sequence[Step]
+    noted: Sequence[StoredMessage]
+    corrections: Sequence[Correction]
+    next: Sequence[NextStep]
+    findings: Sequence[FindingEntry]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "lead": lead_dict(self.lead),
+            "rules": {"name": self.rules.name, "digest": self.rules.digest},
+            "path": [one.as_dict() for one in self.path],
+            "refused": [one.as_dict() for one in self.refused],
+            "noted": [one.as_dict() for one in self.noted],
+            "corrections": [one.as_dict() for one in self.corrections],
+            "next": [one.as_dict() for one in self.next],
+            "findings": [one.as_dict() for one in self.findings],
+        }
+
+
+def explain(store: LeadReader, alias: str) -> Explanation:
+    """Explain why the lead of this name is in its state.
+
+    Raises:
+        UnknownLeadError: No lead has this name.
+        AmbiguousLeadError: It is the name of a contact with several leads.
+    """
+    with store.snapshot():
+        lead, rules = store.lead(alias), store.rules
+        messages = {one.event_id: one for one in store.messages(alias)}
+        entries = store.history(alias, superseded=True)
+        standing = [
+            Step(one, messages[one.row.event_id]) for one in entries if one.superseded_at is None
+        ]
+        return Explanation(
+            lead=lead,
+            rules=rules,
+            path=[one for one in standing if not one.entry.row.refused],
+            refused=[one for one in standing if one.entry.row.refused],
+            noted=[one for one in messages.values() if one.outcome == "noted"],
+            corrections=_corrections(entries, messages.values(), store.rules_times()),
+            next=next_steps(rules, lead),
+            findings=store.findings(alias),
+        )
+
+
+def _corrections(
+    entries: Iterable[HistoryEntry], messages: Iterable[StoredMessage], rules_times: list[int]
+) -> list[Correction]:
+    arrived: dict[str, int] = {}
+    late: dict[int, list[StoredMessage]] = defaultdict(list)
+    for one in messages:
+        arrived[one.event_id] = one.recorded_at
+        if one.late:
+            late[one.recorded_at].append(one)
+    changed: dict[int, dict[str, list[HistoryEntry]]] = defaultdict(lambda: defaultdict(list))
+    for entry in entries:
+        event_id = entry.row.event_id
+        if entry.superseded_at is not None:
+            changed[entry.superseded_at][event_id].append(entry)
+        if entry.recorded_at > arrived.get(event_id, entry.recorded_at):
+            changed[entry.recorded_at][event_id].append(entry)
+    return [
+        Correction(
+            at=at,
+            because=tuple(late[at]),
+            other_rules=at in rules_times,
+            changes=tuple(_change(at, rows) for rows in changed[at].values()),
+        )
+        for at in sorted({*late, *changed})
+    ]
+
+
+def _change(at: int, entries: list[HistoryEntry]) -> Change:
+    last = entries[-1].row
+    return Change(
+        last.event_id,
+        next((one.row.trigger for one in entries if one.row.verdict != "implied"), last.trigger),
+        last.at,
+        tuple(one.row for one in entries if one.superseded_at == at),
+        tuple(one.row for one in entries if one.recorded_at == at),
+    )
+
+
+def next_steps(rules: Rules, lead: Lead) -> list[NextStep]:
+    """What the rules allow in a lead's state, and who may do it."""
+    if lead.contact_deleted_at is not None:
+        return []
+    return [
+        NextStep(edge.trigger, edge.target, edge.guards, _who(edge.guards, lead))
+        for edge in rules.edges
+        if lead.state in edge.sources
+    ]
+
+
+def _who(guards: Sequence[str], lead: Lead) -> str:
+    """Who may do it, in words: what the guards say of themselves, and the parties known."""
+    if not guards:
+        return _ANYBODY
+    conditions = " ".join(_condition(name) for name in guards)
+    known = [
+        f"{what} {party}"
+        for what, party in (("held by", lead.holder), ("owned by", lead.owner))
+        if party is not None
+    ]
+    return conditions + (f" It is {' and '.join(known)}." if known else "")
+
+
+def _condition(name: str) -> str:
+    words = inspect.getdoc(find_guard(name)) or f"{name} must pass."
+    return words.partition("\n")[0]
+
+
+def _row_dict(row: HistoryRow) -> dict[str, Any]:
+    return {
+        "trigger": row.trigger,
+        "from": row.source,
+        "to": row.target,
+        "verdict": row.verdict,
+        "reason": row.reason if row.refusal is None else refusal_dict(row.refusal),
+    }

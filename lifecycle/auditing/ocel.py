@@ -1,0 +1,178 @@
+"""The events as an object-centric event log: OCEL 2.0, in its relational form (a SQLite file).
+
+Each message is an event of the type of its trigger; its attributes say what became of it, so that
+what was refused is there as such. Leads and parties are objects; a lead's state is an attribute
+that changes with its steps. (OCEL 2.0 specification, section 5, www.ocel-standard.org)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from lifecycle.domain import TRIGGERS, History, HistoryRow, LeadEvent, LeadHistory
+from lifecycle.errors import InputError
+from lifecycle.messages import format_time
+
+Each: TypeAlias = Callable[[History, Sequence[LeadEvent]], None]
+
+#: An object's first values have this time (section 5.4).
+_FIRST: Final = "1970-01-01T00:00:00Z"
+_PARTS: Final = ("verdict", "state_before", "state_after", "reason")
+_TABLES: Final = (
+    "CREATE TABLE event_map_type (ocel_type TEXT PRIMARY KEY, ocel_type_map TEXT NOT NULL)",
+    "CREATE TABLE object_map_type (ocel_type TEXT PRIMARY KEY, ocel_type_map TEXT NOT NULL)",
+    """CREATE TABLE event (
+        ocel_id TEXT PRIMARY KEY,
+        ocel_type TEXT NOT NULL REFERENCES event_map_type (ocel_type)
+    )""",
+    """CREATE TABLE object (
+        ocel_id TEXT PRIMARY KEY,
+        ocel_type TEXT NOT NULL REFERENCES object_map_type (ocel_type)
+    )""",
+    """CREATE TABLE event_object (
+        ocel_event_id TEXT NOT NULL REFERENCES event (ocel_id),
+        ocel_object_id TEXT NOT NULL REFERENCES object (ocel_id),
+        ocel_qualifier TEXT NOT NULL,
+        PRIMARY KEY (ocel_event_id, ocel_object_id, ocel_qualifier)
+    )""",
+    """CREATE TABLE object_object (
+        ocel_source_id TEXT NOT NULL REFERENCES object (ocel_id),
+        ocel_target_id TEXT NOT NULL REFERENCES object (ocel_id),
+        ocel_qualifier TEXT NOT NULL,
+        PRIMARY KEY (ocel_source_id, ocel_target_id, ocel_qualifier)
+    )""",
+    """CREATE TABLE object_lead (
+        ocel_id TEXT NOT NULL REFERENCES object (ocel_id),
+        ocel_time TEXT NOT NULL,
+        ocel_changed_field TEXT,
+        state TEXT
+    )""",
+    """CREATE TABLE object_party (
+        ocel_id TEXT NOT NULL REFERENCES object (ocel_id),
+        ocel_time TEXT NOT NULL,
+        ocel_changed_field TEXT
+    )""",
+    *(
+        f"""CREATE TABLE event_{trigger} (
+        ocel_id TEXT PRIMARY KEY REFERENCES event (ocel_id),
+        ocel_time TEXT NOT NULL,
+        {", ".join(f"{part} TEXT" for part in _PARTS)}
+    )"""
+        for trigger in TRIGGERS
+    ),
+)
+
+
+@contextmanager
+def writing_ocel(path: Path | None) -> Iterator[Each | None]:
+    """Write subjects to a file, which is there when all of them are; without a path, nothing.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        connection = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("BEGIN")
+            _create(connection)
+            yield _Writer(connection).take
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+        unfinished.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+    types = [(trigger,) for trigger in TRIGGERS]
+    connection.executemany("INSERT INTO event_map_type VALUES (?1, ?1)", types)
+    connection.executemany("INSERT INTO object_map_type VALUES (?1, ?1)", [("lead",), ("party",)])
+
+
+class _Writer:
+    """Writes subject after subject."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def take(self, history: History, events: Sequence[LeadEvent]) -> None:
+        """Write a subject: its leads, and its events with what became of each."""
+        rows: dict[str, list[HistoryRow]] = {}
+        for found in history.leads:
+            self._write_lead(found)
+            for row in found.rows:
+                rows.setdefault(row.event_id, []).append(row)
+        for event in events:
+            self._write_event(event, history, rows.get(event.id, []))
+
+    def _write_lead(self, found: LeadHistory) -> None:
+        lead_id = _lead_object(found.lead.lead_id)
+        self._connection.execute("INSERT INTO object VALUES (?, 'lead')", (lead_id,))
+        changes: list[tuple[str, str, str | None, str]] = [(lead_id, _FIRST, None, "new")]
+        changes += [
+            (lead_id, format_time(row.at), "state", row.target)
+            for row in found.rows
+            if row.target != row.source
+        ]
+        self._connection.executemany("INSERT INTO object_lead VALUES (?, ?, ?, ?)", changes)
+
+    def _write_event(self, event: LeadEvent, history: History, rows: Sequence[HistoryRow]) -> None:
+        fate = history.fates.get(event.id)
+        refusal = rows[-1].refusal if rows else None
+        self._connection.execute("INSERT INTO event VALUES (?, ?)", (event.id, event.trigger))
+        self._connection.execute(
+            f"INSERT INTO event_{event.trigger} VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                event.id,
+                format_time(event.time),
+                fate.verdict if fate else "unjudged",
+                rows[0].source if rows else None,
+                rows[-1].target if rows else None,
+                str(refusal) if refusal else event.reason,
+            ),
+        )
+        if event.trigger == "delete":
+            leads = [found.lead.lead_id for found in history.leads]
+        else:
+            leads = [fate.lead_id] if fate and fate.lead_id else []
+        for lead_id in leads:
+            self._relate(event.id, _lead_object(lead_id), "lead")
+        parties = (("agent", event.agent), ("recipient", event.recipient))
+        for qualifier, party in (*parties, ("participant", event.participant)):
+            if party is not None:
+                party_id = f"party:{party}"
+                self._write_party(party_id)
+                self._relate(event.id, party_id, qualifier)
+
+    def _write_party(self, party_id: str) -> None:
+        added = self._connection.execute(
+            "INSERT OR IGNORE INTO object VALUES (?, 'party')", (party_id,)
+        )
+        if added.rowcount:
+            self._connection.execute(
+                "INSERT INTO object_party VALUES (?, ?, NULL)", (party_id, _FIRST)
+            )
+
+    def _relate(self, event_id: str, object_id: str, qualifier: str) -> None:
+        self._connection.execute(
+            "INSERT INTO event_object VALUES (?, ?, ?)", (event_id, object_id, qualifier)
+        )
+
+
+def _lead_object(lead_id: str) -> str:
+    return f"lead:{lead_id}"

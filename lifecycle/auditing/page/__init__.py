@@ -1,0 +1,92 @@
+"""An audit as one page for a browser: it opens offline, and needs no script to be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lifecycle.auditing import words
+from lifecycle.auditing.audit import Audit
+from lifecycle.auditing.page.drawing import draw_spreads, draw_states
+from lifecycle.domain import RULED_TRIGGERS, STATES
+from lifecycle.errors import InputError
+
+#: A timeline shows so many steps of a lead.
+STEPS: Final = 40
+_SHADES: Final = 5
+
+
+def write_page(path: Path, audit: Audit, top: int) -> None:
+    """Write the page; a file that is there is replaced when the new one is whole.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    page = render(audit, top)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.write_text(page, "utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def render(audit: Audit, top: int) -> str:
+    """The page as HTML: the same for the same audit."""
+    environment = Environment(
+        loader=PackageLoader("lifecycle.auditing", "page"),
+        autoescape=True,
+        finalize=_inert,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "counted": words.counted,
+        "duration": words.duration,
+        "moment": words.moment,
+        "percent": words.percent,
+        "short": words.short,
+        "number": "{:,}".format,
+    }
+    template = environment.get_template("audit.html.jinja")
+    return template.render(
+        audit=audit,
+        top=top,
+        steps=STEPS,
+        states=STATES,
+        triggers=RULED_TRIGGERS,
+        heat=_heat(audit),
+        findings=Counter((one.severity, one.code) for one in audit.findings),
+        state_drawing=Markup(draw_states(audit)),  # noqa: S704 - our own drawing
+        time_drawing=Markup(draw_spreads(audit.times)),  # noqa: S704 - our own drawing
+        style=Markup(_style()),  # noqa: S704 - our own style
+    )
+
+
+def _inert(value: Any) -> Any:
+    """What is printed: texts without characters that change how others are read."""
+    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _heat(audit: Audit) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """For each state and trigger that was refused: how often, and a shade from 1 to 5."""
+    most = max((one.events for one in audit.refused_by), default=1)
+    return {
+        (one.state, one.trigger): (one.events, _shade(one.events, most)) for one in audit.refused_by
+    }
+
+
+def _shade(events: int, most: int) -> int:
+    """Each shade stands for half of the next darker one's number of digits or so."""
+    return max(1, round(_SHADES * len(bin(events)) / len(bin(most))))
+
+
+def _style() -> str:
+    return Path(__file__).with_name("audit.css").read_text("utf-8")

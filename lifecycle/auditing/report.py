@@ -1,0 +1,131 @@
+"""An audit as data: one object, or one of its lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+from lifecycle.auditing.audit import Audit
+from lifecycle.auditing.stays import seconds
+from lifecycle.messages import format_time
+
+Row: TypeAlias = "dict[str, Any]"
+
+
+def report(audit: Audit, top: int) -> Row:
+    """The audit for JSON; of variants the ``top`` most frequent."""
+    variants = audit.variants
+    found: Row = {
+        "rules": {"name": audit.rules.name, "digest": audit.rules.digest},
+        "on_invalid": audit.on_invalid,
+        "leads": audit.leads,
+        "conforming": audit.conforming,
+        "events": audit.events,
+        "applied": audit.applied,
+        "refused": audit.refused,
+        "noted": audit.noted,
+        "unjudged": audit.unjudged,
+        "ignored": dict(audit.ignored),
+        "quarantined": dict(audit.quarantined),
+        "trace_fitness": audit.trace_fitness,
+        "event_fitness": audit.event_fitness,
+        "states": {state: audit.states[state] for state in sorted(audit.states)},
+        "refused_by": [one.as_dict() for one in audit.refused_by],
+        "repair": {
+            "proposal": True,
+            "cost": audit.repair_cost,
+            "leads": len(audit.repairs),
+            "groups": [one.as_dict() for one in audit.groups],
+        },
+        "variants": [one.as_dict() for one in variants[:top]],
+        "other_variants": {
+            "variants": len(variants[top:]),
+            "leads": sum(one.leads for one in variants[top:]),
+        },
+        "times": audit.times.as_dict(),
+        "now": format_time(audit.now),
+        "overdue": list(_overdue(audit)),
+        "findings": [one.as_dict() for one in audit.findings],
+        "digest": audit.digest,
+    }
+    if audit.comparison is not None:
+        found["against"] = audit.comparison.as_dict()
+    return found
+
+
+def _deviations(audit: Audit) -> Iterator[Row]:
+    return (one.located(audit.origins[one.event_id]) for one in audit.deviations)
+
+
+def _refused_by(audit: Audit) -> Iterator[Row]:
+    return (one.as_dict() for one in audit.refused_by)
+
+
+def _variants(audit: Audit) -> Iterator[Row]:
+    return (one.as_dict() for one in audit.variants)
+
+
+def _repairs(audit: Audit) -> Iterator[Row]:
+    for one in audit.repairs:
+        for edit in one.edits:
+            yield {"lead_id": one.lead_id, "proposal": str(edit), **edit.as_dict()}
+
+
+def _times(audit: Audit) -> Iterator[Row]:
+    times = audit.times.as_dict()
+    yield from times["in_state"]
+
+
+def _overdue(audit: Audit) -> Iterator[Row]:
+    for one in audit.overdue:
+        stay = one.stay
+        yield {
+            "limit": one.limit.text,
+            "lead_id": stay.lead_id,
+            "state": stay.state,
+            "since": format_time(stay.since),
+            "until": None if stay.until is None else format_time(stay.until),
+            "seconds": seconds(one.micros),
+            "holder": None if one.holder is None else str(one.holder),
+            "event_id": stay.row.event_id,
+        }
+
+
+def _findings(audit: Audit) -> Iterator[Row]:
+    return (one.as_dict() for one in audit.findings)
+
+
+def _differences(audit: Audit) -> Iterator[Row]:
+    """What differs under the other rules: leads, then refusals."""
+    if audit.comparison is None:
+        return
+    for one in audit.comparison.leads:
+        yield {"difference": "state", **one.as_dict(), "event_id": None}
+    only = (("here", audit.comparison.only_here), ("there", audit.comparison.only_there))
+    for side, refused in only:
+        for deviation in refused:
+            row = deviation.as_dict()
+            step = f"{row['trigger']} from {row['state']}"
+            yield {
+                "difference": f"refused only {side}",
+                "lead_id": row["lead_id"],
+                "here": step if side == "here" else None,
+                "there": step if side == "there" else None,
+                "event_id": row["event_id"],
+            }
+
+
+#: Each list of an audit: its rows, and the columns that a table of them shows.
+LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], tuple[str, ...]]]] = {
+    "deviations": (
+        _deviations,
+        ("lead_id", "at", "state", "trigger", "by", "first", "reason", "line"),
+    ),
+    "refused_by": (_refused_by, ("state", "trigger", "events", "leads", "first")),
+    "variants": (_variants, ("leads", "conforming", "deviates_at", "triggers", "example")),
+    "repairs": (_repairs, ("lead_id", "proposal", "event_id")),
+    "times": (_times, ("state", "count", "median", "p90", "p99", "open")),
+    "overdue": (_overdue, ("limit", "lead_id", "since", "seconds", "holder")),
+    "findings": (_findings, ("severity", "code", "lead_id", "event_id", "detail")),
+    "differences": (_differences, ("difference", "lead_id", "here", "there", "event_id")),
+}

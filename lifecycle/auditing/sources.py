@@ -1,0 +1,106 @@
+"""What to audit: a store, or logs without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from lifecycle.auditing.audit import TOP, Audit, audit_evidence
+from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
+from lifecycle.auditing.stays import Limit
+from lifecycle.domain import OnInvalid, Rules
+from lifecycle.errors import InputError
+from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_readable
+from lifecycle.store import LeadReader, Moment, as_micros, system_clock
+
+#: The path of a store, of a log (``-`` is standard input), or a store that is open.
+Source: TypeAlias = "str | Path | LeadReader"
+
+
+def audit(
+    *sources: Source,
+    rules: Rules | None = None,
+    against: Rules | None = None,
+    on_invalid: OnInvalid = "skip",
+    overdue: Iterable[str] = (),
+    now: Moment | None = None,
+    top: int = TOP,
+) -> Audit:
+    """Find out what was not allowed, and the smallest repair: in a store, or in one or more logs.
+
+    Nothing is written, and everything is folded again from the messages: the same set of messages
+    gives the same audit. Of logs, those dated more than a day ahead of the clock are quarantined,
+    as a store does; nothing else depends on the clock.
+
+    Args:
+        sources: One store, or logs.
+        rules: To judge by; without them the store's own, or the default rules.
+        against: Rules to compare with.
+        on_invalid: At a refusal the lead stays as it is (``skip``, as in a store), is moved all the
+            same (``force``), or is judged no further (``stop``).
+        overdue: How long leads may stay in a state: ``assigned>PT30M``, an ISO 8601 duration.
+        now: Until when stays that are open last; without it the time of the latest event.
+        top: How many of the worst leads to tell of.
+
+    Raises:
+        InputError: A log cannot be read, or a store is not the only source.
+        StoreError: The store cannot be read.
+        RulesError: The rules name a guard that nobody registered.
+        OverdueError: ``overdue`` cannot be understood.
+        TimeFormatError: ``now`` cannot be understood.
+    """
+    limits = [Limit.parse(one) for one in overdue]
+    with evidence_of(sources) as (evidence, own_rules):
+        return audit_evidence(
+            evidence,
+            rules or own_rules(),
+            against=against,
+            on_invalid=on_invalid,
+            limits=limits,
+            now=None if now is None else as_micros(now),
+            top=top,
+        )
+
+
+def _silent(_: Progress) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def evidence_of(
+    sources: Sequence[Source], tell: Callable[[Progress], None] = _silent
+) -> Iterator[tuple[Evidence, Callable[[], Rules]]]:
+    """The messages of these sources, and how to get the rules that they were folded with.
+
+    Raises:
+        InputError: A log cannot be read, or a store is not the only source.
+        StoreError: The store cannot be read.
+    """
+    paths = [Path(one) for one in sources if not isinstance(one, LeadReader)]
+    opened = [LeadReader(path) for path in paths if is_store(path)]
+    stores = opened + [one for one in sources if isinstance(one, LeadReader)]
+    try:
+        if stores and len(sources) > 1:
+            raise InputError("a store is audited alone; expected one store, or logs")
+        if stores:
+            with stores[0].snapshot():
+                yield stores[0].evidence(), lambda: stores[0].rules
+        else:
+            yield _read_logs(paths, tell), Rules.default
+    finally:
+        for store in opened:
+            store.close()
+
+
+def _read_logs(paths: Sequence[Path], tell: Callable[[Progress], None]) -> LogEvidence:
+    for path in paths:
+        if str(path) != STANDARD_INPUT:
+            check_readable(path)
+    evidence = LogEvidence(system_clock())
+    for path in paths:
+        is_input = str(path) == STANDARD_INPUT
+        with Log.standard_input() if is_input else Log.open(path) as log:
+            evidence.read(log, str(path), tell)
+    return evidence

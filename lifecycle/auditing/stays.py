@@ -1,0 +1,229 @@
+"""How long leads stay in their states, how fast they are accepted, and which are overdue.
+
+A stay lasts from one step of a lead to the next, as ``Lead.since`` does: who is assigned again
+begins a new one. Durations are microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import isodate
+from attrs import define, field
+
+from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
+from lifecycle.errors import OverdueError
+
+_SECOND: Final = 1_000_000
+_QUANTILES: Final = (0.5, 0.9, 0.99)
+
+
+@immutable
+class Limit:
+    """How long a lead may stay in a state, in microseconds; ``text`` is as it was written."""
+
+    state: State
+    micros: int
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Read a state and an ISO 8601 duration, as in ``assigned>PT30M``.
+
+        Raises:
+            OverdueError: It is none, or a duration in months or years, which have no fixed length.
+        """
+        state, _, duration = text.partition(">")
+        if state not in STATES[1:]:
+            raise OverdueError(text, f"expected one of {', '.join(STATES[1:])} before '>'")
+        try:
+            parsed = isodate.parse_duration(duration, as_timedelta_if_possible=True)
+        except (isodate.ISO8601Error, ValueError, OverflowError) as error:
+            raise OverdueError(text, "expected a duration such as PT30M or P1DT12H") from error
+        if isinstance(parsed, isodate.Duration):
+            raise OverdueError(text, "months and years have no fixed length; expected days")
+        micros = (parsed.days * 86_400 + parsed.seconds) * _SECOND + parsed.microseconds
+        if micros <= 0:
+            raise OverdueError(text, "expected a duration longer than nothing")
+        return cls(state, micros, text)
+
+
+@immutable
+class Stay:
+    """A lead in a state, from one step to the next.
+
+    Attributes:
+        since: When it began.
+        until: When it ended; None while it is open.
+        row: The step that began it.
+    """
+
+    lead_id: str
+    state: State
+    since: int
+    until: int | None
+    row: HistoryRow
+
+
+@immutable
+class Overdue:
+    """A stay that was longer than allowed; an open one lasts until now."""
+
+    limit: Limit
+    stay: Stay
+    micros: int
+
+    @property
+    def holder(self) -> Party | None:
+        """Who had the lead."""
+        return self.stay.row.holder
+
+
+@immutable
+class Spread:
+    """How durations are spread: quantiles by nearest rank, so that each is one that occurred."""
+
+    count: int
+    median: int | None
+    p90: int | None
+    p99: int | None
+
+    @classmethod
+    def of(cls, durations: Sequence[int]) -> Spread:
+        """The spread of these durations."""
+        ordered = sorted(durations)
+        ranks = (math.ceil(share * len(ordered)) - 1 for share in _QUANTILES)
+        return cls(len(ordered), *(ordered[rank] if ordered else None for rank in ranks))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, in seconds."""
+        return {
+            "count": self.count,
+            "median": seconds(self.median),
+            "p90": seconds(self.p90),
+            "p99": seconds(self.p99),
+        }
+
+
+def seconds(micros: int | None) -> float | None:
+    """Microseconds as seconds."""
+    return None if micros is None else micros / _SECOND
+
+
+def stays(found: LeadHistory) -> Iterator[Stay]:
+    """The stays of a lead, in order."""
+    last: HistoryRow | None = None
+    for row in found.rows:
+        if row.source == row.target and row.refused:
+            continue
+        if last is not None:
+            yield Stay(found.lead.lead_id, last.target, last.at, row.at, last)
+        last = row
+    if last is not None:
+        yield Stay(found.lead.lead_id, last.target, last.at, None, last)
+
+
+def _durations() -> dict[str, array[int]]:
+    return defaultdict(lambda: array("q"))
+
+
+@define
+class Times:
+    """The durations of many leads.
+
+    Attributes:
+        in_state: Those of stays that ended, by state.
+        open: How many stays have not, by state.
+        to_accepted: From a lead's first ``sent`` to its first ``accepted`` after it.
+        network: Of that, the time until it was handed over: to the first ``assigned`` on the way,
+            else to the first ``received``.
+        human: The rest, from then on. Where nobody handed it over there is neither.
+    """
+
+    in_state: dict[str, array[int]] = field(factory=_durations)
+    open: Counter[str] = field(factory=Counter)
+    to_accepted: array[int] = field(factory=lambda: array("q"))
+    network: array[int] = field(factory=lambda: array("q"))
+    human: array[int] = field(factory=lambda: array("q"))
+
+    def add(self, its_stays: Sequence[Stay]) -> None:
+        """Take up a lead."""
+        for stay in its_stays:
+            if stay.until is None:
+                self.open[stay.state] += 1
+            else:
+                self.in_state[stay.state].append(stay.until - stay.since)
+        self._add_speed(its_stays)
+
+    def _add_speed(self, its_stays: Sequence[Stay]) -> None:
+        first: dict[str, int] = {}
+        for stay in its_stays:
+            if stay.state == "sent" or "sent" in first:
+                first.setdefault(stay.state, stay.since)
+            if "accepted" in first:
+                break
+        if "accepted" not in first:
+            return
+        self.to_accepted.append(first["accepted"] - first["sent"])
+        handed_over = first.get("assigned", first.get("received"))
+        if handed_over is not None:
+            self.network.append(handed_over - first["sent"])
+            self.human.append(first["accepted"] - handed_over)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; durations in seconds."""
+        return {
+            "in_state": [
+                {"state": state, **spread.as_dict(), "open": still_open}
+                for state, spread, still_open in self.by_state()
+            ],
+            "speed_to_lead": {name: spread.as_dict() for name, spread in self.speed().items()},
+        }
+
+    def by_state(self) -> list[tuple[str, Spread, int]]:
+        """For each state that was entered: its stays that ended, and how many have not."""
+        return [
+            (state, Spread.of(self.in_state.get(state, ())), self.open[state])
+            for state in STATES
+            if state in self.in_state or state in self.open
+        ]
+
+    def speed(self) -> dict[str, Spread]:
+        """Speed to lead: sent to accepted, the network's part of it, and the human's."""
+        return {
+            "total": Spread.of(self.to_accepted),
+            "network": Spread.of(self.network),
+            "human": Spread.of(self.human),
+        }
+
+
+@define
+class Watch:
+    """The stays that are, or may become, longer than allowed."""
+
+    limits: tuple[Limit, ...]
+    _stays: list[tuple[Limit, Stay]] = field(factory=list)
+
+    def add(self, its_stays: Sequence[Stay]) -> None:
+        """Take up a lead."""
+        for limit in self.limits:
+            self._stays += [
+                (limit, stay)
+                for stay in its_stays
+                if stay.state == limit.state
+                and (stay.until is None or stay.until - stay.since > limit.micros)
+            ]
+
+    def overdue(self, now: int) -> list[Overdue]:
+        """What was overdue at this moment, or had been: what came later is not looked at."""
+        found = []
+        for limit, stay in self._stays:
+            until = now if stay.until is None else min(stay.until, now)
+            if until - stay.since > limit.micros:
+                found.append(Overdue(limit, stay, until - stay.since))
+        order = self.limits.index
+        return sorted(found, key=lambda one: (order(one.limit), -one.micros, one.stay.lead_id))

@@ -1,0 +1,98 @@
+"""Values in words, for tables and pages that people read; text from messages made inert."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+from typing import Any, Final
+
+from lifecycle.auditing.variants import Variant
+from lifecycle.messages import format_time
+
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_DURATIONS: Final = ("median", "p90", "p99", "seconds")
+_NO: Final = "-"
+#: Categories of characters that a terminal would obey, or that change the direction of writing.
+UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
+
+
+def clean(text: str) -> str:
+    """The text with everything that a terminal would obey shown as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _is_safe(char: str) -> bool:
+    return unicodedata.category(char) not in UNSAFE
+
+
+def counted(number: int, thing: str) -> str:
+    """So many things, in words."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def short(text: str) -> str:
+    """A text for a table: URIs without what all of the network have in common, times in words."""
+    if _TIME.fullmatch(text):
+        return text.replace("T", " ").removesuffix("Z")
+    return _COMMON.sub("", text)
+
+
+def duration(micros: int | None) -> str:
+    """A duration by its two largest units: ``3 d 4 h``, ``12 min``, ``0.25 s``."""
+    if micros is None:
+        return _NO
+    whole = micros // 1_000_000
+    if whole < 1:
+        return f"{micros / 1e6:.3g} s" if micros else "0 s"
+    for (size, unit), (smaller, name) in pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{whole} s"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage."""
+    return _NO if share is None else f"{share:.2%}"
+
+
+def sequence(variant: Variant, *, mark: str = "✗") -> str:
+    """A variant's triggers, repeated ones counted, the first deviation marked."""
+    return " ".join(
+        f"{mark if deviates else ''}{name}{f' x{count}' if count > 1 else ''}"
+        for name, count, deviates in variant.runs()
+    )
+
+
+def reason(refusal: dict[str, Any]) -> str:
+    """Why a step was refused."""
+    match refusal["kind"]:
+        case "no_edge":
+            return f"allowed: {', '.join(refusal['allowed']) or 'nothing'}"
+        case "guard":
+            return f"{refusal['guard']}: {refusal['why']}"
+        case _:
+            return "its contact was deleted before"
+
+
+def in_words(name: str, value: Any) -> Any:
+    """A value of a list's row, by the name of its column."""
+    if name in _DURATIONS and isinstance(value, float):
+        return duration(round(value * 1_000_000))
+    if name == "reason" and isinstance(value, dict):
+        return reason(value)
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return value
+
+
+def moment(micros: int) -> str:
+    """A time, to the second."""
+    return format_time(micros).replace("T", " ").removesuffix("Z").partition(".")[0]

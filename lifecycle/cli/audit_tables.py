@@ -1,0 +1,221 @@
+"""An audit on a terminal: what was found, in tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lifecycle.auditing import Audit
+from lifecycle.auditing.words import clean, counted, duration, moment, percent, sequence, short
+from lifecycle.cli.output import console
+from lifecycle.domain import STATES
+from lifecycle.store import VerdictChange
+
+_Cell: TypeAlias = "str | int"
+_GRAVE = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> None:
+    """The report."""
+    _totals(audit)
+    if audit.refused_by:
+        _refusals(audit, top)
+        _repairs(audit, top)
+    _variants(audit, top)
+    _times(audit)
+    _overdue(audit, top)
+    _verdicts(changes, top)
+    _findings(audit)
+    _comparison(audit, top)
+
+
+def _heading(text: str, note: str = "") -> None:
+    line = Text(f"\n{text}", style="bold")
+    line.append(f"  {note}" if note else "", style="not bold dim")
+    console().print(line)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> None:
+    """A table; numbers stand to the right."""
+    listed = list(rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(columns):
+        numeric = bool(listed) and isinstance(listed[0][number], int)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(
+            *(Text(f"{one:,}" if isinstance(one, int) else clean(short(one))) for one in row)
+        )
+    console().print(table)
+
+
+def _more(number: int, thing: str, which: str) -> None:
+    if number > 0:
+        console().print(Text(f"and {counted(number, thing)} more: --list {which}", style="dim"))
+
+
+def _totals(audit: Audit) -> None:
+    out = console()
+    out.print(Text(f"rules {clean(audit.rules.name)!r}, {audit.rules.digest[:16]}", style="dim"))
+    out.print(Text(f"messages {audit.digest[:16]}\n", style="dim"))
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    states = _counts({state: audit.states[state] for state in STATES if state in audit.states})
+    rows = [
+        ("leads", audit.leads, states),
+        ("conforming", audit.conforming, f"trace fitness {percent(audit.trace_fitness)}"),
+        ("events", audit.events, f"event fitness {percent(audit.event_fitness)}"),
+        ("applied", audit.applied, "moved a lead"),
+        ("refused", audit.refused, "not allowed"),
+        ("noted", audit.noted, "valid, and moved nothing"),
+        ("unjudged", audit.unjudged, "behind a lead's first refusal"),
+        ("ignored", sum(audit.ignored.values()), _counts(audit.ignored)),
+        ("quarantined", sum(audit.quarantined.values()), _counts(audit.quarantined)),
+    ]
+    for name, count, meaning in rows:
+        if count or name in ("leads", "conforming", "events", "refused"):
+            table.add_row(name, f"{count:,}", meaning)
+    out.print(table)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{clean(name)} {count:,}" for name, count in counts.items())
+
+
+def _refusals(audit: Audit, top: int) -> None:
+    _heading("Refused", "by state and trigger; first: how often it was a lead's first deviation")
+    steps = audit.refused_by
+    rows = [(one.state, one.trigger, one.events, one.leads, one.first) for one in steps[:top]]
+    _table(("state", "trigger", "events", "leads", "first"), rows)
+    _more(len(steps) - top, "step", "refused_by")
+
+
+def _repairs(audit: Audit, top: int) -> None:
+    cost = f"{counted(audit.repair_cost, 'edit')} in {counted(len(audit.repairs), 'lead')}"
+    _heading("Smallest repair", f"{cost}; a proposal, nothing is applied")
+    rows = [(str(one), one.edits, one.leads) for one in audit.groups[:top]]
+    _table(("proposal", "edits", "leads"), rows)
+    _more(len(audit.groups) - top, "kind", "repairs")
+
+
+def _variants(audit: Audit, top: int) -> None:
+    variants = audit.variants
+    if not variants:
+        return
+    _heading("Variants", f"{counted(len(variants), 'sequence')}; ✗ is where one first deviates")
+    _table(
+        ("leads", "triggers", "example"),
+        [(one.leads, sequence(one), one.example) for one in variants[:top]],
+    )
+    _more(len(variants) - top, "variant", "variants")
+
+
+def _times(audit: Audit) -> None:
+    rows: list[Sequence[_Cell]] = [
+        (state, spread.count, *map(duration, (spread.median, spread.p90, spread.p99)), still)
+        for state, spread, still in audit.times.by_state()
+    ]
+    if not rows:
+        return
+    _heading("Time in state", "stays that ended, and those still open")
+    _table(("state", "stays", "median", "90 %", "99 %", "open"), rows)
+    speed = audit.times.speed()
+    if speed["total"].count:
+        _heading("Speed to lead", "sent to accepted; handed over by assigned, else received")
+        parts = (("total", "sent to accepted"), ("network", "until handed over"), ("human", "then"))
+        _table(
+            ("part", "leads", "median", "90 %", "99 %"),
+            [
+                (what, spread.count, *map(duration, (spread.median, spread.p90, spread.p99)))
+                for name, what in parts
+                for spread in (speed[name],)
+            ],
+        )
+
+
+def _overdue(audit: Audit, top: int) -> None:
+    if not audit.overdue:
+        return
+    _heading("Overdue", f"{counted(len(audit.overdue), 'stay')}, at {moment(audit.now)}")
+    _table(
+        ("limit", "lead", "since", "for", "holder"),
+        [
+            (
+                one.limit.text,
+                one.stay.lead_id,
+                moment(one.stay.since),
+                duration(one.micros) + (" and on" if one.stay.until is None else ""),
+                str(one.holder or ""),
+            )
+            for one in audit.overdue[:top]
+        ],
+    )
+    _more(len(audit.overdue) - top, "stay", "overdue")
+
+
+def _verdicts(changes: Sequence[VerdictChange], top: int) -> None:
+    if not changes:
+        return
+    became = Counter(one.became for one in changes)
+    words = [f"{count:,} became {one}" for one, count in sorted(became.items(), reverse=True)]
+    _heading("Verdicts that changed later", ", ".join(words))
+    _table(
+        ("lead", "message", "became", "known otherwise since", "until"),
+        [
+            (
+                one.lead_id,
+                f"{one.trigger} of {moment(one.at)}",
+                one.became,
+                moment(one.known_since),
+                moment(one.changed_at),
+            )
+            for one in changes[:top]
+        ],
+    )
+    _more(len(changes) - top, "change", "verdicts")
+
+
+def _findings(audit: Audit) -> None:
+    counts = Counter((one.severity, one.code) for one in audit.findings)
+    if not counts:
+        return
+    _heading("Open findings")
+    table = Table.grid(padding=(0, 2))
+    for (severity, code), count in counts.items():
+        table.add_row(
+            Text(severity, style=_GRAVE[severity]), code.replace("_", " "), Text(f"{count:,}")
+        )
+    console().print(table)
+    console().print(Text("all of them: --list findings", style="dim"))
+
+
+def _comparison(audit: Audit, top: int) -> None:
+    found = audit.comparison
+    if found is None:
+        return
+    note = f"{counted(len(found.leads), 'lead')} in another state"
+    _heading(f"Against the rules {clean(found.rules.name)!r}", note)
+    moves = Counter((one.here or "-", one.there or "-") for one in found.leads)
+    _table(
+        ("here", "there", "leads"),
+        [(*states, count) for states, count in sorted(moves.items(), key=_largest)[:top]],
+    )
+    refused = Counter(("here", one.state, one.trigger) for one in found.only_here)
+    refused.update(("there", one.state, one.trigger) for one in found.only_there)
+    if refused:
+        _table(
+            ("refused only", "state", "trigger", "events"),
+            [(*step, count) for step, count in sorted(refused.items(), key=_largest)[:top]],
+        )
+    console().print(Text("each of them: --list differences", style="dim"))
+
+
+def _largest(one: tuple[tuple[str, ...], int]) -> tuple[int, tuple[str, ...]]:
+    return (-one[1], one[0])

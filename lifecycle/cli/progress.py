@@ -1,0 +1,49 @@
+"""How far long work is, where a person watches."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lifecycle.auditing.words import clean
+from lifecycle.cli.output import console
+from lifecycle.replay import Progress
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar where a person watches: bytes, messages a second, refusals so far."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.progress import (  # noqa: PLC0415 - only where a person watches
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console(err=True), transient=True) as bar:
+        task = bar.add_task(what, rate="")
+
+        def tell(now: Progress) -> None:
+            seconds = bar.tasks[task].elapsed or 0.001
+            rate = f"{now.read / seconds:,.0f} messages/s"
+            if now.refused is not None:
+                rate += f", {now.refused:,} refused"
+            name = clean(Path(now.name).name)
+            bar.update(
+                task, description=name, total=now.size, completed=now.done, rate=rate, refresh=True
+            )
+
+        yield tell
