@@ -124,9 +124,9 @@ def repair(
     """The fewest edits after which every step of a lead's events is legal.
 
     ``most`` is known to be enough: as many as were refused, for they can all be removed. Of several
-    smallest repairs it is the one that removes the fewest messages; of those, the one whose edits
-    come latest, compared from the last one back; then the one whose inserted triggers come last
-    in the life cycle.
+    smallest repairs it is the one that removes the fewest messages; of those, compared from
+    the last edit back, the one whose edits come latest, a removal before an insertion; then the one
+    whose inserted triggers come last in the life cycle.
     """
     return _Search(machine, deletion, most).run(events)
 
@@ -188,9 +188,9 @@ class _Way:
         return False
 
 
-def _order(edit: Edit) -> tuple[int, str, int]:
-    """Later edits first; in one place an inserted step, the latest in the life cycle first."""
-    return (-edit.place, edit.kind, -RANK[edit.trigger])
+def _order(edit: Edit) -> tuple[int, bool, int]:
+    """Later edits first; in one place a removal, then the latest in the life cycle."""
+    return (-edit.place, edit.kind != "remove", -RANK[edit.trigger])
 
 
 _Ways: TypeAlias = "dict[Hashable, _Way]"

@@ -10,6 +10,7 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Final, cast
 
 import click
@@ -114,8 +115,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    for name in ("stdin", "stdout", "stderr"):
+        # A stream that was closed: its number must not become that of a file that we open.
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we live
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal cannot show is shown as an escape. A stream may be closed.
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        # What the terminal cannot show is shown as an escape.
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     cli(prog_name="lifecycle")
