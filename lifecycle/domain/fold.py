@@ -72,6 +72,7 @@ class SubjectFold:
             if track is None:
                 track = self.tracks[group] = Track(_new_lead(event))
             if self.on_invalid == "stop" and track.lead.refusals:
+                track.name(event)
                 continue
             deleted = self._deleted_before(event)
             verdict = track.take(self.machine, event, deleted=deleted)

@@ -46,7 +46,7 @@ class Track:
 
     def take(self, machine: LeadMachine, event: LeadEvent, *, deleted: bool) -> Verdicts:
         """Fold one event, the next in order, onto the lead."""
-        self._name(event)
+        self.name(event)
         decision = _DELETED if deleted else decide(machine, self.lead, event)
         self._notes(event)
         self.position = event.position
@@ -79,7 +79,7 @@ class Track:
     def _find(self, code: str, event: LeadEvent, detail: str = "") -> None:
         self.findings.append(Finding(code, event.id, detail))
 
-    def _name(self, event: LeadEvent) -> None:
+    def name(self, event: LeadEvent) -> None:
         """Take up the event's keys; two names that were apart until now are a finding."""
         self.keys.update(event.keys)
         names = event.lead_keys

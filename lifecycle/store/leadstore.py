@@ -164,10 +164,10 @@ class LeadStore(LeadReader):
         machine = machine_for(rules)
         with self._unit_of_work():
             self._check_rules()
-            if rules.digest != self._rules.digest:
-                self._record_rules(rules)
-            subjects = all_subjects(self._connection)
             recorded_at = self._next_recorded_at()
+            if rules.digest != self._rules.digest:
+                self._record_rules(rules, recorded_at)
+            subjects = all_subjects(self._connection)
             for start in range(0, len(subjects), _REBUILT_TOGETHER):
                 some = subjects[start : start + _REBUILT_TOGETHER]
                 self._intake(machine, recorded_at).fold_again(some)
@@ -283,7 +283,7 @@ class LeadStore(LeadReader):
                 found = rules_at(self._connection, None)
             else:
                 found = rules or Rules.default()
-                self._record_rules(found)
+                self._record_rules(found, self._next_recorded_at())
         if rules is not None and rules.digest != found.digest:
             raise OtherRulesError(
                 f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
@@ -291,10 +291,10 @@ class LeadStore(LeadReader):
             )
         return found
 
-    def _record_rules(self, rules: Rules) -> None:
+    def _record_rules(self, rules: Rules, recorded_at: int) -> None:
         self._connection.execute(
             "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, ?)",
-            (rules.digest, rules.to_toml(), self._next_recorded_at()),
+            (rules.digest, rules.to_toml(), recorded_at),
         )
 
     def _check_rules(self) -> None:

@@ -1,0 +1,190 @@
+"""Why a lead is in its state: the story, and the same as data."""
+
+import json
+
+import pytest
+from letters import ADA, BOB, ORG, deletion, lead, moment
+
+from lifecycle import AmbiguousLeadError, LeadReader, LeadStore, Rules, explain
+from lifecycle.domain import guard
+
+CONTACT = {"c": "7"}
+
+
+@pytest.fixture
+def story(path, write_log, lifecycle):
+    """A lead that was offered twice; the message that explains its last accept came late."""
+    log = write_log(
+        [
+            lead("add", "10:00", contact=CONTACT, snapshot={"owner": ORG}, id="urn:add"),
+            lead("assign", "10:01", agent=ORG, recipient=ADA, id="urn:assign"),
+            lead("reject", "10:02", agent=ADA, reason="no time", id="urn:reject"),
+            lead("accept", "10:04", agent=BOB, id="urn:accept"),
+            lead("update", "10:05", id="urn:update"),
+            lead("assign", "10:06", agent=BOB, recipient=ADA, id="urn:again"),
+            lead("accept", "10:07", agent=BOB, id="urn:twice"),
+        ]
+    )
+    assert lifecycle("replay", path, log).exit_code == 0
+    with LeadStore(path) as store:
+        store.apply(lead("assign", "10:03", agent=ORG, recipient=BOB, id="urn:late"))
+        store.apply(lead("update", "10:01", id="urn:idle"))
+    return path
+
+
+def explained(lifecycle, *arguments):
+    result = lifecycle("explain", *arguments, "--format", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_path_says_which_message_each_step_comes_from(story, tmp_path, lifecycle):
+    found = explained(lifecycle, story, "crmleadid:1")
+    steps = [(one["trigger"], one["from"], one["to"], one["by"]) for one in found["path"]]
+    assert steps == [
+        ("send", "new", "sent", None),
+        ("assign", "sent", "assigned", ORG),
+        ("reject", "assigned", "rejected", ADA),
+        ("assign", "rejected", "assigned", ORG),
+        ("accept", "assigned", "accepted", BOB),
+        ("assign", "accepted", "assigned", BOB),
+        ("accept", "assigned", "accepted", BOB),
+    ]
+    message = found["path"][2]["message"]
+    assert {name: message[name] for name in ("event_id", "line", "outcome", "late")} == {
+        "event_id": "urn:reject",
+        "line": 3,
+        "outcome": "applied",
+        "late": False,
+    }
+    assert message["log"] == str(tmp_path / "log.jsonl")
+    assert message["payload"]["data"]["reason"] == "no time"
+    assert found["lead"]["state"] == "accepted"
+    assert found["rules"]["name"] == "default"
+    assert [one["event_id"] for one in found["noted"]] == ["urn:idle", "urn:update"]
+
+
+def test_what_came_late_says_what_it_changed(story, lifecycle):
+    late, idle = explained(lifecycle, story, "crmleadid:1")["corrections"]
+    assert [one["event_id"] for one in late["because"]] == ["urn:late"]
+    changed = {one["event_id"]: one for one in late["changes"]}
+    assert set(changed) == {"urn:accept", "urn:again"}
+    (was,), (now,) = changed["urn:accept"]["was"], changed["urn:accept"]["now"]
+    assert (was["verdict"], was["from"], was["to"]) == ("no_edge", "rejected", "rejected")
+    assert (now["verdict"], now["from"], now["to"]) == ("stated", "assigned", "accepted")
+    assert [one["event_id"] for one in idle["because"]] == ["urn:idle"]
+    assert idle["changes"] == []
+
+
+def test_refused_attempts_say_why(story, lifecycle):
+    with LeadStore(story) as store:
+        store.apply(lead("accept", "10:08", agent=ADA, id="urn:third"))
+    (refused,) = explained(lifecycle, story, "crmleadid:1")["refused"]
+    assert (refused["trigger"], refused["from"], refused["by"]) == ("accept", "accepted", ADA)
+    assert refused["reason"] == {"kind": "no_edge", "allowed": ["assign", "retract", "update"]}
+    assert refused["message"]["event_id"] == "urn:third"
+
+
+def test_what_may_happen_next_says_who_may_do_it(story, lifecycle):
+    following = explained(lifecycle, story, "crmleadid:1")["next"]
+    assert following == [
+        {
+            "trigger": "assign",
+            "to": "assigned",
+            "guards": ["by_holder_or_owner"],
+            "who": "Only who holds the lead, or its owner, may do it. "
+            f"It is held by {BOB} and owned by {ORG}.",
+        },
+        {"trigger": "retract", "to": "retracted", "guards": [], "who": "anybody"},
+        {"trigger": "update", "to": None, "guards": [], "who": "anybody"},
+    ]
+
+
+def test_nothing_may_happen_to_a_lead_whose_contact_was_deleted(story, lifecycle):
+    with LeadStore(story) as store:
+        store.apply(deletion("11:00", CONTACT))
+    found = explained(lifecycle, story, "crmleadid:1")
+    assert (found["next"], found["lead"]["contact_deleted_at"]) == ([], moment("11:00"))
+    text = lifecycle("explain", story, "crmleadid:1").stdout
+    assert "its contact was deleted at 2026-03-01 11:00:00" in text
+    assert "nothing: its contact was deleted, and it refuses what comes" in text
+
+
+def test_other_rules_are_told_as_the_reason_of_a_change(story, lifecycle):
+    rules = Rules.loads('[[edge]]\ntrigger = "send"\nfrom = ["new"]\nto = "sent"\n')
+    with LeadStore(story) as store:
+        store.rebuild(rules)
+    *_, last = explained(lifecycle, story, "crmleadid:1")["corrections"]
+    assert (last["because"], last["other_rules"]) == ([], True)
+    accept = next(one for one in last["changes"] if one["event_id"] == "urn:accept")
+    assert accept["now"][0]["verdict"] == "no_edge"
+    text = lifecycle("explain", story, "crmleadid:1").stdout
+    assert "other rules: changed it" in text
+    assert "accept of 2026-03-01 10:04:00: was assigned → accepted, is refused in sent" in text
+
+
+def test_a_message_that_moves_another_lead_since_is_told(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00", keys={"b": "1"}, contact=CONTACT))
+        store.apply(lead("retract", "10:05", keys=None, contact=CONTACT, id="urn:retract"))
+        store.apply(lead("accept", "10:01", keys={"a": "1"}, contact=CONTACT, agent=ADA))
+    told = explained(lifecycle, path, "b:1")["corrections"]
+    assert [(one["because"], one["other_rules"]) for one in told] == [([], False)]
+    assert [(one["event_id"], one["now"]) for one in told[0]["changes"]] == [("urn:retract", [])]
+    text = lifecycle("explain", path, "b:1").stdout
+    assert "what it is known by: changed it" in text
+    assert "was sent → retracted, is nothing that moved it" in text
+
+
+def test_the_story_reads_as_one(story, tmp_path, lifecycle):
+    text = " ".join(lifecycle("explain", story, "crmleadid:1").stdout.split())
+    log = tmp_path / "log.jsonl"
+    for part in (
+        "crmleadid:1 is accepted since 2026-03-01 10:07:00, held by bob.example.com",
+        f"How it got there 1. 2026-03-01 10:00:00 send: new → sent message urn:add, {log} line 1",
+        "3. 2026-03-01 10:02:00 reject: assigned → rejected, by ada.example.com;",
+        "held by org.example.com from then on, “no time” message urn:reject",
+        "message urn:late, arrived late",
+        "and 2 messages that moved nothing",
+        "What came late, and what it changed assign of 2026-03-01 10:03:00: arrived 2",
+        "accept of 2026-03-01 10:04:00: was refused in rejected, is assigned → accepted",
+        "changed nothing that was known before",
+        "What may happen next assign → assigned: Only who holds the lead, or its owner, may do it.",
+        "It is held by bob.example.com and owned by org.example.com.",
+        "update stays as it is: anybody",
+    ):
+        assert part in text
+
+
+def test_a_lead_to_which_nothing_valid_happened_is_explained(path, lifecycle):
+    rules = Rules.loads('[[edge]]\ntrigger = "send"\nfrom = ["new"]\nto = "sent"\n')
+    with LeadStore(path, rules=rules) as store:
+        store.apply(lead("accept", "10:00"))
+    text = " ".join(lifecycle("explain", path, "crmleadid:1").stdout.split())
+    assert text.startswith("crmleadid:1 is new How it got there nothing valid has happened to it")
+    assert "What was refused ✗ 2026-03-01 10:00:00 accept, when it was new: no such edge" in text
+    assert "send → sent: anybody" in text
+
+
+@guard("on_weekdays")
+def on_weekdays(lead, event):  # noqa: ARG001
+    return None
+
+
+def test_a_guard_without_words_is_called_by_its_name(path, lifecycle):
+    rules = Rules.loads(
+        'edge = [{trigger = "send", from = ["new", "sent"], to = "sent", guards = ["on_weekdays"]}]'
+    )
+    with LeadStore(path, rules=rules) as store:
+        store.apply(lead("add", "10:00"))
+    (allowed,) = explained(lifecycle, path, "crmleadid:1")["next"]
+    assert allowed["who"] == "on_weekdays must pass."
+
+
+def test_a_name_of_no_lead_or_of_several_is_one_error(story, lifecycle):
+    result = lifecycle("explain", story, "x:1")
+    assert (result.exit_code, result.stderr) == (1, "lifecycle: no lead is known as 'x:1'\n")
+    with LeadStore(story) as store:
+        store.apply(lead("add", "10:00", keys="2", contact=CONTACT))
+    with LeadReader(story) as store, pytest.raises(AmbiguousLeadError):
+        explain(store, "contact:c:7")
