@@ -438,7 +438,7 @@ def test_speed_to_lead_is_split_where_the_lead_was_handed_over(write_log, lifecy
 def overdue(lifecycle, log, *options):
     rows = lifecycle("audit", log, "--list", "overdue", "--format", "jsonl", *options).stdout
     return [
-        (one["lead_id"], one["seconds"], one["until"]) for one in map(json.loads, rows.splitlines())
+        (one["lead_id"], one["duration"], one["until"]) for one in map(json.loads, rows.splitlines())
     ]
 
 

@@ -32,6 +32,7 @@ ROWS = [
     ("peak memory of replay, 5,000 messages", "itself at 2,000 messages"),
     ("conformance of a log, no store", "pm4py, the log as XES"),
     ("conformance of a log, no store", "pm4py, the log as CSV"),
+    ("audit of a log, no store", "reading and decoding it twice"),
     ("`import lifecycle`", "`import sqlite_utils`"),
     ("`from lifecycle import LeadStore`", "`import sqlite_utils`"),
     ("`lifecycle --help`", "`sqlite-utils --help`"),

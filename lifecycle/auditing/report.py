@@ -85,7 +85,7 @@ def _overdue(audit: Audit) -> Iterator[Row]:
             "state": stay.state,
             "since": format_time(stay.since),
             "until": None if stay.until is None else format_time(stay.until),
-            "seconds": seconds(one.micros),
+            "duration": seconds(one.micros),
             "holder": None if one.holder is None else str(one.holder),
             "event_id": stay.row.event_id,
         }
@@ -125,7 +125,7 @@ LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], tuple[str, ...]]]
     "variants": (_variants, ("leads", "conforming", "deviates_at", "triggers", "example")),
     "repairs": (_repairs, ("lead_id", "proposal", "event_id")),
     "times": (_times, ("state", "count", "median", "p90", "p99", "open")),
-    "overdue": (_overdue, ("limit", "lead_id", "since", "seconds", "holder")),
+    "overdue": (_overdue, ("limit", "lead_id", "since", "duration", "holder")),
     "findings": (_findings, ("severity", "code", "lead_id", "event_id", "detail")),
     "differences": (_differences, ("difference", "lead_id", "here", "there", "event_id")),
 }

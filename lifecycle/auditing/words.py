@@ -11,7 +11,7 @@ from lifecycle.auditing.variants import Variant
 from lifecycle.messages import format_time
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_DURATIONS: Final = ("median", "p90", "p99", "seconds")
+_DURATIONS: Final = ("median", "p90", "p99", "duration")
 _NO: Final = "-"
 #: Categories of characters that a terminal would obey, or that change the direction of writing.
 UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -60,9 +60,12 @@ def _tell(found: Explanation) -> None:
 
 def _tell_past(found: Explanation) -> None:
     _part("How it got there")
+    holder = None
     for number, step in enumerate(found.path, 1):
-        _say(_transition(number, step))
-        _say(_source(step.message, implied=step.entry.row.verdict == "implied"))
+        row = step.entry.row
+        _say(_transition(number, row, changes_hands=row.holder not in (None, row.by, holder)))
+        _say(_source(step.message, implied=row.verdict == "implied"))
+        holder = row.holder
     if not found.path:
         _say(_soft("nothing valid has happened to it"))
     if found.noted:
@@ -109,14 +112,13 @@ def _opening(lead: Lead) -> Text:
     return _styled(*parts)
 
 
-def _transition(number: int, step: Step) -> Text:
-    row = step.entry.row
+def _transition(number: int, row: HistoryRow, *, changes_hands: bool) -> Text:
     parts: list[str | tuple[str, str]] = [
         f"  {number}. {moment(row.at)}  {row.trigger}: {row.source} → ",
         (row.target, STATE_STYLE[row.target]),
         _by(row),
     ]
-    if row.holder is not None and row.holder != row.by:
+    if changes_hands:
         parts.append(f"; held by {clean(short(str(row.holder)))} from then on")
     if row.reason:
         parts.append(f", “{clean(row.reason)}”")

@@ -33,6 +33,7 @@ class Sizes:
         applied: Messages applied one by one to each, a round, if there are as many leads.
         turns: Rounds of that for each of the others, since the disk is fast and slow by turns.
         conformed: Messages in the log whose conformance is checked.
+        audited: Messages in the log that is audited.
         starts: Processes started, a round.
         triggers: Triggers of the machine, a round.
         profiled: Messages in the log that is profiled.
@@ -46,6 +47,7 @@ class Sizes:
     applied: int
     turns: int
     conformed: int
+    audited: int
     starts: int
     triggers: int
     profiled: int
@@ -60,6 +62,7 @@ FULL: Final = Sizes(
     applied=300,
     turns=5,
     conformed=20_000,
+    audited=250_000,
     starts=20,
     triggers=200_000,
     profiled=50_000,
@@ -73,6 +76,7 @@ QUICK: Final = Sizes(
     applied=50,
     turns=1,
     conformed=300,
+    audited=2_000,
     starts=1,
     triggers=4_000,
     profiled=2_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -232,6 +233,37 @@ def conformance(bench: Bench) -> list[Row]:
     ]
 
 
+def audit(bench: Bench) -> list[Row]:
+    """The whole audit of a log, against reading and decoding it twice."""
+    count = bench.sizes.audited
+    log = bench.log(count)
+
+    def ours(_: int) -> float:
+        options = ("--format", "json", "--fail-on", "nothing")
+        done = bench.command("lifecycle", "audit", log, *options)
+        report = json.loads(done.output)
+        if not report["repair"]["cost"]:
+            raise RuntimeError("nothing was refused, and nothing repaired")
+        return count / done.seconds
+
+    def twice(_: int) -> float:
+        done = bench.python(Path(__file__).with_name("ours.py"), "read", log)
+        return count / done.seconds
+
+    found = bench.rounds({"lifecycle": ours, "twice": twice})
+    return [
+        Row(
+            "audit",
+            "audit of a log, no store",
+            "reading and decoding it twice",
+            "messages/s",
+            found["lifecycle"],
+            found["twice"],
+            Target(least=1),
+        )
+    ]
+
+
 def start(bench: Bench) -> list[Row]:
     """Importing, and the help of the command, against sqlite_utils."""
     asides: list[float] = []
@@ -316,6 +348,7 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "apply": apply,
     "growth": growth,
     "conformance": conformance,
+    "audit": audit,
     "start": start,
     "trigger": trigger,
 }

@@ -3,6 +3,7 @@
     ours.py rebuild DB                    seconds to fold everything again
     ours.py apply DB LOG START COUNT      microseconds to apply a message of these, at the median
     ours.py conform LOG                   seconds to decode and fold a log in memory
+    ours.py read LOG                      read and decode a log twice, and do nothing with it
 
 Importing, and opening the store, are not counted.
 """
@@ -19,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from lifecycle import LeadStore, Rules, decode, fold
+from lifecycle.replay import Log
 
 
 def rebuild(path: str) -> dict[str, Any]:
@@ -52,6 +54,15 @@ def conform(log: str) -> dict[str, Any]:
     return {"seconds": seconds, "leads": len(history.leads), "unfit": unfit}
 
 
+def read(log: str) -> dict[str, Any]:
+    """Read and decode a log twice."""
+    count = 0
+    for _ in range(2):
+        with Log.open(Path(log)) as lines:
+            count += sum(1 for line in lines.lines() for _ in line.readings())
+    return {"messages": count}
+
+
 if __name__ == "__main__":
-    command = {"rebuild": rebuild, "apply": apply, "conform": conform}[sys.argv[1]]
+    command = {"rebuild": rebuild, "apply": apply, "conform": conform, "read": read}[sys.argv[1]]
     print(json.dumps(command(*sys.argv[2:])))
