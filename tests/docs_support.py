@@ -33,7 +33,10 @@ _HOME = "/home/me/project"
 # took, and the widths of columns that hold either.
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d{3,6}Z?"), "<recorded>"),
-    (re.compile(r"(known since|until) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), r"\1 <recorded>"),
+    (
+        re.compile(r"(known since|until|arrived|changed it) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        r"\1 <recorded>",
+    ),
     (re.compile(r"in \d+\.\d s\b"), "in <seconds>"),
     (re.compile(r'"seconds": [\d.]+'), '"seconds": <seconds>'),
     (re.compile(r" {2,}"), " "),

@@ -437,9 +437,8 @@ def test_speed_to_lead_is_split_where_the_lead_was_handed_over(write_log, lifecy
 
 def overdue(lifecycle, log, *options):
     rows = lifecycle("audit", log, "--list", "overdue", "--format", "jsonl", *options).stdout
-    return [
-        (one["lead_id"], one["duration"], one["until"]) for one in map(json.loads, rows.splitlines())
-    ]
+    found = map(json.loads, rows.splitlines())
+    return [(one["lead_id"], one["duration"], one["until"]) for one in found]
 
 
 def test_overdue_stays_are_a_function_of_the_messages_and_a_moment(log, lifecycle):
