@@ -1,6 +1,7 @@
 """Fixtures that many tests use."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("default")
+
+# Optional: pm4py is in the dependency group "bench", which `scripts/bench` installs.
+collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 SEEDS = Path(__file__).parent / "seeds"

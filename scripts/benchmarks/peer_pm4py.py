@@ -2,6 +2,8 @@
 
     peer_pm4py.py convert LOG FOLDER    write log.xes, log.csv and three.csv; not measured
     peer_pm4py.py conform FILE          print seconds, and leads that do not fit, as JSON
+    peer_pm4py.py align RULES           print the cost of aligning each sequence of triggers, a JSON
+                                        list on standard input, with the rules of a TOML file
 
 log.xes and log.csv have an attribute or column for everything that the messages say; three.csv has
 only the lead, the trigger and the time, which is all that the replay looks at. Copies are left out.
@@ -53,6 +55,24 @@ def conform(file: Path) -> dict[str, Any]:
     return {"seconds": seconds, "leads": len(leads), "unfit": unfit}
 
 
+def align(rules: Path) -> list[int]:
+    """How many moves of the log or of the net alone the best alignment of each sequence has."""
+    sequences: list[list[str]] = json.load(sys.stdin)
+    table = pd.DataFrame(
+        (
+            (f"{number:06}", trigger, pd.Timestamp(place, unit="s", tz="UTC"))
+            for number, sequence in enumerate(sequences)
+            for place, trigger in enumerate(sequence)
+        ),
+        columns=[_LEAD, _TRIGGER, _TIME],
+    )
+    net, first, last = net_of(Rules.from_toml(rules))
+    log = pm4py.convert_to_event_log(table)
+    aligned = pm4py.conformance_diagnostics_alignments(log, net, first, last)
+    # A move that is not synchronous costs 10,000, a silent one of the net 1.
+    return [int(one["cost"]) // 10_000 for one in aligned]
+
+
 def row_of(message: dict[str, Any]) -> dict[str, Any]:
     """A message as a row: what pm4py must know under its own names, then everything."""
     action = message["topic"].partition("#")[2]
@@ -100,7 +120,5 @@ def net_of(rules: Rules) -> tuple[PetriNet, Marking, Marking]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "convert":
-        convert(*map(Path, sys.argv[2:]))
-    else:
-        print(json.dumps(conform(Path(sys.argv[2]))))
+    command = {"convert": convert, "conform": conform, "align": align}[sys.argv[1]]
+    print(json.dumps(command(*map(Path, sys.argv[2:]))))
