@@ -565,6 +565,7 @@ def test_the_report_on_a_terminal_tells_all_of_it(filled, lifecycle):
 
 
 def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecycle):
+    before, other = log.read_bytes(), tmp_path / "other"
     for arguments, status, message in (
         ([filled, log], 3, "a store is audited alone; expected one store, or logs"),
         ([tmp_path / "none"], 3, "cannot be read: No such file"),
@@ -573,12 +574,21 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         ([log, "--against", tmp_path / "none"], 3, "cannot be read: No such file"),
         ([log, "--html", tmp_path / "no" / "page.html"], 3, "cannot be written"),
         ([log, "--ocel", tmp_path / "no" / "log.sqlite"], 3, "cannot be written"),
+        ([log, "--html", tmp_path], 3, "cannot be written: it is there, and is no file"),
+        ([log, "--html", log], 2, "is named twice, and would be written over"),
+        ([filled, "--ocel", filled], 2, "is named twice, and would be written over"),
+        ([log, "--ocel", other, "--html", other], 2, "is named twice"),
+        ([log, "--ocel", "/proc/log.sqlite"], 3, "/proc/log.sqlite: cannot be written"),
+        ([log, "--list", "overdue"], 2, "--list overdue needs --overdue"),
+        ([log, "--list", "differences"], 2, "--list differences needs --against"),
+        (["-", "-"], 3, "standard input can be read only once"),
         ([log, "--now", "soon"], 2, "expected a time such as"),
         ([], 2, "Missing argument"),
     ):
         result = lifecycle("audit", *arguments)
         assert (result.exit_code, message in result.stderr) == (status, True), result.output
         assert not [one for one in tmp_path.iterdir() if one.name.endswith("unfinished")]
+    assert (log.read_bytes(), other.exists()) == (before, False)
     with pytest.raises(InputError, match="audited alone"):
         lifecycle_audit(filled, log)
 

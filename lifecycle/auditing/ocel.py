@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from lifecycle.auditing.replacing import replacing
 from lifecycle.domain import TRIGGERS, History, HistoryRow, LeadEvent, LeadHistory
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
@@ -77,41 +78,55 @@ def writing_ocel(path: Path | None) -> Iterator[Each | None]:
     if path is None:
         yield None
         return
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    with replacing(path) as unfinished:
+        with _writable(path):
+            connection = sqlite3.connect(unfinished, isolation_level=None)
+        with closing(connection):
+            writer = _Writer(connection, path)
+            writer.begin()
+            yield writer.take
+            writer.commit()
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Raise what goes wrong in our file as what it is: a store is being read meanwhile."""
     try:
-        unfinished.unlink(missing_ok=True)
-        connection = sqlite3.connect(unfinished, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute("BEGIN")
-            _create(connection)
-            yield _Writer(connection).take
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
-        unfinished.replace(path)
-    except (OSError, sqlite3.Error) as error:
+        yield
+    except sqlite3.Error as error:
         raise InputError(f"{path}: cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES:
-        connection.execute(statement)
-    types = [(trigger,) for trigger in TRIGGERS]
-    connection.executemany("INSERT INTO event_map_type VALUES (?1, ?1)", types)
-    connection.executemany("INSERT INTO object_map_type VALUES (?1, ?1)", [("lead",), ("party",)])
 
 
 class _Writer:
     """Writes subject after subject."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
+
+    def begin(self) -> None:
+        """Create the tables."""
+        with _writable(self._path):
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("BEGIN")
+            for statement in _TABLES:
+                self._connection.execute(statement)
+            for kind, types in (("event", TRIGGERS), ("object", ("lead", "party"))):
+                names = [(one,) for one in types]
+                insert = f"INSERT INTO {kind}_map_type VALUES (?1, ?1)"
+                self._connection.executemany(insert, names)
+
+    def commit(self) -> None:
+        """All was written."""
+        with _writable(self._path):
+            self._connection.execute("COMMIT")
 
     def take(self, history: History, events: Sequence[LeadEvent]) -> None:
         """Write a subject: its leads, and its events with what became of each."""
+        with _writable(self._path):
+            self._write(history, events)
+
+    def _write(self, history: History, events: Sequence[LeadEvent]) -> None:
         rows: dict[str, list[HistoryRow]] = {}
         for found in history.leads:
             self._write_lead(found)

@@ -79,6 +79,8 @@ def evidence_of(
         StoreError: The store cannot be read.
     """
     paths = [Path(one) for one in sources if not isinstance(one, LeadReader)]
+    if not sources or [str(path) for path in paths].count(STANDARD_INPUT) > 1:
+        raise InputError("expected one store, or logs; standard input can be read only once")
     opened = [LeadReader(path) for path in paths if is_store(path)]
     stores = opened + [one for one in sources if isinstance(one, LeadReader)]
     try:

@@ -13,6 +13,7 @@ from lifecycle.auditing import TOP, Audit, OpenFinding, audit_evidence, evidence
 from lifecycle.auditing.baseline import FAIL_ON, failing, read_baseline
 from lifecycle.auditing.ocel import writing_ocel
 from lifecycle.auditing.page import write_page
+from lifecycle.auditing.replacing import check_replaceable
 from lifecycle.auditing.report import LISTS, report
 from lifecycle.auditing.stays import Limit
 from lifecycle.auditing.words import counted, in_words
@@ -114,6 +115,8 @@ def audit(
     Audits one store, or one or more logs without a store; nothing in them is written. Without
     --list, csv, tsv and jsonl print the deviations. Exit status 1 when an error finding is open.
     """
+    _check_list(which, against, overdue)
+    _check_outputs((html, ocel), (*sources, rules_path, against, baseline))
     known = read_baseline(baseline) if baseline else set()
     rules = Rules.from_toml(rules_path) if rules_path else None
     other = Rules.from_toml(against) if against else None
@@ -143,6 +146,26 @@ def audit(
     if fails:
         click.echo(_failure(fails, fail_on, len(known)), err=True)
     raise SystemExit(bool(fails))
+
+
+def _check_list(which: str | None, against: Path | None, overdue: Sequence[str]) -> None:
+    """A list of what was not looked for would be empty, and mislead."""
+    if which == "differences" and against is None:
+        raise click.UsageError("--list differences needs --against FILE")
+    if which == "overdue" and not overdue:
+        raise click.UsageError("--list overdue needs --overdue STATE>DURATION")
+
+
+def _check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Nothing that is read may be written over, and no two outputs be one file."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        check_replaceable(path)
+        if path.resolve() in taken:
+            raise click.UsageError(f"{path} is named twice, and would be written over")
+        taken.add(path.resolve())
 
 
 def _print(

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from lifecycle.auditing import words
 from lifecycle.auditing.audit import Audit
 from lifecycle.auditing.page.drawing import draw_spreads, draw_states
+from lifecycle.auditing.replacing import replacing
 from lifecycle.domain import RULED_TRIGGERS, STATES
-from lifecycle.errors import InputError
 
 #: A timeline shows so many steps of a lead.
 STEPS: Final = 40
@@ -28,13 +28,8 @@ def write_page(path: Path, audit: Audit, top: int) -> None:
         InputError: It cannot be written.
     """
     page = render(audit, top)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
+    with replacing(path) as unfinished:
         unfinished.write_text(page, "utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def render(audit: Audit, top: int) -> str:
