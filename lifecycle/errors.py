@@ -5,6 +5,7 @@ LifecycleError
  |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
  |- TimeFormatError         the caller's: a time that cannot be understood
+ |- SourcesError            the caller's: what cannot be audited together
  |- OverdueError            the caller's: a limit of time that cannot be understood
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
  |- UnknownMessageError     the caller's: no quarantined message has this number
@@ -41,6 +42,7 @@ __all__ = [
     "OtherRulesError",
     "OverdueError",
     "RulesError",
+    "SourcesError",
     "StoreError",
     "TimeFormatError",
     "TransitionRefusedError",
@@ -76,6 +78,10 @@ class RulesError(LifecycleError):
 
 class TimeFormatError(LifecycleError, ValueError):
     """A text is not a time in RFC 3339."""
+
+
+class SourcesError(LifecycleError, ValueError):
+    """What was to be audited is neither one store, nor one or more logs."""
 
 
 class OverdueError(LifecycleError, ValueError):

@@ -16,8 +16,8 @@ from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
 import lifecycle
-from lifecycle import InputError, LeadReader, LeadStore, OverdueError, Rules, fold
-from lifecycle.auditing.report import LISTS, report
+from lifecycle import LeadReader, LeadStore, OverdueError, Rules, SourcesError, fold
+from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Spread
 
 STRICT = """
@@ -180,7 +180,7 @@ def test_repairs_are_grouped_and_marked_as_proposals(log, lifecycle):
 def whole(audit):
     """All that an audit says but where the messages stood, and how many copies were no event."""
     lists = {
-        name: list(listed(audit)) for name, (listed, _) in LISTS.items() if name != "deviations"
+        name: list(listed(audit)) for name, (listed, *_) in LISTS.items() if name != "deviations"
     }
     lists["deviations"] = [one.as_dict() for one in audit.deviations]
     said = {**report(audit, 1000), **lists}
@@ -448,7 +448,7 @@ def test_overdue_stays_are_a_function_of_the_messages_and_a_moment(log, lifecycl
         ("crmleadid:1", 300.0, moment("10:15")),
     ]
     assert overdue(lifecycle, log, *limit, "--now", moment("10:14")) == [
-        ("crmleadid:1", 240.0, moment("10:15")),
+        ("crmleadid:1", 240.0, None),
         ("crmleadid:2", 240.0, None),
     ]
     assert overdue(lifecycle, log, *limit, "--now", moment("10:13")) == []
@@ -497,6 +497,40 @@ def test_an_open_error_fails_the_audit_and_other_findings_when_asked(log, lifecy
     assert "joined midway 1" in lifecycle("audit", log, "--fail-on", "info").stderr
 
 
+def test_a_file_that_is_no_log_can_fail_and_says_so(write_log, tmp_path, lifecycle):
+    text = write_log(["no JSON", "none either"], "README.md")
+    result = lifecycle("audit", text)
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "not one of them was a message: is this the right file?\n",
+    )
+    fails = ("--fail-on", "error", "--fail-on", "quarantined")
+    result = lifecycle("audit", text, *fails)
+    assert result.exit_code == 1
+    assert "failed on 1 finding (error quarantined): quarantined 1\n" in result.stderr
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(lifecycle("audit", text, "--format", "json").stdout)
+    assert lifecycle("audit", text, *fails, "--baseline", baseline).exit_code == 0
+    more = write_log(["no more"], "more.md")
+    result = lifecycle("audit", text, more, *fails, "--baseline", baseline)
+    assert (result.exit_code, "  quarantined: not_json 3" in result.stderr) == (1, True)
+
+
+def test_lists_without_rows_have_the_columns_of_those_with_some(write_log, rules_file, lifecycle):
+    options = ("--against", rules_file, "--overdue", "sent>PT1M", "--format", "csv")
+    for which, (*_, columns) in LISTS.items():
+        result = lifecycle("audit", write_log([]), "--list", which, *options)
+        assert result.stdout == ",".join(columns) + "\n"
+
+
+def test_of_many_new_findings_some_are_named(write_log, tmp_path, lifecycle):
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(lifecycle("audit", write_log([]), "--format", "json").stdout)
+    accepts = [lead("accept", f"10:0{number}") for number in range(8)]
+    result = lifecycle("audit", write_log(accepts), "--baseline", baseline)
+    assert result.stderr.splitlines()[-1] == "  and 2 more"
+
+
 def test_only_what_is_new_since_the_baseline_fails(log, tmp_path, lifecycle, write_log):
     baseline = tmp_path / "baseline.json"
     baseline.write_text(lifecycle("audit", log, "--format", "json").stdout)
@@ -507,10 +541,23 @@ def test_only_what_is_new_since_the_baseline_fails(log, tmp_path, lifecycle, wri
     more = write_log([lead("accept", "10:40", keys="1")], "more.jsonl")
     result = lifecycle("audit", log, more, "--baseline", baseline)
     assert result.exit_code == 1
-    assert result.stderr == "failed on 1 new finding (error): invalid transition 1\n"
+    first, new = result.stderr.splitlines()
+    assert first == "failed on 1 new finding (error): invalid transition 1"
+    assert new.startswith("  invalid transition: crmleadid:1: accept from accepted: urn:test:")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings": [5]}', '{"findings": 5}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"findings": [], "quarantined": 5}',
+        '{"findings": [5]}',
+        '{"findings": 5}',
+        "\xff",
+    ],
+)
 def test_a_baseline_that_is_none_is_one_error(text, log, tmp_path, lifecycle):
     baseline = tmp_path / "baseline.json"
     baseline.write_bytes(text.encode("latin-1"))
@@ -540,6 +587,7 @@ def test_every_list_comes_in_every_format(which, style, filled, rules_file, life
             delimiter = "," if style == "csv" else "\t"
             rows = list(csv.reader(io.StringIO(result.stdout), delimiter=delimiter))
             assert len(rows) == expected + 1
+            assert tuple(rows[0]) == (VERDICTS if which == "verdicts" else LISTS[which][2])
             assert {len(row) for row in rows} == {len(rows[0])}
         case _:
             assert bool(result.stdout) == bool(expected)
@@ -558,7 +606,7 @@ def test_the_report_on_a_terminal_tells_all_of_it(filled, lifecycle):
         "and 3 variants more",
         "Time in state",
         "Speed to lead",
-        "Overdue 3 stays, at 2026-03-01 11:02:00",
+        "Overdue 3 stays until 2026-03-01 11:02:00; still: at that moment",
         "error invalid transition 3",
     ):
         assert part in text
@@ -567,7 +615,7 @@ def test_the_report_on_a_terminal_tells_all_of_it(filled, lifecycle):
 def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecycle):
     before, other = log.read_bytes(), tmp_path / "other"
     for arguments, status, message in (
-        ([filled, log], 3, "a store is audited alone; expected one store, or logs"),
+        ([filled, log], 2, "a store is audited alone; expected one store, or logs"),
         ([tmp_path / "none"], 3, "cannot be read: No such file"),
         ([tmp_path], 3, "is a directory, expected a log"),
         ([log, "--rules", log], 2, "not valid TOML"),
@@ -581,7 +629,7 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         ([log, "--ocel", "/proc/log.sqlite"], 3, "/proc/log.sqlite: cannot be written"),
         ([log, "--list", "overdue"], 2, "--list overdue needs --overdue"),
         ([log, "--list", "differences"], 2, "--list differences needs --against"),
-        (["-", "-"], 3, "standard input can be read only once"),
+        (["-", "-"], 2, "standard input can be read only once"),
         ([log, "--now", "soon"], 2, "expected a time such as"),
         ([], 2, "Missing argument"),
     ):
@@ -589,7 +637,7 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         assert (result.exit_code, message in result.stderr) == (status, True), result.output
         assert not [one for one in tmp_path.iterdir() if one.name.endswith("unfinished")]
     assert (log.read_bytes(), other.exists()) == (before, False)
-    with pytest.raises(InputError, match="audited alone"):
+    with pytest.raises(SourcesError, match="audited alone"):
         lifecycle_audit(filled, log)
 
 

@@ -236,6 +236,15 @@ def test_rebuild_folds_again_with_other_rules(replayed, tmp_path, lifecycle):
     assert states == ["sent", "new"]
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_stream_that_is_closed_is_no_reason_to_fail(closed, replayed):
+    command = [sys.executable, "-m", "lifecycle", "audit", replayed, "--fail-on", "nothing"]
+    words = " ".join(f"'{word}'" for word in command)
+    done = subprocess.run(["/bin/sh", "-c", f"{words} {closed}"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"Smallest repair" in done.stdout) == (closed != ">&-")
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 

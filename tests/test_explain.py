@@ -83,6 +83,13 @@ def test_refused_attempts_say_why(story, lifecycle):
     assert (refused["trigger"], refused["from"], refused["by"]) == ("accept", "accepted", ADA)
     assert refused["reason"] == {"kind": "no_edge", "allowed": ["assign", "retract", "update"]}
     assert refused["message"]["event_id"] == "urn:third"
+    assert refused["who"] == "nobody"
+    found = explained(lifecycle, story, "crmleadid:1")
+    assert [one["proposal"] for one in found["repair"]] == [
+        "insert assign in accepted, before accept"
+    ]
+    text = lifecycle("explain", story, "crmleadid:1").stdout
+    assert "insert assign in accepted, before accept: urn:third" in text
 
 
 def test_what_may_happen_next_says_who_may_do_it(story, lifecycle):
@@ -107,7 +114,7 @@ def test_nothing_may_happen_to_a_lead_whose_contact_was_deleted(story, lifecycle
     assert (found["next"], found["lead"]["contact_deleted_at"]) == ([], moment("11:00"))
     text = lifecycle("explain", story, "crmleadid:1").stdout
     assert "its contact was deleted at 2026-03-01 11:00:00" in text
-    assert "nothing: its contact was deleted, and it refuses what comes" in text
+    assert "nothing: its contact was deleted; every message is refused" in text
 
 
 def test_other_rules_are_told_as_the_reason_of_a_change(story, lifecycle):
@@ -145,7 +152,9 @@ def test_the_story_reads_as_one(story, tmp_path, lifecycle):
         "3. 2026-03-01 10:02:00 reject: assigned → rejected, by ada.example.com;",
         "held by org.example.com from then on, “no time” message urn:reject",
         "message urn:late, arrived late",
-        "and 2 messages that moved nothing",
+        "and 2 messages that moved nothing: update of 2026-03-01 10:01:00, update of",
+        "line 3; allowed: anybody",
+        "allowed: Only who holds the lead, or its owner, may do it.",
         "What came late, and what it changed assign of 2026-03-01 10:03:00: arrived 2",
         "accept of 2026-03-01 10:04:00: was refused in rejected, is assigned → accepted",
         "changed nothing that was known before",
@@ -179,6 +188,16 @@ def test_a_guard_without_words_is_called_by_its_name(path, lifecycle):
         store.apply(lead("add", "10:00"))
     (allowed,) = explained(lifecycle, path, "crmleadid:1")["next"]
     assert allowed["who"] == "on_weekdays must pass."
+
+
+def test_of_a_subject_with_several_leads_each_has_its_own_repair(path, lifecycle):
+    with LeadStore(path) as store:
+        for name in ("1", "2"):
+            store.apply(lead("accept", "10:00", keys=name, contact=CONTACT))
+        store.apply(lead("accept", "10:01", keys="1", contact=CONTACT, id="urn:mine"))
+        store.apply(lead("accept", "10:02", keys="2", contact=CONTACT))
+    (edit,) = explained(lifecycle, path, "crmleadid:1")["repair"]
+    assert edit["event_id"] == "urn:mine"
 
 
 def test_a_name_of_no_lead_or_of_several_is_one_error(story, lifecycle):

@@ -11,12 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from lifecycle.auditing.comparison import Comparison
 from lifecycle.auditing.deviations import Deviation, RefusedStep, deviations, refused_steps
 from lifecycle.auditing.evidence import Evidence, digest_of
-from lifecycle.auditing.repair import EditGroup, Repair, grouped, repair
+from lifecycle.auditing.repair import EditGroup, Repair, grouped, repairs_of
 from lifecycle.auditing.stays import Limit, Overdue, Times, Watch, stays
 from lifecycle.auditing.variants import Variant, Variants
 from lifecycle.domain import (
@@ -27,7 +27,6 @@ from lifecycle.domain import (
     LeadHistory,
     LeadMachine,
     OnInvalid,
-    Position,
     Rules,
     Severity,
     State,
@@ -56,13 +55,7 @@ class OpenFinding:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "severity": self.severity,
-            "code": self.code,
-            "lead_id": self.lead_id,
-            "event_id": self.event_id,
-            "detail": self.detail,
-        }
+        return asdict(self)
 
     def order(self) -> tuple[int, str, str, str, str]:
         """Sorts the gravest first."""
@@ -300,17 +293,7 @@ class _Auditor:
         """Repair the leads that deviate, as the store would have them, whatever was asked for."""
         if self._on_invalid != "skip":
             history = subject_history(self._machine, events, {})
-        its_events: dict[str | None, list[LeadEvent]] = defaultdict(list)
-        deletion: Position | None = None
-        for event in events:
-            its_events[history.fates[event.id].lead_id].append(event)
-            if event.trigger == "delete" and deletion is None:
-                deletion = event.position
-        for found in history.leads:
-            lead = found.lead
-            if lead.refusals:
-                edits = repair(self._machine, its_events[lead.lead_id], deletion, lead.refusals)
-                self._repairs.append(Repair(lead.lead_id, edits))
+        self._repairs += repairs_of(self._machine, history, events)
 
     def _compare(
         self, history: History, found: list[Deviation], events: Sequence[LeadEvent]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+
+from attrs import field, frozen
 
 from lifecycle.auditing.audit import Audit, OpenFinding
 from lifecycle.domain import SEVERITY
@@ -13,27 +15,45 @@ from lifecycle.errors import InputError
 
 _SEVERITIES: Final = ("error", "warning", "info")
 #: What an audit may be told to fail on: a severity (and what is graver), a finding, or nothing.
-FAIL_ON: Final = (*_SEVERITIES, *SEVERITY, "overdue", "nothing")
+FAIL_ON: Final = (*_SEVERITIES, *SEVERITY, "overdue", "quarantined", "nothing")
 
 Identity: TypeAlias = "tuple[str, str | None, str]"
 
 
-def failing(
-    audit: Audit, fail_on: Sequence[str], baseline: Collection[Identity] = ()
-) -> list[OpenFinding]:
-    """The open findings that make an audit fail.
+@frozen
+class Baseline:
+    """What an earlier audit found, and does not count again.
+
+    Attributes:
+        findings: The identities of its findings.
+        quarantined: How many messages were quarantined, by the code of their first problem.
+    """
+
+    findings: Collection[Identity] = ()
+    quarantined: Mapping[str, int] = field(factory=dict)
+
+
+def failing(audit: Audit, fail_on: Sequence[str], baseline: Baseline) -> list[OpenFinding]:
+    """The open findings that make an audit fail; each problem of the quarantine counts as one.
 
     Args:
         audit: The audit.
         fail_on: Severities, codes of findings (FAIL_ON).
-        baseline: The identities of findings that are known, and do not count.
+        baseline: What was known before, and does not count.
     """
     grave: set[str] = set()
     for one in fail_on:
         if one in _SEVERITIES:
             grave.update(_SEVERITIES[: _SEVERITIES.index(one) + 1])
     fatal = [one for one in audit.findings if one.severity in grave or one.code in fail_on]
-    return [one for one in fatal if identity(one.as_dict()) not in baseline]
+    found = [one for one in fatal if identity(one.as_dict()) not in baseline.findings]
+    if "quarantined" in fail_on:
+        found += [
+            OpenFinding("error", "quarantined", None, None, f"{code} {count:,}")
+            for code, count in audit.quarantined.items()
+            if count > baseline.quarantined.get(code, 0)
+        ]
+    return found
 
 
 def identity(finding: dict[str, Any]) -> Identity:
@@ -45,18 +65,19 @@ def identity(finding: dict[str, Any]) -> Identity:
     return (finding["code"], finding["event_id"], detail)
 
 
-def read_baseline(path: Path) -> set[Identity]:
-    """The findings of an earlier audit, as ``lifecycle audit --format json`` wrote it.
+def read_baseline(path: Path) -> Baseline:
+    """What an earlier audit found, as ``lifecycle audit --format json`` wrote it.
 
     Raises:
         InputError: The file cannot be read, or is none.
     """
     try:
         report = json.loads(path.read_text("utf-8"))
-        return {identity(one) for one in report["findings"]}
+        counts = {code: int(count) for code, count in report["quarantined"].items()}
+        return Baseline({identity(one) for one in report["findings"]}, counts)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{path}: expected an audit as `lifecycle audit --format json` writes it"
         ) from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from lifecycle.auditing.deviations import Deviation
-from lifecycle.domain import Rules, State, immutable
+from lifecycle.domain import Rules, State, Trigger, immutable
 
 
 @immutable
@@ -20,7 +21,7 @@ class LeadDifference:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"lead_id": self.lead_id, "here": self.here, "there": self.there}
+        return asdict(self)
 
 
 @define
@@ -61,6 +62,19 @@ class Comparison:
         self.leads.sort(key=lambda one: one.lead_id)
         self.only_here.sort(key=Deviation.order)
         self.only_there.sort(key=Deviation.order)
+
+    def moves(self) -> list[tuple[State | None, State | None, int]]:
+        """How many leads end in which other state, the most first."""
+        counts = Counter((one.here, one.there) for one in self.leads)
+        found = [(here, there, count) for (here, there), count in counts.items()]
+        return sorted(found, key=lambda one: (-one[2], one[0] or "", one[1] or ""))
+
+    def refused(self) -> list[tuple[str, State, Trigger, int]]:
+        """What is refused on one side only (``here``, ``there``), the most frequent first."""
+        counts = Counter(("here", one.state, one.trigger) for one in self.only_here)
+        counts.update(("there", one.state, one.trigger) for one in self.only_there)
+        found = [(*step, count) for step, count in counts.items()]
+        return sorted(found, key=lambda one: (-one[3], one[:3]))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import asdict
+
 from lifecycle.domain import (
     RANK,
     STATES,
@@ -99,13 +101,7 @@ class RefusedStep:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "state": self.state,
-            "trigger": self.trigger,
-            "events": self.events,
-            "leads": self.leads,
-            "first": self.first,
-        }
+        return asdict(self)
 
 
 def refused_steps(found: Iterable[Deviation]) -> list[RefusedStep]:

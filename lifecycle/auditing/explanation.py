@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from lifecycle.auditing.repair import Edit, repairs_of
 from lifecycle.domain import (
     HistoryRow,
     Lead,
@@ -20,6 +21,8 @@ from lifecycle.domain import (
     Trigger,
     find_guard,
     immutable,
+    machine_for,
+    subject_history,
 )
 from lifecycle.messages import format_time
 from lifecycle.store import (
@@ -32,14 +35,22 @@ from lifecycle.store import (
 )
 
 _ANYBODY = "anybody"
+_NOBODY = "nobody"
 
 
 @immutable
 class Step:
-    """A transition or a refusal, and the message that it comes from."""
+    """A transition or a refusal, and the message that it comes from.
+
+    Attributes:
+        entry: What happened.
+        message: What said so.
+        who: Who may do it in that state, in words: for a transition, who was allowed to.
+    """
 
     entry: HistoryEntry
     message: StoredMessage
+    who: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -48,6 +59,7 @@ class Step:
         return {
             **{name: row[name] for name in ("at", "trigger", "from", "to", "verdict", "by")},
             "holder": None if holder is None else str(holder),
+            "who": self.who,
             "reason": row["reason"],
             "message": self.message.as_dict(),
         }
@@ -140,6 +152,7 @@ class Explanation:
         refused: The attempts that were not allowed, in order.
         noted: The messages that were valid and moved nothing, in order.
         corrections: What came late, and what it changed.
+        repair: The smallest repair of what was refused: a proposal.
         next: What may happen next; nothing, once the contact was deleted.
         findings: What else an auditor should know.
     """
@@ -150,6 +163,7 @@ class Explanation:
     refused: Sequence[Step]
     noted: Sequence[StoredMessage]
     corrections: Sequence[Correction]
+    repair: Sequence[Edit]
     next: Sequence[NextStep]
     findings: Sequence[FindingEntry]
 
@@ -162,6 +176,7 @@ class Explanation:
             "refused": [one.as_dict() for one in self.refused],
             "noted": [one.as_dict() for one in self.noted],
             "corrections": [one.as_dict() for one in self.corrections],
+            "repair": [{"proposal": str(one), **one.as_dict()} for one in self.repair],
             "next": [one.as_dict() for one in self.next],
             "findings": [one.as_dict() for one in self.findings],
         }
@@ -179,7 +194,9 @@ def explain(store: LeadReader, alias: str) -> Explanation:
         messages = {one.event_id: one for one in store.messages(alias)}
         entries = store.history(alias, superseded=True)
         standing = [
-            Step(one, messages[one.row.event_id]) for one in entries if one.superseded_at is None
+            Step(one, messages[one.row.event_id], _who_may(rules, one.row))
+            for one in entries
+            if one.superseded_at is None
         ]
         return Explanation(
             lead=lead,
@@ -188,9 +205,30 @@ def explain(store: LeadReader, alias: str) -> Explanation:
             refused=[one for one in standing if one.entry.row.refused],
             noted=[one for one in messages.values() if one.outcome == "noted"],
             corrections=_corrections(entries, messages.values(), store.rules_times()),
+            repair=_repair(store, rules, standing) if lead.refusals else (),
             next=next_steps(rules, lead),
             findings=store.findings(alias),
         )
+
+
+def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> tuple[Edit, ...]:
+    """The smallest repair of the lead that made these steps."""
+    event_id = steps[-1].entry.row.event_id
+    machine = machine_for(rules)
+    events = store.evidence().subject_of(event_id)
+    history = subject_history(machine, events, {})
+    lead_id = history.fates[event_id].lead_id
+    repairs = repairs_of(machine, history, events)
+    return next(one.edits for one in repairs if one.lead_id == lead_id)
+
+
+def _who_may(rules: Rules, row: HistoryRow) -> str:
+    """Who may do this in the state that the lead was in: by each row of the rules, or nobody."""
+    rows = [
+        edge for edge in rules.edges if edge.trigger == row.trigger and row.source in edge.sources
+    ]
+    words = [" ".join(map(_condition, edge.guards)) or _ANYBODY for edge in rows]
+    return " Or: ".join(words) or _NOBODY
 
 
 def _corrections(

@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from lifecycle.domain import (
     RANK,
     STATES,
+    History,
     Lead,
     LeadEvent,
     LeadMachine,
@@ -129,6 +130,23 @@ def repair(
     whose inserted triggers come last in the life cycle.
     """
     return _Search(machine, deletion, most).run(events)
+
+
+def repairs_of(
+    machine: LeadMachine, history: History, events: Sequence[LeadEvent]
+) -> Iterator[Repair]:
+    """The smallest repair of each lead of a subject that deviates; ``history`` is its fold."""
+    its_events: dict[str | None, list[LeadEvent]] = defaultdict(list)
+    deletion: Position | None = None
+    for event in events:
+        its_events[history.fates[event.id].lead_id].append(event)
+        if event.trigger == "delete" and deletion is None:
+            deletion = event.position
+    for found in history.leads:
+        lead = found.lead
+        if lead.refusals:
+            edits = repair(machine, its_events[lead.lead_id], deletion, lead.refusals)
+            yield Repair(lead.lead_id, edits)
 
 
 def grouped(repairs: Iterable[Repair]) -> list[EditGroup]:

@@ -10,6 +10,7 @@ from lifecycle.auditing.stays import seconds
 from lifecycle.messages import format_time
 
 Row: TypeAlias = "dict[str, Any]"
+Columns: TypeAlias = "tuple[str, ...]"
 
 
 def report(audit: Audit, top: int) -> Row:
@@ -84,7 +85,7 @@ def _overdue(audit: Audit) -> Iterator[Row]:
             "lead_id": stay.lead_id,
             "state": stay.state,
             "since": format_time(stay.since),
-            "until": None if stay.until is None else format_time(stay.until),
+            "until": None if one.until is None else format_time(one.until),
             "duration": seconds(one.micros),
             "holder": None if one.holder is None else str(one.holder),
             "event_id": stay.row.event_id,
@@ -115,17 +116,55 @@ def _differences(audit: Audit) -> Iterator[Row]:
             }
 
 
-#: Each list of an audit: its rows, and the columns that a table of them shows.
-LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], tuple[str, ...]]]] = {
+_STEP: Final = ("state", "trigger")
+_EDIT: Final = ("edit", "trigger", "state", "before", "event_id")
+_SPREAD: Final = ("count", "median", "p90", "p99")
+#: Each list of an audit: its rows, the columns that a table of them shows, and all there are.
+LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], Columns, Columns]]] = {
     "deviations": (
         _deviations,
-        ("lead_id", "at", "state", "trigger", "by", "first", "reason", "line"),
+        ("lead_id", "at", *_STEP, "by", "reason"),
+        ("lead_id", "event_id", "source", "line", "at", *_STEP, "by", "first", "reason"),
     ),
-    "refused_by": (_refused_by, ("state", "trigger", "events", "leads", "first")),
-    "variants": (_variants, ("leads", "conforming", "deviates_at", "triggers", "example")),
-    "repairs": (_repairs, ("lead_id", "proposal", "event_id")),
-    "times": (_times, ("state", "count", "median", "p90", "p99", "open")),
-    "overdue": (_overdue, ("limit", "lead_id", "since", "duration", "holder")),
-    "findings": (_findings, ("severity", "code", "lead_id", "event_id", "detail")),
-    "differences": (_differences, ("difference", "lead_id", "here", "there", "event_id")),
+    "refused_by": (
+        _refused_by,
+        (*_STEP, "events", "leads", "first"),
+        (*_STEP, "events", "leads", "first"),
+    ),
+    "variants": (
+        _variants,
+        ("leads", "conforming", "deviates_at", "triggers", "example"),
+        ("triggers", "leads", "conforming", "deviates_at", "example"),
+    ),
+    "repairs": (
+        _repairs,
+        ("lead_id", "proposal", "event_id"),
+        ("lead_id", "proposal", *_EDIT),
+    ),
+    "times": (_times, ("state", *_SPREAD, "open"), ("state", *_SPREAD, "open")),
+    "overdue": (
+        _overdue,
+        ("limit", "lead_id", "since", "until", "duration", "holder"),
+        ("limit", "lead_id", "state", "since", "until", "duration", "holder", "event_id"),
+    ),
+    "findings": (
+        _findings,
+        ("severity", "code", "lead_id", "event_id", "detail"),
+        ("severity", "code", "lead_id", "event_id", "detail"),
+    ),
+    "differences": (
+        _differences,
+        ("difference", "lead_id", "here", "there", "event_id"),
+        ("difference", "lead_id", "here", "there", "event_id"),
+    ),
 }
+#: The columns of the history of verdicts, which only a store has.
+VERDICTS: Final = (
+    "lead_id",
+    "event_id",
+    "trigger",
+    "at",
+    "became",
+    "known_since",
+    "changed_at",
+)

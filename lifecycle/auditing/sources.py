@@ -11,7 +11,7 @@ from lifecycle.auditing.audit import TOP, Audit, audit_evidence
 from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.stays import Limit
 from lifecycle.domain import OnInvalid, Rules
-from lifecycle.errors import InputError
+from lifecycle.errors import SourcesError
 from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_readable
 from lifecycle.store import LeadReader, Moment, as_micros, system_clock
 
@@ -45,7 +45,8 @@ def audit(
         top: How many of the worst leads to tell of.
 
     Raises:
-        InputError: A log cannot be read, or a store is not the only source.
+        InputError: A log cannot be read.
+        SourcesError: There is none, or a store is not the only one.
         StoreError: The store cannot be read.
         RulesError: The rules name a guard that nobody registered.
         OverdueError: ``overdue`` cannot be understood.
@@ -75,17 +76,18 @@ def evidence_of(
     """The messages of these sources, and how to get the rules that they were folded with.
 
     Raises:
-        InputError: A log cannot be read, or a store is not the only source.
+        InputError: A log cannot be read.
+        SourcesError: There is none, or a store is not the only one.
         StoreError: The store cannot be read.
     """
     paths = [Path(one) for one in sources if not isinstance(one, LeadReader)]
     if not sources or [str(path) for path in paths].count(STANDARD_INPUT) > 1:
-        raise InputError("expected one store, or logs; standard input can be read only once")
+        raise SourcesError("expected one store, or logs; standard input can be read only once")
     opened = [LeadReader(path) for path in paths if is_store(path)]
     stores = opened + [one for one in sources if isinstance(one, LeadReader)]
     try:
         if stores and len(sources) > 1:
-            raise InputError("a store is audited alone; expected one store, or logs")
+            raise SourcesError("a store is audited alone; expected one store, or logs")
         if stores:
             with stores[0].snapshot():
                 yield stores[0].evidence(), lambda: stores[0].rules

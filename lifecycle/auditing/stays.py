@@ -20,6 +20,7 @@ from lifecycle.errors import OverdueError
 
 _SECOND: Final = 1_000_000
 _QUANTILES: Final = (0.5, 0.9, 0.99)
+_QUOTES: Final = ", all of it in quotes: 'assigned>PT30M'"
 
 
 @immutable
@@ -39,11 +40,14 @@ class Limit:
         """
         state, _, duration = text.partition(">")
         if state not in STATES[1:]:
-            raise OverdueError(text, f"expected one of {', '.join(STATES[1:])} before '>'")
+            names = ", ".join(STATES[1:])
+            raise OverdueError(text, f"expected one of {names} before '>'{_QUOTES}")
         try:
             parsed = isodate.parse_duration(duration, as_timedelta_if_possible=True)
         except (isodate.ISO8601Error, ValueError, OverflowError) as error:
-            raise OverdueError(text, "expected a duration such as PT30M or P1DT12H") from error
+            raise OverdueError(
+                text, f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
+            ) from error
         if isinstance(parsed, isodate.Duration):
             raise OverdueError(text, "months and years have no fixed length; expected days")
         micros = (parsed.days * 86_400 + parsed.seconds) * _SECOND + parsed.microseconds
@@ -71,10 +75,18 @@ class Stay:
 
 @immutable
 class Overdue:
-    """A stay that was longer than allowed; an open one lasts until now."""
+    """A stay that was longer than allowed.
+
+    Attributes:
+        limit: What it broke.
+        stay: The stay.
+        until: When it ended, as far as that moment knew; None: it was overdue then.
+        micros: How long it was until then, or until that moment.
+    """
 
     limit: Limit
     stay: Stay
+    until: int | None
     micros: int
 
     @property
@@ -222,8 +234,9 @@ class Watch:
         """What was overdue at this moment, or had been: what came later is not looked at."""
         found = []
         for limit, stay in self._stays:
-            until = now if stay.until is None else min(stay.until, now)
-            if until - stay.since > limit.micros:
-                found.append(Overdue(limit, stay, until - stay.since))
+            until = None if stay.until is None or stay.until > now else stay.until
+            micros = (now if until is None else until) - stay.since
+            if micros > limit.micros:
+                found.append(Overdue(limit, stay, until, micros))
         order = self.limits.index
         return sorted(found, key=lambda one: (order(one.limit), -one.micros, one.stay.lead_id))

@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from lifecycle.auditing import TOP, Audit, OpenFinding, audit_evidence, evidence_of
-from lifecycle.auditing.baseline import FAIL_ON, failing, read_baseline
+from lifecycle.auditing.baseline import FAIL_ON, Baseline, failing, read_baseline
 from lifecycle.auditing.ocel import writing_ocel
 from lifecycle.auditing.page import write_page
 from lifecycle.auditing.replacing import check_replaceable
-from lifecycle.auditing.report import LISTS, report
+from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Limit
-from lifecycle.auditing.words import counted, in_words
+from lifecycle.auditing.words import clean, counted, in_words, short
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.cli.progress import progress
@@ -24,8 +24,9 @@ from lifecycle.domain import OnInvalid, Rules
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
 
+#: So many new findings are named when an audit fails.
+_SHOWN = 5
 _VERDICTS = "verdicts"
-_VERDICT_COLUMNS = ("lead_id", "trigger", "at", "became", "known_since", "changed_at")
 
 
 @click.command()
@@ -117,7 +118,7 @@ def audit(
     """
     _check_list(which, against, overdue)
     _check_outputs((html, ocel), (*sources, rules_path, against, baseline))
-    known = read_baseline(baseline) if baseline else set()
+    known = read_baseline(baseline) if baseline else Baseline()
     rules = Rules.from_toml(rules_path) if rules_path else None
     other = Rules.from_toml(against) if against else None
     limits = [Limit.parse(one) for one in overdue]
@@ -142,9 +143,11 @@ def audit(
     if html is not None:
         write_page(html, found, top)
     _print(found, changes, which, style, top)
+    if found.quarantined and not found.events:
+        click.echo("not one of them was a message: is this the right file?", err=True)
     fails = failing(found, fail_on, known)
     if fails:
-        click.echo(_failure(fails, fail_on, len(known)), err=True)
+        click.echo(_failure(fails, fail_on, is_new=baseline is not None), err=True)
     raise SystemExit(bool(fails))
 
 
@@ -179,12 +182,12 @@ def _print(
         click.echo(to_json(report(found, top), indent=2))
     elif which == _VERDICTS:
         rows = (one.as_dict() for one in changes)
-        emit(rows, _VERDICT_COLUMNS, style, nothing="no verdict changed")
+        emit(rows, VERDICTS, style, nothing="no verdict changed")
     else:
         which = which or "deviations"
-        listed, columns = LISTS[which]
+        listed, columns, fields = LISTS[which]
         printed = _in_words(listed(found)) if style == "table" else listed(found)
-        emit(printed, columns, style, nothing=f"no {which.replace('_', ' ')}")
+        emit(printed, columns, style, header=fields, nothing=f"no {which.replace('_', ' ')}")
 
 
 def _in_words(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -194,8 +197,18 @@ def _in_words(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row | words
 
 
-def _failure(fails: Sequence[OpenFinding], fail_on: Sequence[str], known: int) -> str:
+def _failure(fails: Sequence[OpenFinding], fail_on: Sequence[str], *, is_new: bool) -> str:
+    """Why the audit fails; of what is new since a baseline, each."""
     codes = Counter(one.code.replace("_", " ") for one in fails)
     listed = ", ".join(f"{code} {count:,}" for code, count in codes.most_common())
-    new = "new " if known else ""
-    return f"failed on {counted(len(fails), new + 'finding')} ({' '.join(fail_on)}): {listed}"
+    what = counted(len(fails), "new finding" if is_new else "finding")
+    lines = [f"failed on {what} ({' '.join(fail_on)}): {listed}"]
+    if is_new:
+        lines += [f"  {_finding(one)}" for one in fails[:_SHOWN]]
+        lines += [f"  and {len(fails) - _SHOWN:,} more"] * (len(fails) > _SHOWN)
+    return "\n".join(lines)
+
+
+def _finding(one: OpenFinding) -> str:
+    parts = (one.code.replace("_", " "), one.lead_id, one.detail, one.event_id)
+    return clean(short(": ".join(part for part in parts if part)))

@@ -125,11 +125,15 @@ def _times(audit: Audit) -> None:
     if not rows:
         return
     _heading("Time in state", "stays that ended, and those still open")
-    _table(("state", "stays", "median", "90 %", "99 %", "open"), rows)
+    _table(("state", "count", "median", "90 %", "99 %", "open"), rows)
     speed = audit.times.speed()
     if speed["total"].count:
         _heading("Speed to lead", "sent to accepted; handed over by assigned, else received")
-        parts = (("total", "sent to accepted"), ("network", "until handed over"), ("human", "then"))
+        parts = (
+            ("total", "sent to accepted"),
+            ("network", "until handed over"),
+            ("human", "from then on"),
+        )
         _table(
             ("part", "leads", "median", "90 %", "99 %"),
             [
@@ -143,15 +147,17 @@ def _times(audit: Audit) -> None:
 def _overdue(audit: Audit, top: int) -> None:
     if not audit.overdue:
         return
-    _heading("Overdue", f"{counted(len(audit.overdue), 'stay')}, at {moment(audit.now)}")
+    note = f"{counted(len(audit.overdue), 'stay')} until {moment(audit.now)}; still: at that moment"
+    _heading("Overdue", note)
     _table(
-        ("limit", "lead", "since", "for", "holder"),
+        ("limit", "lead", "since", "until", "for", "holder"),
         [
             (
                 one.limit.text,
                 one.stay.lead_id,
                 moment(one.stay.since),
-                duration(one.micros) + (" and on" if one.stay.until is None else ""),
+                "still" if one.until is None else moment(one.until),
+                duration(one.micros),
                 str(one.holder or ""),
             )
             for one in audit.overdue[:top]
@@ -167,7 +173,7 @@ def _verdicts(changes: Sequence[VerdictChange], top: int) -> None:
     words = [f"{count:,} became {one}" for one, count in sorted(became.items(), reverse=True)]
     _heading("Verdicts that changed later", ", ".join(words))
     _table(
-        ("lead", "message", "became", "known otherwise since", "until"),
+        ("lead", "message", "became", "known since", "changed at"),
         [
             (
                 one.lead_id,
@@ -202,20 +208,9 @@ def _comparison(audit: Audit, top: int) -> None:
         return
     note = f"{counted(len(found.leads), 'lead')} in another state"
     _heading(f"Against the rules {clean(found.rules.name)!r}", note)
-    moves = Counter((one.here or "-", one.there or "-") for one in found.leads)
-    _table(
-        ("here", "there", "leads"),
-        [(*states, count) for states, count in sorted(moves.items(), key=_largest)[:top]],
-    )
-    refused = Counter(("here", one.state, one.trigger) for one in found.only_here)
-    refused.update(("there", one.state, one.trigger) for one in found.only_there)
-    if refused:
-        _table(
-            ("refused only", "state", "trigger", "events"),
-            [(*step, count) for step, count in sorted(refused.items(), key=_largest)[:top]],
-        )
+    moves = [(here or "-", there or "-", count) for here, there, count in found.moves()[:top]]
+    if moves:
+        _table(("here", "there", "leads"), moves)
+    if found.refused():
+        _table(("refused only", "state", "trigger", "events"), found.refused()[:top])
     console().print(Text("each of them: --list differences", style="dim"))
-
-
-def _largest(one: tuple[tuple[str, ...], int]) -> tuple[int, tuple[str, ...]]:
-    return (-one[1], one[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lifecycle.auditing.explanation import Change, Correction, Explanation, Step
+from lifecycle.auditing.explanation import Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
 from lifecycle.auditing.words import clean, counted, moment, short
 from lifecycle.cli import options
@@ -16,15 +16,23 @@ from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
 from lifecycle.store import LeadReader, StoredMessage
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from lifecycle.domain import Finding, HistoryRow, Lead, Party
 
-    from lifecycle.domain import HistoryRow, Lead
+#: So many messages that moved nothing are named.
+_SHOWN = 5
 
 
 @click.command()
 @options.database
 @options.lead
-@options.output
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print: a story, or all of it as data.",
+)
 def explain(database: Path, lead: str, style: str) -> None:
     """Tell why a lead is in its state.
 
@@ -40,64 +48,41 @@ def explain(database: Path, lead: str, style: str) -> None:
 
 
 def _tell(found: Explanation) -> None:
-    _say(_opening(found.lead))
-    _tell_past(found)
-    if found.corrections:
-        _part("What came late, and what it changed")
-    for one in found.corrections:
-        _correct(one)
-    _part("What may happen next")
-    for allowed in found.next:
-        target = f"→ {allowed.target}" if allowed.target else "stays as it is"
-        _say(f"  {allowed.trigger} {target}: {clean(short(allowed.who))}")
-    if not found.next:
-        _say(_soft("nothing: its contact was deleted, and it refuses what comes"))
-    if found.findings:
-        _part("What else is known")
-    for entry in found.findings:
-        _say(_finding(entry.finding.severity, entry.finding.code, entry.finding.detail))
-
-
-def _tell_past(found: Explanation) -> None:
-    _part("How it got there")
-    holder = None
-    for number, step in enumerate(found.path, 1):
-        row = step.entry.row
-        _say(_transition(number, row, changes_hands=row.holder not in (None, row.by, holder)))
-        _say(_source(step.message, implied=row.verdict == "implied"))
-        holder = row.holder
-    if not found.path:
-        _say(_soft("nothing valid has happened to it"))
-    if found.noted:
-        _say(_soft(f"and {counted(len(found.noted), 'message')} that moved nothing"))
+    _tell_opening(found.lead)
+    _tell_path(found)
     if found.refused:
         _part("What was refused")
     for step in found.refused:
-        _say(_refusal(step))
-        _say(_source(step.message))
+        _tell_refusal(step)
+    if found.repair:
+        _part("The smallest repair (a proposal)")
+    for edit in found.repair:
+        _say(2, f"{edit}: {clean(edit.event_id)}")
+    if found.corrections:
+        _part("What came late, and what it changed")
+    for one in found.corrections:
+        _tell_correction(one)
+    _tell_next(found)
+    if found.findings:
+        _part("What else is known")
+    for entry in found.findings:
+        _tell_finding(entry.finding)
 
 
-def _say(text: str | Text) -> None:
+def _say(indent: int, *parts: str | tuple[str, str]) -> None:
+    """A line; what does not fit goes on below it, as far in."""
+    from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console().print(Text(text) if isinstance(text, str) else text)
-
-
-def _styled(*parts: str | tuple[str, str]) -> Text:
-    from rich.text import Text  # noqa: PLC0415
-
-    return Text.assemble(*parts)
-
-
-def _soft(text: str) -> Text:
-    return _styled(("  " + text, "dim"))
+    console().print(Padding(Text.assemble(*parts), (0, 0, 0, indent), expand=False))
 
 
 def _part(title: str) -> None:
-    _say(_styled(("\n" + title, "bold")))
+    console().print()
+    _say(0, (title, "bold"))
 
 
-def _opening(lead: Lead) -> Text:
+def _tell_opening(lead: Lead) -> None:
     parts: list[str | tuple[str, str]] = [
         (clean(lead.lead_id), "bold"),
         " is ",
@@ -106,60 +91,91 @@ def _opening(lead: Lead) -> Text:
     if lead.since is not None:
         parts.append(f" since {moment(lead.since)}")
     if lead.holder is not None:
-        parts.append(f", held by {clean(short(str(lead.holder)))}")
+        parts.append(f", held by {_name(lead.holder)}")
     if lead.contact_deleted_at is not None:
         parts.append(f"; its contact was deleted at {moment(lead.contact_deleted_at)}")
-    return _styled(*parts)
+    _say(0, *parts)
 
 
-def _transition(number: int, row: HistoryRow, *, changes_hands: bool) -> Text:
-    parts: list[str | tuple[str, str]] = [
-        f"  {number}. {moment(row.at)}  {row.trigger}: {row.source} → ",
-        (row.target, STATE_STYLE[row.target]),
-        _by(row),
-    ]
-    if changes_hands:
-        parts.append(f"; held by {clean(short(str(row.holder)))} from then on")
-    if row.reason:
-        parts.append(f", “{clean(row.reason)}”")
-    return _styled(*parts)
+def _tell_path(found: Explanation) -> None:
+    _part("How it got there")
+    holder = None
+    for number, step in enumerate(found.path, 1):
+        row = step.entry.row
+        held = f"; held by {_name(row.holder)} from then on" if row.holder else ""
+        _say(
+            2,
+            f"{number}. {moment(row.at)}  {row.trigger}: {row.source} → ",
+            (row.target, STATE_STYLE[row.target]),
+            _by(row.by),
+            held if row.holder not in (row.by, holder) else "",
+            f", “{clean(row.reason)}”" if row.reason else "",
+        )
+        what = "implied by a date in" if row.verdict == "implied" else "message"
+        _tell_source(what, step.message, f"; allowed: {step.who}")
+        holder = row.holder
+    if not found.path:
+        _say(2, "nothing valid has happened to it")
+    if found.noted:
+        idle = [f"{one.trigger} of {moment(one.time)}" for one in found.noted[:_SHOWN]]
+        more = ", ..." if len(found.noted) > _SHOWN else ""
+        what = counted(len(found.noted), "message")
+        _say(2, (f"and {what} that moved nothing: {', '.join(idle)}{more}", "dim"))
 
 
-def _refusal(step: Step) -> Text:
+def _tell_refusal(step: Step) -> None:
     row = step.entry.row
-    return _styled(
-        ("  ✗ ", "bold red"),
-        f"{moment(row.at)}  {row.trigger}{_by(row)}, when it was {row.source}: ",
+    _say(
+        2,
+        ("✗ ", "bold red"),
+        f"{moment(row.at)}  {row.trigger}{_by(row.by)}, when it was {row.source}: ",
         (clean(short(str(row.refusal))), "red"),
     )
+    _tell_source("message", step.message)
 
 
-def _by(row: HistoryRow) -> str:
-    return f", by {clean(short(str(row.by)))}" if row.by else ""
-
-
-def _source(message: StoredMessage, *, implied: bool = False) -> Text:
+def _tell_source(what: str, message: StoredMessage, more: str = "") -> None:
     place = f", {clean(message.log)} line {message.line}" if message.log else ""
-    what = "implied by a date in" if implied else "message"
     late = ", arrived late" if message.late else ""
-    return _styled((f"     {what} {clean(message.event_id)}{place}{late}", "dim"))
+    _say(5, (f"{what} {clean(message.event_id)}{place}{late}{more}", "dim"))
 
 
-def _correct(one: Correction) -> None:
+def _tell_correction(one: Correction) -> None:
     names = ", ".join(f"{late.trigger} of {moment(late.time)}" for late in one.because)
     if not names:
         names = "other rules" if one.other_rules else "what it is known by"
     came = "arrived" if one.because else "changed it"
-    _say(f"  {names}: {came} {moment(one.at)}")
+    _say(2, f"{names}: {came} {moment(one.at)}")
     for change in one.changes:
-        _say(f"     {_change(change)}")
+        what = f"{change.trigger} of {moment(change.at)}"
+        _say(5, f"{what}: was {_rows(change.was)}, is {_rows(change.now)}")
     if not one.changes:
-        _say(_soft("   changed nothing that was known before"))
+        _say(5, ("changed nothing that was known before", "dim"))
 
 
-def _change(change: Change) -> str:
-    what = f"{change.trigger} of {moment(change.at)}"
-    return f"{what}: was {_rows(change.was)}, is {_rows(change.now)}"
+def _tell_next(found: Explanation) -> None:
+    _part("What may happen next")
+    for allowed in found.next:
+        target = f"→ {allowed.target}" if allowed.target else "stays as it is"
+        _say(2, f"{allowed.trigger} {target}: {clean(short(allowed.who))}")
+    if not found.next:
+        why = "" if found.lead.contact_deleted_at is None else "its contact was deleted; "
+        _say(2, f"nothing: {why}every message is refused")
+
+
+def _tell_finding(found: Finding) -> None:
+    words = found.code.replace("_", " ") + (
+        f": {clean(short(found.detail))}" if found.detail else ""
+    )
+    _say(2, ("! ", SEVERITY_STYLE[found.severity]), words)
+
+
+def _by(party: Party | None) -> str:
+    return f", by {_name(party)}" if party else ""
+
+
+def _name(party: Party) -> str:
+    return clean(short(str(party)))
 
 
 def _rows(rows: tuple[HistoryRow, ...]) -> str:
@@ -169,8 +185,3 @@ def _rows(rows: tuple[HistoryRow, ...]) -> str:
         f"refused in {row.source}" if row.refused else f"{row.source} → {row.target}"
         for row in rows
     )
-
-
-def _finding(severity: str, code: str, detail: str) -> Text:
-    words = code.replace("_", " ") + (f": {clean(short(detail))}" if detail else "")
-    return _styled(("  ! ", SEVERITY_STYLE[severity]), words)

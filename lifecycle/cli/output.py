@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TABLE_ROWS: Final = 200
 #: How wide a table may be where nobody watches.
 _PIPE_WIDTH: Final = 200
+# A column whose cells are no longer than this is not broken over lines, another one is.
+_SHORT: Final = 20
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,9 +42,17 @@ def console(*, err: bool = False) -> Console:
 
 
 def emit(
-    rows: Iterable[dict[str, Any]], columns: Sequence[str], style: str, *, nothing: str
+    rows: Iterable[dict[str, Any]],
+    columns: Sequence[str],
+    style: str,
+    *,
+    nothing: str,
+    header: Sequence[str] = (),
 ) -> None:
-    """Print rows: the ``columns`` as a table, or all there is in other formats."""
+    """Print rows: the ``columns`` as a table, or all there is in other formats.
+
+    ``header`` are the columns of a file without rows, if they are others.
+    """
     match style:
         case "json":
             _emit_json(rows)
@@ -50,7 +60,7 @@ def emit(
             for row in rows:
                 click.echo(to_json(row))
         case "csv" | "tsv":
-            _emit_csv(rows, columns, "," if style == "csv" else "\t")
+            _emit_csv(rows, header or columns, "," if style == "csv" else "\t")
         case _:
             _emit_table(iter(rows), columns, nothing)
 
@@ -97,9 +107,9 @@ def _emit_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], delimiter:
 
 def _cell(value: Any) -> Any:
     """A value for a spread-sheet: what it would run as a formula begins with an apostrophe."""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    elif isinstance(value, dict):
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = " ".join(value)
+    elif isinstance(value, (dict, list)):
         value = to_json(value)
     if not isinstance(value, str):
         return value
@@ -116,16 +126,19 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
         click.echo(nothing, err=True)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
+    cells = [[clean(short(_words(row.get(name)))) for name in columns] for row in shown]
+    for number, name in enumerate(columns):
         numeric = isinstance(shown[0].get(name), int)
         justify: Literal["left", "right"] = "right" if numeric else "left"
+        longest = max(len(row[number]) for row in cells)
         table.add_column(
             name.replace("_", " "),
             justify=justify,
             overflow="fold",
+            no_wrap=longest <= _SHORT,
         )
-    for row in shown:
-        table.add_row(*(Text(clean(short(_words(row.get(name))))) for name in columns))
+    for row in cells:
+        table.add_row(*map(Text, row))
     console().print(table)
     more = sum(1 for _ in rows)
     if more:

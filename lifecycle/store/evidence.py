@@ -103,6 +103,16 @@ class StoreEvidence:
         )
         return {event_id: Origin(source, line) for event_id, source, line in rows}
 
+    def subject_of(self, event_id: str) -> list[LeadEvent]:
+        """The events of the subject that an event belongs to, in fold order."""
+        (row,) = self._connection.execute(
+            "SELECT coalesce(event.subject, lead.subject) FROM event"
+            " LEFT JOIN lead ON lead.id = event.lead WHERE id_hash = ?",
+            (hashed(event_id),),
+        )
+        (events,) = self._events_of([row[0]])
+        return events
+
     def verdict_changes(self) -> list[VerdictChange]:
         """The verdicts that later messages or other rules changed, by lead and in order."""
         rows = self._connection.execute(

@@ -82,7 +82,8 @@ def translated(error: Exception, path: Path) -> StoreError:
     if _is_busy(error):
         return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return NotAStoreError(f"{path}: not a SQLite database")
+        hint = "expected a store, as `lifecycle replay DB LOG` makes it"
+        return NotAStoreError(f"{path}: not a SQLite database; {hint}")
     return StoreError(f"{path}: {error}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +58,7 @@ def render(audit: Audit, top: int) -> str:
         states=STATES,
         triggers=RULED_TRIGGERS,
         heat=_heat(audit),
+        moves=_moves(audit),
         findings=Counter((one.severity, one.code) for one in audit.findings),
         state_drawing=Markup(draw_states(audit)),  # noqa: S704 - our own drawing
         time_drawing=Markup(draw_spreads(audit.times)),  # noqa: S704 - our own drawing
@@ -68,6 +69,14 @@ def render(audit: Audit, top: int) -> str:
 def _inert(value: Any) -> Any:
     """What is printed: texts without characters that change how others are read."""
     return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moves(audit: Audit) -> Mapping[tuple[str, str], list[tuple[str, int]]]:
+    """For each pair of states: the triggers that led from one to the other, and how often."""
+    found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for (source, trigger, target), count in sorted(audit.steps.items()):
+        found[source, target].append((trigger, count))
+    return found
 
 
 def _heat(audit: Audit) -> Mapping[tuple[str, str], tuple[int, int]]:
