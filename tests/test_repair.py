@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, deletion, lead
 
 from lifecycle import Key, LeadEvent, Rules, decode, fold
-from lifecycle.auditing.repair import Repair, grouped, repair
-from lifecycle.domain import RULED_TRIGGERS, STATES, machine_for
+from lifecycle.auditing.repair import Repair, grouped, repair, repairs_of
+from lifecycle.domain import RULED_TRIGGERS, STATES, guard, machine_for
 
 DEFAULT = Rules.default()
 EVERY, OPEN = ", ".join(f'"{one}"' for one in STATES), '"sent", "received", "assigned"'
@@ -128,18 +128,20 @@ def edited(triggers, edits):
             yield trigger
 
 
-def refused(table, triggers):
-    """How many the plain table refuses."""
-    state, found = "new", 0
-    for trigger in triggers:
-        target = table.get((trigger, state))
-        found += target is None
+def refused(table, events):
+    """Those that the plain table refuses, and in which state."""
+    state, found = "new", {}
+    for event in events:
+        target = table.get((event.trigger, state))
+        if target is None:
+            found[event.id] = state
         state = target or state
     return found
 
 
 def repaired(rules, table, triggers):
-    return repair(machine_for(rules), bare_events(triggers), None, refused(table, triggers))
+    events = bare_events(triggers)
+    return repair(machine_for(rules), events, refused(table, events))
 
 
 @pytest.mark.parametrize("rules", [DEFAULT, BASE], ids=lambda rules: rules.name)
@@ -166,11 +168,13 @@ def test_no_sequence_of_up_to_six_messages_has_a_smaller_repair(rules, length, f
 
 def texts(rules, messages):
     """The repair of one lead's messages, in words."""
-    events = [decode(one) for one in messages]
-    (found,) = fold(rules, events).leads
-    gone = next((one.position for one in events if one.trigger == "delete"), None)
-    own = [one for one in events if one.trigger != "delete"]
-    return [str(one) for one in repair(machine_for(rules), own, gone, found.lead.refusals)]
+    return [str(edit) for edit in edits_of(rules, [decode(one) for one in messages])]
+
+
+def edits_of(rules, events):
+    """The repair of these events, which are of one lead, in fold order."""
+    repairs = list(repairs_of(machine_for(rules), fold(rules, events), events))
+    return repairs[0][1].edits if repairs else ()
 
 
 def test_what_is_missing_is_inserted_before_what_misses_it():
@@ -261,7 +265,7 @@ def refusals(rules, events):
 def test_a_repair_is_empty_exactly_when_nothing_was_refused_and_never_worse_than_removing(story):
     events = [decode(one) for one in story]
     most = refusals(DEFAULT, events)
-    edits = repair(machine_for(DEFAULT), events, None, most)
+    edits = edits_of(DEFAULT, events)
     assert bool(edits) == bool(most)
     fewest_removed = next(
         size
@@ -273,6 +277,51 @@ def test_a_repair_is_empty_exactly_when_nothing_was_refused_and_never_worse_than
     if all(edit.kind == "remove" for edit in edits):
         gone = {edit.event_id for edit in edits}
         assert not refusals(DEFAULT, [one for one in events if one.id not in gone])
+
+
+def minutes(number):
+    return f"2026-03-01T10:{number:02}:00Z"
+
+
+def test_a_date_of_receipt_is_stale_by_what_was_kept():
+    story = [
+        lead("add", "10:10", id="urn:first"),
+        lead("add", "10:14"),
+        lead("update", "10:15", snapshot={"dateReceived": minutes(12)}),
+        lead("receive", "10:16"),
+    ]
+    assert len(texts(BASE, story)) == 1
+
+
+def test_where_very_many_parties_act_removing_what_was_refused_is_still_a_repair():
+    rules = Rules.loads(
+        """
+        edge = [
+            {trigger = "assign", from = ["new"], to = "assigned", guards = ["by_owner"]},
+            {trigger = "assign", from = ["assigned"], to = "assigned", guards = ["by_owner"]},
+            {trigger = "accept", from = ["assigned"], to = "assigned", guards = ["by_holder"]},
+        ]
+        """
+    )
+    story = []
+    for number in range(40):
+        someone = f"https://p{number % 13}.example.com"
+        story.append(lead("assign", f"10:{number:02}", agent=someone, recipient=someone))
+        story.append(lead("accept", f"10:{number:02}", agent=f"https://q{number}.example.com"))
+        story[-2]["data"]["object"]["owner"] = f"https://p{number % 7}.example.com"
+    events = sorted((decode(one) for one in story), key=lambda one: one.position)
+    assert 0 < len(edits_of(rules, events)) <= refusals(rules, events)
+
+
+@guard("first_only")
+def first_only(lead, event):  # noqa: ARG001
+    return "not the first" if lead.events else None
+
+
+def test_a_guard_that_looks_at_more_than_parties_is_asked_as_in_the_fold():
+    rules = Rules.loads('edge = [{trigger = "update", from = ["new"], guards = ["first_only"]}]')
+    story = [lead("update", "10:00"), lead("update", "10:01")]
+    assert texts(rules, story) == ["remove update in new"]
 
 
 def test_equal_edits_are_grouped_over_leads():

@@ -7,7 +7,7 @@ found is a function of the set of messages and of the arguments: no clock, no or
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,9 +20,9 @@ from lifecycle.auditing.repair import EditGroup, Repair, grouped, repairs_of
 from lifecycle.auditing.stays import Limit, Overdue, Times, Watch, stays
 from lifecycle.auditing.variants import Variant, Variants
 from lifecycle.domain import (
-    TRIGGERS,
     Finding,
     History,
+    Key,
     LeadEvent,
     LeadHistory,
     LeadMachine,
@@ -193,7 +193,8 @@ class _Auditor:
     _comparison: Comparison | None
     _leads: int = 0
     _events: int = 0
-    _latest: int = 0
+    _latest: int | None = None
+    _deviating: int = 0
     _verdicts: Counter[str] = field(factory=Counter)
     _states: Counter[State] = field(factory=Counter)
     _steps: Counter[tuple[State, Trigger, State]] = field(factory=Counter)
@@ -202,20 +203,19 @@ class _Auditor:
     _repairs: list[Repair] = field(factory=list)
     _times: Times = field(factory=Times)
     _findings: list[OpenFinding] = field(factory=list)
-    _worst: list[tuple[int, _Descending, LeadHistory]] = field(factory=list)
+    _worst: list[tuple[int, _Descending, int, LeadHistory]] = field(factory=list)
 
     def take(self, events: Sequence[LeadEvent]) -> History:
         """Take up the events of a subject, in fold order; what they say."""
         history = subject_history(self._machine, events, self._conflicts, self._on_invalid)
         self._events += len(events)
-        self._latest = max(self._latest, events[-1].time)
+        last = events[-1].time
+        self._latest = last if self._latest is None else max(self._latest, last)
         self._verdicts.update(fate.verdict for fate in history.fates.values())
-        traces = _traces(history)
-        found = [
-            one
-            for lead in history.leads
-            for one in self._take_lead(lead, traces[lead.lead.lead_id])
-        ]
+        triggers = {event.id: event.trigger for event in events}
+        found: list[Deviation] = []
+        for lead in history.leads:
+            found += self._take_lead(lead, [triggers[one] for one in lead.event_ids])
         self._findings += [_open(one, None) for one in history.findings]
         if found:
             self._deviations += found
@@ -225,11 +225,11 @@ class _Auditor:
 
     def audit(self, evidence: Evidence, rules: Rules, now: int | None) -> Audit:
         """What was found."""
-        until = self._latest if now is None else now
+        until = (self._latest or 0) if now is None else now
         overdue = self._watch.overdue(until)
         findings = self._findings + [_overdue_finding(one) for one in overdue]
         self._deviations.sort(key=Deviation.order)
-        self._repairs.sort(key=lambda one: one.lead_id)
+        self._repairs.sort(key=lambda one: (one.lead_id, one.edits[0].event_id))
         if self._comparison is not None:
             self._comparison.sort()
         judged = sum(self._verdicts.values())
@@ -239,7 +239,7 @@ class _Auditor:
             digest=digest_of(evidence),
             now=until,
             leads=self._leads,
-            conforming=self._leads - len({one.lead_id for one in self._deviations}),
+            conforming=self._leads - self._deviating,
             events=self._events,
             applied=self._verdicts["applied"],
             refused=self._verdicts["refused"],
@@ -257,33 +257,34 @@ class _Auditor:
             times=self._times,
             overdue=overdue,
             findings=sorted(findings, key=OpenFinding.order),
-            worst=[one for _, _, one in sorted(self._worst, reverse=True)],
+            worst=[one[-1] for one in sorted(self._worst, key=lambda one: one[:-1], reverse=True)],
             comparison=self._comparison,
             origins=evidence.origins(one.event_id for one in self._deviations),
         )
 
-    def _take_lead(self, found: LeadHistory, trace: list[tuple[str, Trigger]]) -> list[Deviation]:
+    def _take_lead(self, found: LeadHistory, triggers: Sequence[Trigger]) -> list[Deviation]:
         self._leads += 1
         lead = found.lead
         self._states[lead.state] += 1
         for row in found.rows:
-            if not row.refused:
+            if not row.refused or row.source != row.target:
                 self._steps[row.source, row.trigger, row.target] += 1
         its_stays = list(stays(found))
         self._times.add(its_stays)
         self._watch.add(its_stays)
         self._findings += [_open(one, lead.lead_id) for one in found.findings]
-        its_deviations: list[Deviation] = []
-        if lead.refusals:
-            places = {event_id: place for place, (event_id, _) in enumerate(trace)}
-            its_deviations = list(deviations(found, places))
+        its_deviations = list(deviations(found))
+        if its_deviations:
+            self._deviating += 1
             self._keep_worst(found)
         deviates_at = its_deviations[0].place if its_deviations else None
-        self._variants.add([trigger for _, trigger in trace], deviates_at, lead.lead_id)
+        self._variants.add(triggers, deviates_at, lead.lead_id)
         return its_deviations
 
     def _keep_worst(self, found: LeadHistory) -> None:
-        one = (found.lead.refusals, _Descending(found.lead.lead_id), found)
+        lead = found.lead
+        names = _Descending((lead.lead_id, lead.keys))
+        one = (lead.refusals, names, self._leads, found)
         if len(self._worst) < self._top:
             heapq.heappush(self._worst, one)
         else:
@@ -293,7 +294,7 @@ class _Auditor:
         """Repair the leads that deviate, as the store would have them, whatever was asked for."""
         if self._on_invalid != "skip":
             history = subject_history(self._machine, events, {})
-        self._repairs += repairs_of(self._machine, history, events)
+        self._repairs += [one for _, one in repairs_of(self._machine, history, events)]
 
     def _compare(
         self, history: History, found: list[Deviation], events: Sequence[LeadEvent]
@@ -301,39 +302,24 @@ class _Auditor:
         if self._other is None or self._comparison is None:
             return
         other = subject_history(self._other, events, {}, self._on_invalid)
-        traces = _traces(other)
-        theirs: list[Deviation] = []
-        for lead in other.leads:
-            places = {
-                event_id: place for place, (event_id, _) in enumerate(traces[lead.lead.lead_id])
-            }
-            theirs += deviations(lead, places)
+        theirs = [one for lead in other.leads for one in deviations(lead)]
         self._comparison.add(_states(history), found, _states(other), theirs)
 
 
-class _Descending(str):
-    """A text that sorts behind those it is greater than: of equal leads the first is the worst."""
+class _Descending(tuple[str, tuple[Key, ...]]):
+    """What sorts behind what it is greater than: of equally bad leads the first is the worst."""
 
     __slots__ = ()
 
-    def __lt__(self, other: str) -> bool:
-        return str.__gt__(self, other)
+    def __lt__(self, other: Any) -> bool:
+        return tuple.__gt__(self, other)
 
-    def __gt__(self, other: str) -> bool:
-        return str.__lt__(self, other)
-
-
-def _traces(history: History) -> dict[str, list[tuple[str, Trigger]]]:
-    """The messages of each lead in fold order: id and trigger."""
-    traces: dict[str, list[tuple[str, Trigger]]] = defaultdict(list)
-    for event_id, fate in history.fates.items():
-        if fate.lead_id is not None:
-            traces[fate.lead_id].append((event_id, TRIGGERS[fate.position[1]]))
-    return traces
+    def __gt__(self, other: Any) -> bool:
+        return tuple.__lt__(self, other)
 
 
-def _states(history: History) -> dict[str, State]:
-    return {one.lead.lead_id: one.lead.state for one in history.leads}
+def _states(history: History) -> dict[tuple[str, Key], State]:
+    return {(one.lead.lead_id, one.lead.keys[0]): one.lead.state for one in history.leads}
 
 
 def _open(finding: Finding, lead_id: str | None) -> OpenFinding:

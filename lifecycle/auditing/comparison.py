@@ -8,7 +8,7 @@ from typing import Any
 from attrs import asdict, define, field
 
 from lifecycle.auditing.deviations import Deviation
-from lifecycle.domain import Rules, State, Trigger, immutable
+from lifecycle.domain import Key, Rules, State, Trigger, immutable
 
 
 @immutable
@@ -42,16 +42,16 @@ class Comparison:
 
     def add(
         self,
-        states: dict[str, State],
+        states: dict[tuple[str, Key], State],
         refused: list[Deviation],
-        other_states: dict[str, State],
+        other_states: dict[tuple[str, Key], State],
         other_refused: list[Deviation],
     ) -> None:
-        """Take up a subject."""
-        for lead_id in states | other_states:
-            here, there = states.get(lead_id), other_states.get(lead_id)
+        """Take up a subject; leads are told apart by id and first key."""
+        for name in states | other_states:
+            here, there = states.get(name), other_states.get(name)
             if here != there:
-                self.leads.append(LeadDifference(lead_id, here, there))
+                self.leads.append(LeadDifference(name[0], here, there))
         ours = {one.event_id for one in refused}
         theirs = {one.event_id for one in other_refused}
         self.only_here += [one for one in refused if one.event_id not in theirs]

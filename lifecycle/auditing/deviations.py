@@ -41,9 +41,9 @@ class Deviation:
     by: Party | None
     first: bool
 
-    def order(self) -> tuple[str, int]:
+    def order(self) -> tuple[str, int, str]:
         """Sorts by lead, and then in order."""
-        return (self.lead_id, self.place)
+        return (self.lead_id, self.place, self.event_id)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,8 +70,11 @@ class Deviation:
         }
 
 
-def deviations(found: LeadHistory, places: dict[str, int]) -> Iterator[Deviation]:
-    """The deviations of a lead in order; ``places`` numbers its messages."""
+def deviations(found: LeadHistory) -> Iterator[Deviation]:
+    """The deviations of a lead, in order."""
+    if not found.lead.refusals:
+        return
+    places = {event_id: place for place, event_id in enumerate(found.event_ids)}
     first = True
     for row in found.rows:
         if row.refusal is not None:

@@ -217,9 +217,8 @@ def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> tuple[Edi
     machine = machine_for(rules)
     events = store.evidence().subject_of(event_id)
     history = subject_history(machine, events, {})
-    lead_id = history.fates[event_id].lead_id
     repairs = repairs_of(machine, history, events)
-    return next(one.edits for one in repairs if one.lead_id == lead_id)
+    return next(one.edits for found, one in repairs if event_id in found.event_ids)
 
 
 def _who_may(rules: Rules, row: HistoryRow) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from lifecycle.auditing.replacing import replacing
-from lifecycle.domain import TRIGGERS, History, HistoryRow, LeadEvent, LeadHistory
+from lifecycle.domain import TRIGGERS, EventFate, History, HistoryRow, LeadEvent, LeadHistory
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
 
@@ -128,16 +128,26 @@ class _Writer:
 
     def _write(self, history: History, events: Sequence[LeadEvent]) -> None:
         rows: dict[str, list[HistoryRow]] = {}
+        leads: dict[str, str] = {}
         for found in history.leads:
-            self._write_lead(found)
+            lead_id = self._write_lead(found)
+            leads |= dict.fromkeys(found.event_ids, lead_id)
             for row in found.rows:
                 rows.setdefault(row.event_id, []).append(row)
         for event in events:
-            self._write_event(event, history, rows.get(event.id, []))
+            named = [leads[event.id]] if event.id in leads else []
+            if event.trigger == "delete":
+                named = sorted(set(leads.values()))
+            self._write_event(event, history.fates.get(event.id), rows.get(event.id, []))
+            for lead_id in named:
+                self._relate(event.id, lead_id, "lead")
 
-    def _write_lead(self, found: LeadHistory) -> None:
-        lead_id = _lead_object(found.lead.lead_id)
-        self._connection.execute("INSERT INTO object VALUES (?, 'lead')", (lead_id,))
+    def _write_lead(self, found: LeadHistory) -> str:
+        lead_id = f"lead:{found.lead.lead_id}"
+        if not self._write_object(lead_id, "lead"):
+            # Two leads may have one lead_id, where schemes hold colons.
+            lead_id = f"{lead_id} ({found.event_ids[0]})"
+            self._write_object(lead_id, "lead")
         changes: list[tuple[str, str, str | None, str]] = [(lead_id, _FIRST, None, "new")]
         changes += [
             (lead_id, format_time(row.at), "state", row.target)
@@ -145,9 +155,11 @@ class _Writer:
             if row.target != row.source
         ]
         self._connection.executemany("INSERT INTO object_lead VALUES (?, ?, ?, ?)", changes)
+        return lead_id
 
-    def _write_event(self, event: LeadEvent, history: History, rows: Sequence[HistoryRow]) -> None:
-        fate = history.fates.get(event.id)
+    def _write_event(
+        self, event: LeadEvent, fate: EventFate | None, rows: Sequence[HistoryRow]
+    ) -> None:
         refusal = rows[-1].refusal if rows else None
         self._connection.execute("INSERT INTO event VALUES (?, ?)", (event.id, event.trigger))
         self._connection.execute(
@@ -161,12 +173,6 @@ class _Writer:
                 str(refusal) if refusal else event.reason,
             ),
         )
-        if event.trigger == "delete":
-            leads = [found.lead.lead_id for found in history.leads]
-        else:
-            leads = [fate.lead_id] if fate and fate.lead_id else []
-        for lead_id in leads:
-            self._relate(event.id, _lead_object(lead_id), "lead")
         parties = (("agent", event.agent), ("recipient", event.recipient))
         for qualifier, party in (*parties, ("participant", event.participant)):
             if party is not None:
@@ -175,19 +181,17 @@ class _Writer:
                 self._relate(event.id, party_id, qualifier)
 
     def _write_party(self, party_id: str) -> None:
-        added = self._connection.execute(
-            "INSERT OR IGNORE INTO object VALUES (?, 'party')", (party_id,)
-        )
-        if added.rowcount:
+        if self._write_object(party_id, "party"):
             self._connection.execute(
                 "INSERT INTO object_party VALUES (?, ?, NULL)", (party_id, _FIRST)
             )
+
+    def _write_object(self, object_id: str, kind: str) -> bool:
+        """Add an object; whether it is new."""
+        insert = "INSERT OR IGNORE INTO object VALUES (?, ?)"
+        return self._connection.execute(insert, (object_id, kind)).rowcount == 1
 
     def _relate(self, event_id: str, object_id: str, qualifier: str) -> None:
         self._connection.execute(
             "INSERT INTO event_object VALUES (?, ?, ?)", (event_id, object_id, qualifier)
         )
-
-
-def _lead_object(lead_id: str) -> str:
-    return f"lead:{lead_id}"

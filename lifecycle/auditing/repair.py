@@ -12,10 +12,10 @@ an unknown party contradicts nobody.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from lifecycle.domain import (
     RANK,
@@ -23,6 +23,7 @@ from lifecycle.domain import (
     History,
     Lead,
     LeadEvent,
+    LeadHistory,
     LeadMachine,
     Party,
     Position,
@@ -38,6 +39,8 @@ EditKind: TypeAlias = Literal["insert", "remove"]
 _SOMEBODY: Final = Party()
 # Where guards make parties matter, so many ways to be in some state are followed, the cheapest.
 _WAYS: Final = 64
+# No state is farther from another than this, in steps.
+_FARTHEST: Final = len(STATES) - 1
 _STATE_ORDER: Final = {state: number for number, state in enumerate(STATES)}
 
 
@@ -120,33 +123,34 @@ class EditGroup:
 
 
 def repair(
-    machine: LeadMachine, events: Sequence[LeadEvent], deletion: Position | None, most: int
+    machine: LeadMachine,
+    events: Sequence[LeadEvent],
+    refused: Mapping[str, State],
+    deletion: Position | None = None,
 ) -> tuple[Edit, ...]:
     """The fewest edits after which every step of a lead's events is legal.
 
-    ``most`` is known to be enough: as many as were refused, for they can all be removed. Of several
-    smallest repairs it is the one that removes the fewest messages; of those, compared from
-    the last edit back, the one whose edits come latest, a removal before an insertion; then the one
-    whose inserted triggers come last in the life cycle.
+    ``refused`` has the ids of those that the fold refused, and the states they were refused in: to
+    remove all of them is a repair, if seldom the smallest. ``deletion`` is the position of that of
+    the contact. Of several smallest repairs it is the one that removes the fewest messages; of
+    those, compared from the last edit back, the one whose edits come latest, a removal before an
+    insertion; then the one whose inserted triggers come last in the life cycle.
     """
-    return _Search(machine, deletion, most).run(events)
+    return _Search(machine, deletion, events, refused).run()
 
 
 def repairs_of(
     machine: LeadMachine, history: History, events: Sequence[LeadEvent]
-) -> Iterator[Repair]:
+) -> Iterator[tuple[LeadHistory, Repair]]:
     """The smallest repair of each lead of a subject that deviates; ``history`` is its fold."""
-    its_events: dict[str | None, list[LeadEvent]] = defaultdict(list)
-    deletion: Position | None = None
-    for event in events:
-        its_events[history.fates[event.id].lead_id].append(event)
-        if event.trigger == "delete" and deletion is None:
-            deletion = event.position
+    by_id = {event.id: event for event in events}
+    deletion = next((event.position for event in events if event.trigger == "delete"), None)
     for found in history.leads:
-        lead = found.lead
-        if lead.refusals:
-            edits = repair(machine, its_events[lead.lead_id], deletion, lead.refusals)
-            yield Repair(lead.lead_id, edits)
+        refused = {row.event_id: row.source for row in found.rows if row.refused}
+        if refused:
+            its_events = [by_id[event_id] for event_id in found.event_ids]
+            edits = repair(machine, its_events, refused, deletion)
+            yield found, Repair(found.lead.lead_id, edits)
 
 
 def grouped(repairs: Iterable[Repair]) -> list[EditGroup]:
@@ -214,25 +218,32 @@ def _order(edit: Edit) -> tuple[int, bool, int]:
 _Ways: TypeAlias = "dict[Hashable, _Way]"
 
 
-@define
 class _Search:
     """The search for one lead's repair."""
 
-    _machine: LeadMachine
-    _deletion: Position | None
-    _most: int
-    _guarded: bool = field(init=False)
+    def __init__(
+        self,
+        machine: LeadMachine,
+        deletion: Position | None,
+        events: Sequence[LeadEvent],
+        refused: Mapping[str, State],
+    ) -> None:
+        self._machine = machine
+        self._deletion = deletion
+        self._events = events
+        self._refused = refused
+        self._dated = any(event.snapshot.date_received is not None for event in events)
 
-    def __attrs_post_init__(self) -> None:
-        self._guarded = self._machine.has_guards
-
-    def run(self, events: Sequence[LeadEvent]) -> tuple[Edit, ...]:
+    def run(self) -> tuple[Edit, ...]:
         """The edits, in their order."""
+        # The way of the fold: every refused message is removed. It is always there to fall back on.
+        best = _Way(Lead(""))
         ways: _Ways = {}
-        self._offer(ways, _Way(Lead("")))
-        for place, event in enumerate(events):
+        self._offer(ways, best)
+        for place, event in enumerate(self._events):
+            if event.id in self._refused:
+                best = best.edited(best.lead, _removal(event, self._refused[event.id], place))
             ways = self._after(ways, event, place)
-        best = next(iter(ways.values()))
         for way in ways.values():
             if way.is_better(best):
                 best = way
@@ -241,17 +252,15 @@ class _Search:
     def _after(self, ways: _Ways, event: LeadEvent, place: int) -> _Ways:
         """The ways behind an event: each keeps it, perhaps after an inserted step, or not."""
         found: _Ways = {}
-        deleted = self._deletion is not None and self._deletion < event.position
         for way in ways.values():
-            if way.count < self._most:
-                edit = Edit("remove", event.trigger, way.lead.state, event.id, None, place)
-                self._offer(found, way.edited(way.lead, edit))
-        if not deleted:
+            if way.count < len(self._refused):
+                self._offer(found, way.edited(way.lead, _removal(event, way.lead.state, place)))
+        if self._deletion is None or event.position < self._deletion:
             for way in self._with_insertions(ways, event, place).values():
                 lead = _copied(way.lead)
                 if advance(self._machine, lead, event):
                     self._offer(found, _Way(lead, way.edits))
-        return self._cheapest(found)
+        return _cheapest(found)
 
     def _with_insertions(self, ways: _Ways, event: LeadEvent, place: int) -> _Ways:
         """The ways to stand before an event, with steps inserted there."""
@@ -261,19 +270,23 @@ class _Search:
             front = [
                 inserted
                 for way in front
-                if way.count < self._most
-                for inserted in self._insertions(way, event, place)
+                if way.count < len(self._refused)
+                for inserted in self._insertions(way, event, place, found)
                 if self._offer(found, inserted)
             ]
         return found
 
-    def _insertions(self, way: _Way, event: LeadEvent, place: int) -> Iterator[_Way]:
+    def _insertions(self, way: _Way, event: LeadEvent, place: int, known: _Ways) -> Iterator[_Way]:
+        """This way with one more step, where no cheaper one leads there."""
         for trigger, target in self._machine.edges(way.lead.state):
             lead = _copied(way.lead)
             lead.state = target
             lead.holder = _SOMEBODY
-            edit = Edit("insert", trigger, way.lead.state, event.id, event.trigger, place)
-            yield way.edited(lead, edit)
+            lead.events += 1
+            other = known.get(self._key(lead))
+            if other is None or way.count < other.count:
+                edit = Edit("insert", trigger, way.lead.state, event.id, event.trigger, place)
+                yield way.edited(lead, edit)
 
     def _offer(self, ways: _Ways, way: _Way) -> bool:
         """Keep a way if it is the best to have the lead so; whether it is."""
@@ -285,22 +298,35 @@ class _Search:
         return True
 
     def _key(self, lead: Lead) -> Hashable:
-        """What of a lead decides what comes next: with guards, the parties, too."""
-        if not self._guarded:
-            return lead.state
-        return (lead.state, lead.holder, lead.owner, lead.sender, lead.recipient)
+        """What of a lead decides what comes next.
 
-    def _cheapest(self, ways: _Ways) -> _Ways:
-        if len(ways) <= _WAYS:
-            return ways
-        order = sorted(ways.items(), key=lambda one: (one[1].cost, _STATE_ORDER[one[1].lead.state]))
-        return dict(order[:_WAYS])
+        Beside the state, that is when it was sent, where a date of receipt may be older; and with
+        guards the parties.
+        """
+        since = lead.since if self._dated and lead.state == "sent" else None
+        if not self._machine.has_guards:
+            return (lead.state, since)
+        return (lead.state, since, lead.holder, lead.owner, lead.sender)
+
+
+def _removal(event: LeadEvent, state: State, place: int) -> Edit:
+    return Edit("remove", event.trigger, state, event.id, None, place)
+
+
+def _cheapest(ways: _Ways) -> _Ways:
+    """The cheapest ways; a longer one than to insert steps from the cheapest on leads nowhere."""
+    least = min((way.count for way in ways.values()), default=0)
+    order = sorted(
+        (one for one in ways.items() if one[1].count <= least + _FARTHEST),
+        key=lambda one: (one[1].cost, _STATE_ORDER[one[1].lead.state]),
+    )
+    return dict(order[:_WAYS])
 
 
 def _copied(lead: Lead) -> Lead:
     """What of a lead decides what comes next, to be changed."""
     return Lead(
-        "",
+        lead.lead_id,
         lead.state,
         lead.since,
         lead.holder,
@@ -308,6 +334,7 @@ def _copied(lead: Lead) -> Lead:
         lead.sender,
         lead.recipient,
         lead.contact,
+        events=lead.events,
     )
 
 

@@ -217,28 +217,34 @@ def subject_history(
     part.run(events, lead_groups(events))
     findings = part.findings + hubs(part.tracks.values())
     fates = {}
+    event_ids: dict[Group | None, list[str]] = defaultdict(list)
     for event, verdict, group in part.fates.values():
+        event_ids[group].append(event.id)
         track = None if group is None else part.tracks[group]
         its = findings if track is None else track.findings
         its += conflicts.get(event.id, ())
         lead_id = None if track is None else track.lead.lead_id
         fates[event.id] = EventFate(event.position, verdict, lead_id)
-    leads = [_lead_history(track, part.deletion) for track in part.tracks.values()]
+    leads = [
+        _lead_history(track, part.deletion, event_ids[group])
+        for group, track in part.tracks.items()
+    ]
     return History(
         tuple(sorted(leads, key=_by_lead_id)), tuple(sorted(findings, key=_in_order)), fates
     )
 
 
-def _lead_history(track: Track, deletion: Position | None) -> LeadHistory:
+def _lead_history(track: Track, deletion: Position | None, event_ids: Iterable[str]) -> LeadHistory:
     track.lead.keys = tuple(sorted(track.keys, key=Key.order))
     if deletion is not None:
         track.lead.contact_deleted_at = deletion[0]
     findings = sorted(track.findings + track.unwitnessed(), key=_in_order)
-    return LeadHistory(track.lead, tuple(track.rows), tuple(findings))
+    return LeadHistory(track.lead, tuple(track.rows), tuple(findings), tuple(event_ids))
 
 
-def _by_lead_id(one: LeadHistory) -> str:
-    return one.lead.lead_id
+def _by_lead_id(one: LeadHistory) -> tuple[str, tuple[Key, ...]]:
+    """Two leads may have one ``lead_id`` where schemes hold colons, but not the same names."""
+    return (one.lead.lead_id, one.lead.keys)
 
 
 def _in_order(finding: Finding) -> tuple[str, str, str]:

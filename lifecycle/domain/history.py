@@ -93,11 +93,12 @@ class Finding:
 
 @immutable
 class LeadHistory:
-    """A lead, its rows in order, and what was found."""
+    """A lead, its rows in order, what was found, and the ids of its events in fold order."""
 
     lead: Lead
     rows: tuple[HistoryRow, ...]
     findings: tuple[Finding, ...]
+    event_ids: tuple[str, ...] = field(repr=False)
 
 
 @immutable

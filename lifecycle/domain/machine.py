@@ -130,6 +130,15 @@ class LeadMachine(transitions.Machine):
         self._targets = {
             edge.trigger: edge.target for edge in reversed(rules.edges) if edge.target is not None
         }
+        self._edges: dict[State, list[tuple[Trigger, State]]] = {
+            state: [
+                (name, edge.target)
+                for name, trigger in self.events.items()
+                for edge in trigger.transitions.get(state, ())
+                if edge.moves
+            ]
+            for state in STATES
+        }
         self._allowed: dict[State, tuple[str, ...]] = {
             state: tuple(
                 name for name, trigger in self.events.items() if trigger.transitions.get(state)
@@ -148,12 +157,7 @@ class LeadMachine(transitions.Machine):
 
     def edges(self, state: State) -> list[tuple[Trigger, State]]:
         """Each trigger that moves a lead from this state, and where to, guards aside."""
-        return [
-            (name, edge.target)
-            for name, trigger in self.events.items()
-            for edge in trigger.transitions.get(state, ())
-            if edge.moves
-        ]
+        return self._edges[state]
 
     def decide(
         self, name: Trigger, state: State, lead: Lead, event: LeadEvent

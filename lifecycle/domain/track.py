@@ -191,6 +191,7 @@ def advance(machine: LeadMachine, lead: Lead, event: LeadEvent) -> bool:
     decision = decide(machine, lead, event)
     if isinstance(decision, Refusal):
         return False
+    lead.events += 1
     _learn(lead, event.snapshot)
     for step in decision.steps:
         _move(lead, event, step, None if step.implied else _actor(lead, event))
