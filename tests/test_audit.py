@@ -489,7 +489,6 @@ def test_an_open_error_fails_the_audit_and_other_findings_when_asked(log, lifecy
     assert result.exit_code == 1
     assert result.stderr == "failed on 3 findings (error): invalid transition 3\n"
     assert lifecycle("audit", log, "--fail-on", "nothing").exit_code == 0
-    assert lifecycle("audit", log, "--fail-on", "overdue").exit_code == 0
     late = lifecycle("audit", log, "--fail-on", "overdue", "--overdue", "sent>PT5M")
     assert (late.exit_code, late.stderr) == (1, "failed on 3 findings (overdue): overdue 3\n")
     joined = lifecycle("audit", log, "--fail-on", "joined_midway")
@@ -614,6 +613,8 @@ def test_the_report_on_a_terminal_tells_all_of_it(filled, lifecycle):
 
 def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecycle):
     before, other = log.read_bytes(), tmp_path / "other"
+    notes = tmp_path / "notes.txt"
+    notes.write_text("somebody's work")
     for arguments, status, message in (
         ([filled, log], 2, "a store is audited alone; expected one store, or logs"),
         ([tmp_path / "none"], 3, "cannot be read: No such file"),
@@ -623,6 +624,12 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         ([log, "--html", tmp_path / "no" / "page.html"], 3, "cannot be written"),
         ([log, "--ocel", tmp_path / "no" / "log.sqlite"], 3, "cannot be written"),
         ([log, "--html", tmp_path], 3, "cannot be written: it is there, and is no file"),
+        ([log, "--html", notes], 3, "it is there, and no audit wrote it"),
+        ([log, "--html", f"{filled}-wal", "--rules", filled], 2, "is named twice"),
+        ([log, "--html", "."], 3, "cannot be written: it is there, and is no file"),
+        ([".", "--html", "/"], 3, "cannot be written: it is there, and is no file"),
+        ([log, "--html", tmp_path / ("x" * 300)], 3, "cannot be written"),
+        ([log, "--fail-on", "overdue"], 2, "--fail-on overdue needs --overdue"),
         ([log, "--html", log], 2, "is named twice, and would be written over"),
         ([filled, "--ocel", filled], 2, "is named twice, and would be written over"),
         ([log, "--ocel", other, "--html", other], 2, "is named twice"),
@@ -650,6 +657,50 @@ def test_a_store_that_is_open_can_be_audited(filled):
     with LeadReader(filled) as store:
         assert lifecycle_audit(store, now=moment("12:00")).leads == 4
         assert store.lead_count() == 4
+
+
+@pytest.mark.parametrize("wrong", [{"on_invalid": "bogus"}, {"top": 0}])
+def test_arguments_that_cannot_be_are_the_callers_mistake(wrong, log):
+    with pytest.raises(ValueError, match="expected"):
+        lifecycle_audit(log, **wrong)
+
+
+def test_leads_of_one_id_are_told_apart(write_log, path, tmp_path, lifecycle):
+    """Where schemes hold colons, ``a:b`` with ``c`` and ``a`` with ``b:c`` look the same."""
+    messages = []
+    for names in ({"a:b": "c"}, {"a": "b:c"}):
+        for minute in range(2):
+            one = lead("accept", f"10:0{minute}", keys=names, contact={"k": "1"})
+            messages.append(one)
+    log = write_log(messages)
+    options = ("--top", 1, "--ocel", tmp_path / "log.sqlite", "--against", rules_of(tmp_path))
+    found = audited(lifecycle, log, *options)
+    assert (found["leads"], found["conforming"], found["refused"]) == (2, 0, 2)
+    assert found["repair"]["cost"] == 2
+    assert found["variants"][0]["leads"] == 2
+    lifecycle("replay", path, log)
+    assert audited(lifecycle, path)["repair"]["cost"] == 2
+
+
+def rules_of(folder):
+    file = folder / "rules.toml"
+    file.write_text(STRICT)
+    return file
+
+
+def test_without_a_moment_it_is_that_of_the_latest_event_whenever_that_was(write_log):
+    old = [lead("add", "10:00") | {"time": f"196{year}-01-01T00:00:00Z"} for year in (0, 1)]
+    audit = lifecycle_audit(write_log(old), overdue=["sent>P30D"])
+    assert [one.micros // 86_400_000_000 for one in audit.overdue] == [366]
+
+
+def test_a_copy_that_came_to_count_does_not_change_the_verdict(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("accept", "10:00"))
+        for number in range(8):
+            store.apply(lead("accept", "10:05", agent=f"https://{number}.example", id="urn:copies"))
+    rows = lifecycle("audit", path, "--list", "verdicts", "--format", "jsonl").stdout
+    assert rows == ""
 
 
 def test_several_logs_are_one_set_of_messages(write_log):

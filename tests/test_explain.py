@@ -136,11 +136,46 @@ def test_a_message_that_moves_another_lead_since_is_told(path, lifecycle):
         store.apply(lead("retract", "10:05", keys=None, contact=CONTACT, id="urn:retract"))
         store.apply(lead("accept", "10:01", keys={"a": "1"}, contact=CONTACT, agent=ADA))
     told = explained(lifecycle, path, "b:1")["corrections"]
-    assert [(one["because"], one["other_rules"]) for one in told] == [([], False)]
-    assert [(one["event_id"], one["now"]) for one in told[0]["changes"]] == [("urn:retract", [])]
+    (moved,) = told
+    assert [one["trigger"] for one in moved["because"]] == ["accept"]
+    (change,) = moved["changes"]
+    assert (change["event_id"], change["now"], change["moved"]) == ("urn:retract", [], True)
     text = lifecycle("explain", path, "b:1").stdout
-    assert "what it is known by: changed it" in text
-    assert "was sent → retracted, is nothing that moved it" in text
+    assert "accept of 2026-03-01 10:01:00: arrived" in text
+    assert "was sent → retracted, is another lead's" in text
+    text = lifecycle("explain", path, "a:1").stdout
+    assert "was sent → retracted of b:1, is accepted → retracted" in text
+
+
+def test_a_late_deletion_is_told_as_the_cause_of_what_it_changed(story, lifecycle):
+    with LeadStore(story) as store:
+        store.apply(deletion("10:06", CONTACT))
+    *_, last = explained(lifecycle, story, "crmleadid:1")["corrections"]
+    assert [one["trigger"] for one in last["because"]] == ["delete"]
+    assert "urn:twice" in {one["event_id"] for one in last["changes"]}
+
+
+def test_a_copy_that_came_to_count_is_told_as_the_cause_of_what_it_changed(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00"))
+        for number in range(6):
+            store.apply(lead("accept", "10:05", agent=f"https://{number}.example", id="urn:copies"))
+        store.apply(lead("accept", "10:06", id="urn:after"))
+    told = explained(lifecycle, path, "crmleadid:1")["corrections"]
+    assert {event["event_id"] for one in told for event in one["because"]} <= {"urn:copies"}
+    assert all(
+        one["changes"][0]["was"] and one["changes"][0]["now"] for one in told if one["changes"]
+    )
+
+
+def test_a_lead_known_by_its_contact_alone_is_found_by_its_id(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("accept", "10:00", keys=None, contact=CONTACT))
+        for name in ("1", "2"):
+            store.apply(lead("add", "10:05", keys=name, contact=CONTACT))
+    assert explained(lifecycle, path, "contact:c:7")["lead"]["lead_id"] == "contact:c:7"
+    then = ("--as-known-at", "2999-01-01T00:00:00Z")
+    assert lifecycle("show", path, "contact:c:7", *then).exit_code == 0
 
 
 def test_the_story_reads_as_one(story, tmp_path, lifecycle):

@@ -32,7 +32,7 @@ def exported(tmp_path, write_log, lifecycle):
         ]
     )
     file = tmp_path / "log.sqlite"
-    file.write_text("what was there before is replaced")
+    file.write_bytes(b"")
     assert lifecycle("audit", log, "--ocel", file, "--fail-on", "nothing").exit_code == 0
     with sqlite3.connect(file) as connection:
         yield connection

@@ -94,7 +94,7 @@ def test_the_page_is_written_whole_and_a_file_that_is_there_is_replaced(
     write_log, tmp_path, lifecycle
 ):
     file = tmp_path / "audit.html"
-    file.write_text("what was there before")
+    file.write_text("<!doctype html>what was there before")
     log = write_log([lead("add", "10:00")])
     assert lifecycle("audit", log, "--html", file).exit_code == 0
     assert file.read_text() == render(audit(log), 10)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -67,16 +67,18 @@ class Step:
 
 @immutable
 class Change:
-    """What a message was thought to have done, and what it is known to have done instead.
+    """What a message was thought to have done, and what it was known to have done since then.
 
-    ``was`` and ``now`` are the rows of its steps; without any it moved nothing, or another lead.
+    ``was`` and ``now`` are the rows of its steps, each with the lead it belongs to; without any it
+    moved nothing. ``moved``: it was found to be another lead's.
     """
 
     event_id: str
     trigger: Trigger
     at: int
-    was: tuple[HistoryRow, ...]
-    now: tuple[HistoryRow, ...]
+    was: tuple[HistoryEntry, ...]
+    now: tuple[HistoryEntry, ...]
+    moved: bool
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -86,6 +88,7 @@ class Change:
             "at": format_time(self.at),
             "was": [_row_dict(row) for row in self.was],
             "now": [_row_dict(row) for row in self.now],
+            "moved": self.moved,
         }
 
 
@@ -95,8 +98,9 @@ class Correction:
 
     Attributes:
         at: When, microseconds since 1970 in UTC.
-        because: The messages that came late then; without any other rules came into force, or what
-            the lead is known by changed.
+        because: The messages that came then, or came to count: late ones, deletions of the contact,
+            and such that name other leads of the subject. Without any other rules came into force,
+            or keys were linked.
         other_rules: Whether other rules came into force.
         changes: What changed; a late message may change nothing.
     """
@@ -204,7 +208,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
             path=[one for one in standing if not one.entry.row.refused],
             refused=[one for one in standing if one.entry.row.refused],
             noted=[one for one in messages.values() if one.outcome == "noted"],
-            corrections=_corrections(entries, messages.values(), store.rules_times()),
+            corrections=_corrections(store, entries, messages),
             repair=_repair(store, rules, standing) if lead.refusals else (),
             next=next_steps(rules, lead),
             findings=store.findings(alias),
@@ -231,40 +235,52 @@ def _who_may(rules: Rules, row: HistoryRow) -> str:
 
 
 def _corrections(
-    entries: Iterable[HistoryEntry], messages: Iterable[StoredMessage], rules_times: list[int]
+    store: LeadReader, entries: Sequence[HistoryEntry], messages: Mapping[str, StoredMessage]
 ) -> list[Correction]:
-    arrived: dict[str, int] = {}
-    late: dict[int, list[StoredMessage]] = defaultdict(list)
-    for one in messages:
-        arrived[one.event_id] = one.recorded_at
-        if one.late:
-            late[one.recorded_at].append(one)
+    """What was recorded of each message after it came first, by the moment."""
+    came: dict[str, int] = {}
+    for entry in entries:
+        event_id = entry.row.event_id
+        came[event_id] = min(entry.recorded_at, came.get(event_id, entry.recorded_at))
     changed: dict[int, dict[str, list[HistoryEntry]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
         event_id = entry.row.event_id
+        known = messages.get(event_id)
+        first = came[event_id] if known is None else min(came[event_id], known.recorded_at)
         if entry.superseded_at is not None:
             changed[entry.superseded_at][event_id].append(entry)
-        if entry.recorded_at > arrived.get(event_id, entry.recorded_at):
+        if entry.recorded_at > first:
             changed[entry.recorded_at][event_id].append(entry)
+    late = {one.recorded_at for one in messages.values() if one.late}
+    moments = sorted({*late, *changed})
+    if not moments:
+        return []
+    because = store.evidence().came_at(next(iter(messages)), moments)
+    rules_times = store.rules_times()
     return [
         Correction(
             at=at,
-            because=tuple(late[at]),
+            because=() if at in rules_times else tuple(because.get(at, ())),
             other_rules=at in rules_times,
-            changes=tuple(_change(at, rows) for rows in changed[at].values()),
+            changes=tuple(
+                _change(at, rows, moved=event_id not in messages)
+                for event_id, rows in changed[at].items()
+            ),
         )
-        for at in sorted({*late, *changed})
+        for at in moments
     ]
 
 
-def _change(at: int, entries: list[HistoryEntry]) -> Change:
+def _change(at: int, entries: list[HistoryEntry], *, moved: bool) -> Change:
     last = entries[-1].row
+    now = tuple(one for one in entries if one.recorded_at == at)
     return Change(
         last.event_id,
         next((one.row.trigger for one in entries if one.row.verdict != "implied"), last.trigger),
         last.at,
-        tuple(one.row for one in entries if one.superseded_at == at),
-        tuple(one.row for one in entries if one.recorded_at == at),
+        tuple(one for one in entries if one.superseded_at == at),
+        now,
+        moved=moved and not now,
     )
 
 
@@ -297,8 +313,10 @@ def _condition(name: str) -> str:
     return words.partition("\n")[0]
 
 
-def _row_dict(row: HistoryRow) -> dict[str, Any]:
+def _row_dict(entry: HistoryEntry) -> dict[str, Any]:
+    row = entry.row
     return {
+        "lead_id": entry.lead_id,
         "trigger": row.trigger,
         "from": row.source,
         "to": row.target,

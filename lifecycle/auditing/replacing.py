@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lifecycle.errors import InputError
 
 
-def check_replaceable(path: Path) -> None:
+def _failed(path: Path) -> str:
+    return f"{path}: cannot be written"
+
+
+def check_replaceable(path: Path, beginning: bytes) -> None:
     """Check that a file can be written there, before there is anything to write.
 
+    A file that is there is replaced only if it begins as those that we write: any other may be
+    somebody's work, or a store.
+
     Raises:
-        InputError: It cannot: the directory is none, or what is there is no ordinary file.
+        InputError: It cannot be written there.
     """
     target = path.resolve()
-    if target.exists() and not target.is_file():
-        raise InputError(f"{path}: cannot be written: it is there, and is no file")
-    if not target.parent.is_dir():
-        raise InputError(f"{path}: cannot be written: the directory {target.parent} does not exist")
-    if not os.access(target.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written: nothing can be written in {target.parent}")
+    try:
+        if not target.parent.is_dir():
+            raise InputError(f"{_failed(path)}: the directory {target.parent} does not exist")
+        if target.exists() and not target.is_file():
+            raise InputError(f"{_failed(path)}: it is there, and is no file")
+        if target.exists() and not _begins(target, beginning):
+            raise InputError(f"{_failed(path)}: it is there, and no audit wrote it")
+        if not os.access(target.parent, os.W_OK):
+            raise InputError(f"{_failed(path)}: nothing can be written in {target.parent}")
+    except OSError as error:
+        raise InputError(f"{_failed(path)}: {error.strerror}") from None
+
+
+def _begins(target: Path, beginning: bytes) -> bool:
+    with target.open("rb") as file:
+        found = file.read(len(beginning))
+    return found in (b"", beginning)
 
 
 @contextmanager
@@ -32,13 +50,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: It cannot be written.
     """
-    check_replaceable(path)
     target = path.resolve()
-    unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+    unfinished = target.with_name(f".{os.getpid()}.unfinished")
     try:
         yield unfinished
         unfinished.replace(target)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{_failed(path)}: {error.strerror}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lifecycle.auditing.audit import TOP, Audit, audit_evidence
 from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.stays import Limit
-from lifecycle.domain import OnInvalid, Rules
+from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.errors import SourcesError
 from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_readable
 from lifecycle.store import LeadReader, Moment, as_micros, system_clock
@@ -48,10 +48,15 @@ def audit(
         InputError: A log cannot be read.
         SourcesError: There is none, or a store is not the only one.
         StoreError: The store cannot be read.
+        ValueError: ``on_invalid`` or ``top`` is not as expected.
         RulesError: The rules name a guard that nobody registered.
         OverdueError: ``overdue`` cannot be understood.
         TimeFormatError: ``now`` cannot be understood.
     """
+    if on_invalid not in ON_INVALID:
+        raise ValueError(f"expected one of {', '.join(ON_INVALID)}; got {on_invalid!r}")
+    if top < 1:
+        raise ValueError(f"expected at least 1, got {top!r}")
     limits = [Limit.parse(one) for one in overdue]
     with evidence_of(sources) as (evidence, own_rules):
         return audit_evidence(

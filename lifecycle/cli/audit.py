@@ -20,7 +20,7 @@ from lifecycle.auditing.words import clean, counted, in_words, short
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.cli.progress import progress
-from lifecycle.domain import OnInvalid, Rules
+from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
 
@@ -43,7 +43,7 @@ _VERDICTS = "verdicts"
 )
 @click.option(
     "--on-invalid",
-    type=click.Choice(["skip", "force", "stop"]),
+    type=click.Choice(ON_INVALID),
     default="skip",
     show_default=True,
     help="At a refusal, leave the lead as it is, move it all the same, or judge it no further.",
@@ -116,8 +116,8 @@ def audit(
     Audits one store, or one or more logs without a store; nothing in them is written. Without
     --list, csv, tsv and jsonl print the deviations. Exit status 1 when an error finding is open.
     """
-    _check_list(which, against, overdue)
-    _check_outputs((html, ocel), (*sources, rules_path, against, baseline))
+    _check_usage(which, against, overdue, fail_on)
+    _check_outputs(html, ocel, (*sources, rules_path, against, baseline))
     known = read_baseline(baseline) if baseline else Baseline()
     rules = Rules.from_toml(rules_path) if rules_path else None
     other = Rules.from_toml(against) if against else None
@@ -151,24 +151,32 @@ def audit(
     raise SystemExit(bool(fails))
 
 
-def _check_list(which: str | None, against: Path | None, overdue: Sequence[str]) -> None:
-    """A list of what was not looked for would be empty, and mislead."""
+def _check_usage(
+    which: str | None, against: Path | None, overdue: Sequence[str], fail_on: Sequence[str]
+) -> None:
+    """What was not looked for would not be found, and mislead."""
     if which == "differences" and against is None:
         raise click.UsageError("--list differences needs --against FILE")
-    if which == "overdue" and not overdue:
-        raise click.UsageError("--list overdue needs --overdue STATE>DURATION")
+    for option, named in (("--list", which == "overdue"), ("--fail-on", "overdue" in fail_on)):
+        if named and not overdue:
+            raise click.UsageError(f"{option} overdue needs --overdue STATE>DURATION")
 
 
-def _check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path | None]) -> None:
     """Nothing that is read may be written over, and no two outputs be one file."""
-    taken = {path.resolve() for path in inputs if path is not None}
-    for path in outputs:
-        if path is None:
+    taken = {
+        Path(f"{path.resolve()}{end}")
+        for path in inputs
+        if path is not None
+        for end in ("", "-wal", "-shm", "-journal")
+    }
+    for output, beginning in ((html, b"<!doctype html>"), (ocel, b"SQLite format 3\x00")):
+        if output is None:
             continue
-        check_replaceable(path)
-        if path.resolve() in taken:
-            raise click.UsageError(f"{path} is named twice, and would be written over")
-        taken.add(path.resolve())
+        if output.resolve() in taken:
+            raise click.UsageError(f"{output} is named twice, and would be written over")
+        check_replaceable(output, beginning)
+        taken.add(output.resolve())
 
 
 def _print(

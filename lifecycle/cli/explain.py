@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,10 @@ from lifecycle.auditing.words import clean, counted, moment, short
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
-from lifecycle.store import LeadReader, StoredMessage
+from lifecycle.store import HistoryEntry, LeadReader, StoredMessage
 
 if TYPE_CHECKING:
-    from lifecycle.domain import Finding, HistoryRow, Lead, Party
+    from lifecycle.domain import Finding, Lead, Party
 
 #: So many messages that moved nothing are named.
 _SHOWN = 5
@@ -44,45 +45,52 @@ def explain(database: Path, lead: str, style: str) -> None:
     if style != "table":
         emit_one(found.as_dict(), style)
         return
-    _tell(found)
+    _tell(_Story(), found)
 
 
-def _tell(found: Explanation) -> None:
-    _tell_opening(found.lead)
-    _tell_path(found)
+class _Story:
+    """Prints lines, each as far in as it belongs; what does not fit goes on below it."""
+
+    def __init__(self) -> None:
+        from rich.padding import Padding  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        self._out, self._padding, self._text = console(), Padding, Text
+
+    def say(self, indent: int, *parts: str | tuple[str, str]) -> None:
+        """A line."""
+        text = self._text.assemble(*parts)
+        self._out.print(self._padding(text, (0, 0, 0, indent), expand=False))
+
+    def part(self, title: str) -> None:
+        """The heading of a part."""
+        self._out.print()
+        self.say(0, (title, "bold"))
+
+
+def _tell(story: _Story, found: Explanation) -> None:
+    _tell_opening(story, found.lead)
+    _tell_path(story, found)
     if found.refused:
-        _part("What was refused")
+        story.part("What was refused")
     for step in found.refused:
-        _tell_refusal(step)
+        _tell_refusal(story, step)
     if found.repair:
-        _part("The smallest repair (a proposal)")
+        story.part("The smallest repair (a proposal)")
     for edit in found.repair:
-        _say(2, f"{edit}: {clean(edit.event_id)}")
+        story.say(2, f"{edit}: {clean(edit.event_id)}")
     if found.corrections:
-        _part("What came late, and what it changed")
+        story.part("What came late, and what it changed")
     for one in found.corrections:
-        _tell_correction(one)
-    _tell_next(found)
+        _tell_correction(story, one, found.lead.lead_id)
+    _tell_next(story, found)
     if found.findings:
-        _part("What else is known")
+        story.part("What else is known")
     for entry in found.findings:
-        _tell_finding(entry.finding)
+        _tell_finding(story, entry.finding)
 
 
-def _say(indent: int, *parts: str | tuple[str, str]) -> None:
-    """A line; what does not fit goes on below it, as far in."""
-    from rich.padding import Padding  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    console().print(Padding(Text.assemble(*parts), (0, 0, 0, indent), expand=False))
-
-
-def _part(title: str) -> None:
-    console().print()
-    _say(0, (title, "bold"))
-
-
-def _tell_opening(lead: Lead) -> None:
+def _tell_opening(story: _Story, lead: Lead) -> None:
     parts: list[str | tuple[str, str]] = [
         (clean(lead.lead_id), "bold"),
         " is ",
@@ -94,16 +102,16 @@ def _tell_opening(lead: Lead) -> None:
         parts.append(f", held by {_name(lead.holder)}")
     if lead.contact_deleted_at is not None:
         parts.append(f"; its contact was deleted at {moment(lead.contact_deleted_at)}")
-    _say(0, *parts)
+    story.say(0, *parts)
 
 
-def _tell_path(found: Explanation) -> None:
-    _part("How it got there")
+def _tell_path(story: _Story, found: Explanation) -> None:
+    story.part("How it got there")
     holder = None
     for number, step in enumerate(found.path, 1):
         row = step.entry.row
         held = f"; held by {_name(row.holder)} from then on" if row.holder else ""
-        _say(
+        story.say(
             2,
             f"{number}. {moment(row.at)}  {row.trigger}: {row.source} → ",
             (row.target, STATE_STYLE[row.target]),
@@ -112,62 +120,65 @@ def _tell_path(found: Explanation) -> None:
             f", “{clean(row.reason)}”" if row.reason else "",
         )
         what = "implied by a date in" if row.verdict == "implied" else "message"
-        _tell_source(what, step.message, f"; allowed: {step.who}")
+        _tell_source(story, what, step.message, f"; allowed: {step.who}")
         holder = row.holder
     if not found.path:
-        _say(2, "nothing valid has happened to it")
+        story.say(2, "nothing valid has happened to it")
     if found.noted:
         idle = [f"{one.trigger} of {moment(one.time)}" for one in found.noted[:_SHOWN]]
         more = ", ..." if len(found.noted) > _SHOWN else ""
         what = counted(len(found.noted), "message")
-        _say(2, (f"and {what} that moved nothing: {', '.join(idle)}{more}", "dim"))
+        story.say(2, (f"and {what} that moved nothing: {', '.join(idle)}{more}", "dim"))
 
 
-def _tell_refusal(step: Step) -> None:
+def _tell_refusal(story: _Story, step: Step) -> None:
     row = step.entry.row
-    _say(
+    story.say(
         2,
         ("✗ ", "bold red"),
         f"{moment(row.at)}  {row.trigger}{_by(row.by)}, when it was {row.source}: ",
         (clean(short(str(row.refusal))), "red"),
     )
-    _tell_source("message", step.message)
+    _tell_source(story, "message", step.message)
 
 
-def _tell_source(what: str, message: StoredMessage, more: str = "") -> None:
+def _tell_source(story: _Story, what: str, message: StoredMessage, more: str = "") -> None:
     place = f", {clean(message.log)} line {message.line}" if message.log else ""
     late = ", arrived late" if message.late else ""
-    _say(5, (f"{what} {clean(message.event_id)}{place}{late}{more}", "dim"))
+    story.say(5, (f"{what} {clean(message.event_id)}{place}{late}{more}", "dim"))
 
 
-def _tell_correction(one: Correction) -> None:
-    names = ", ".join(f"{late.trigger} of {moment(late.time)}" for late in one.because)
+def _tell_correction(story: _Story, one: Correction, lead_id: str) -> None:
+    names = ", ".join(f"{late.trigger} of {moment(late.time)}" for late in one.because[:_SHOWN])
+    if len(one.because) > _SHOWN:
+        names += f" and {counted(len(one.because) - _SHOWN, 'message')} more"
     if not names:
-        names = "other rules" if one.other_rules else "what it is known by"
+        names = "other rules" if one.other_rules else "keys that were linked"
     came = "arrived" if one.because else "changed it"
-    _say(2, f"{names}: {came} {moment(one.at)}")
+    story.say(2, f"{names}: {came} {moment(one.at)}")
     for change in one.changes:
         what = f"{change.trigger} of {moment(change.at)}"
-        _say(5, f"{what}: was {_rows(change.was)}, is {_rows(change.now)}")
+        now = "another lead's" if change.moved else _rows(change.now, lead_id)
+        story.say(5, f"{what}: was {_rows(change.was, lead_id)}, is {now}")
     if not one.changes:
-        _say(5, ("changed nothing that was known before", "dim"))
+        story.say(5, ("changed nothing that was known before", "dim"))
 
 
-def _tell_next(found: Explanation) -> None:
-    _part("What may happen next")
+def _tell_next(story: _Story, found: Explanation) -> None:
+    story.part("What may happen next")
     for allowed in found.next:
         target = f"→ {allowed.target}" if allowed.target else "stays as it is"
-        _say(2, f"{allowed.trigger} {target}: {clean(short(allowed.who))}")
+        story.say(2, f"{allowed.trigger} {target}: {clean(short(allowed.who))}")
     if not found.next:
         why = "" if found.lead.contact_deleted_at is None else "its contact was deleted; "
-        _say(2, f"nothing: {why}every message is refused")
+        story.say(2, f"nothing: {why}every message is refused")
 
 
-def _tell_finding(found: Finding) -> None:
+def _tell_finding(story: _Story, found: Finding) -> None:
     words = found.code.replace("_", " ") + (
         f": {clean(short(found.detail))}" if found.detail else ""
     )
-    _say(2, ("! ", SEVERITY_STYLE[found.severity]), words)
+    story.say(2, ("! ", SEVERITY_STYLE[found.severity]), words)
 
 
 def _by(party: Party | None) -> str:
@@ -178,10 +189,12 @@ def _name(party: Party) -> str:
     return clean(short(str(party)))
 
 
-def _rows(rows: tuple[HistoryRow, ...]) -> str:
-    if not rows:
-        return "nothing that moved it"
-    return ", ".join(
-        f"refused in {row.source}" if row.refused else f"{row.source} → {row.target}"
-        for row in rows
-    )
+def _rows(entries: Sequence[HistoryEntry], lead_id: str) -> str:
+    """Steps in words; of another lead with its name."""
+    return ", ".join(_row(one, lead_id) for one in entries) or "nothing that moved it"
+
+
+def _row(entry: HistoryEntry, lead_id: str) -> str:
+    row = entry.row
+    words = f"refused in {row.source}" if row.refused else f"{row.source} → {row.target}"
+    return words + (f" of {clean(entry.lead_id)}" if entry.lead_id != lead_id else "")

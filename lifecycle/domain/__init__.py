@@ -6,6 +6,7 @@ No clock, no file, no JSON, no SQL: those are the layers above.
 from lifecycle.domain.diagram import state_diagram
 from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Problem, Snapshot
 from lifecycle.domain.fold import (
+    ON_INVALID,
     Group,
     OnInvalid,
     SubjectFold,
@@ -49,6 +50,7 @@ from lifecycle.domain.track import Track, advance
 
 __all__ = [
     "HUB_SIZE",
+    "ON_INVALID",
     "RANK",
     "RULED_TRIGGERS",
     "SEVERITY",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from attrs import define, field
 
@@ -33,6 +33,7 @@ from lifecycle.domain.track import Track
 Group: TypeAlias = Hashable
 
 OnInvalid: TypeAlias = Literal["skip", "force", "stop"]
+ON_INVALID: Final[tuple[OnInvalid, ...]] = ("skip", "force", "stop")
 
 
 @define

@@ -14,6 +14,12 @@ from attrs import frozen
 from lifecycle.domain import TRIGGERS, Finding, LeadEvent, Position, Trigger, conflict
 from lifecycle.messages import format_time
 from lifecycle.store.packing import hashed
+from lifecycle.store.records import (
+    MESSAGES_IN_ORDER,
+    SELECT_MESSAGES,
+    StoredMessage,
+    stored_message,
+)
 from lifecycle.store.rows import Parties, select_in
 from lifecycle.store.working import WorkingSet, all_subjects
 
@@ -105,35 +111,54 @@ class StoreEvidence:
 
     def subject_of(self, event_id: str) -> list[LeadEvent]:
         """The events of the subject that an event belongs to, in fold order."""
-        (row,) = self._connection.execute(
+        (events,) = self._events_of(self._subject_of(event_id))
+        return events
+
+    def _subject_of(self, event_id: str) -> list[int]:
+        rows = self._connection.execute(
             "SELECT coalesce(event.subject, lead.subject) FROM event"
             " LEFT JOIN lead ON lead.id = event.lead WHERE id_hash = ?",
             (hashed(event_id),),
         )
-        (events,) = self._events_of([row[0]])
-        return events
+        return [row[0] for row in rows]
+
+    def came_at(self, event_id: str, times: Iterable[int]) -> dict[int, list[StoredMessage]]:
+        """The messages of an event's subject that came, or came to count, at these moments."""
+        (subject,) = self._subject_of(event_id)
+        wanted = set(times)
+        rows = self._connection.execute(
+            f"{SELECT_MESSAGES} WHERE event.subject = ?1 OR event.lead IN"
+            f" (SELECT id FROM lead WHERE subject = ?1) {MESSAGES_IN_ORDER}",
+            (subject,),
+        )
+        found: dict[int, list[StoredMessage]] = defaultdict(list)
+        for row in rows:
+            if row[4] in wanted:
+                found[row[4]].append(stored_message(row))
+        return found
 
     def verdict_changes(self) -> list[VerdictChange]:
         """The verdicts that later messages or other rules changed, by lead and in order."""
         rows = self._connection.execute(
             "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, event.trigger,"
-            " event.time, event.recorded_at, history.recorded_at, history.superseded_at"
-            " FROM history JOIN event ON event.seq = history.event"
+            " event.time, history.refusal IS NOT NULL, history.recorded_at, history.superseded_at,"
+            " event.recorded_at FROM history JOIN event ON event.seq = history.event"
             " LEFT JOIN lead ON lead.id = event.lead"
-            " LEFT JOIN former_lead ON former_lead.id = history.lead"
-            " WHERE history.refusal IS NOT NULL AND (history.superseded_at IS NOT NULL"
+            " LEFT JOIN former_lead ON former_lead.id = history.lead WHERE event.seq IN ("
+            "SELECT history.event FROM history JOIN event ON event.seq = history.event"
+            " WHERE history.superseded_at IS NOT NULL"
             " OR history.recorded_at > event.recorded_at)"
             " ORDER BY 1, event.time, event.trigger, event.id, history.recorded_at"
         )
-        return [
-            change
-            for (lead_id, event_id, trigger, at, arrived_at), some in groupby(rows, _of_event)
-            for change in _changes(
-                (lead_id, event_id, TRIGGERS[trigger], at),
-                arrived_at,
-                [(row[5], row[6]) for row in some],
-            )
-        ]
+        found: list[VerdictChange] = []
+        for event, some in groupby(rows, _of_event):
+            its_rows = list(some)
+            # Where another copy counts since, the event came when the first one did.
+            came = min(min(row[5], row[7]) for row in its_rows)
+            refused = [(row[5], row[6]) for row in its_rows if row[4]]
+            lead_id, event_id, trigger, at = event
+            found += _changes((lead_id, event_id, TRIGGERS[trigger], at), came, refused)
+        return found
 
     def _events_of(self, subjects: list[int]) -> Iterator[list[LeadEvent]]:
         leads = self._working.leads_of(subjects)
@@ -165,7 +190,7 @@ class StoreEvidence:
 
 
 def _of_event(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row[:5]
+    return row[:4]
 
 
 def _changes(

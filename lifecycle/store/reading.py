@@ -19,6 +19,8 @@ from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rule
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
 from lifecycle.store.records import (
+    MESSAGES_IN_ORDER,
+    SELECT_MESSAGES,
     Change,
     FindingEntry,
     HistoryEntry,
@@ -215,11 +217,7 @@ class LeadReader:
     def messages(self, alias: str) -> list[StoredMessage]:
         """The messages of a lead in fold order: what became of each, and where it came from."""
         rows = self._connection.execute(
-            "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
-            " event.late, log.name, event.line, event.body FROM event"
-            " LEFT JOIN log ON log.id = event.log WHERE event.lead = ?"
-            " ORDER BY event.time, event.trigger, event.id",
-            (self._find(alias),),
+            f"{SELECT_MESSAGES} WHERE event.lead = ? {MESSAGES_IN_ORDER}", (self._find(alias),)
         )
         return [stored_message(row) for row in rows]
 
@@ -343,7 +341,10 @@ class LeadReader:
             if len(pks) == 1:
                 return pks[0]
             if pks:
-                raise AmbiguousLeadError(alias, [self._lead_id(pk) for pk in pks])
+                lead_ids = [self._lead_id(pk) for pk in pks]
+                if lead_ids.count(alias) == 1:
+                    return pks[lead_ids.index(alias)]
+                raise AmbiguousLeadError(alias, lead_ids)
         raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
 
     def _leads_of(self, key: Key) -> list[int]:
@@ -436,7 +437,10 @@ class LeadReader:
             if len(found) == 1:
                 return found[0], history
             if found:
-                raise AmbiguousLeadError(alias, [one.lead.lead_id for one in found[:_MANY]])
+                lead_ids = [one.lead.lead_id for one in found]
+                if lead_ids.count(alias) == 1:
+                    return found[lead_ids.index(alias)], history
+                raise AmbiguousLeadError(alias, lead_ids[:_MANY])
         raise UnknownLeadError(alias, "" if at is None else " (at that moment)")
 
     def _known_history(self, alias: str, at: int) -> list[HistoryEntry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -128,8 +128,16 @@ class StoredMessage:
         }
 
 
+SELECT_MESSAGES: Final = (
+    "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
+    " event.late, log.name, event.line, event.body FROM event"
+    " LEFT JOIN log ON log.id = event.log"
+)
+MESSAGES_IN_ORDER: Final = "ORDER BY event.time, event.trigger, event.id"
+
+
 def stored_message(row: tuple[Any, ...]) -> StoredMessage:
-    """The message of a row: its fields in their order, by their numbers, and compressed."""
+    """The message of a row of SELECT_MESSAGES."""
     event_id, trigger, time, outcome, recorded_at, late, log, line, body = row
     return StoredMessage(
         event_id,
