@@ -625,6 +625,8 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         ([log, "--ocel", tmp_path / "no" / "log.sqlite"], 3, "cannot be written"),
         ([log, "--html", tmp_path], 3, "cannot be written: it is there, and is no file"),
         ([log, "--html", notes], 3, "it is there, and no audit wrote it"),
+        ([log, "--html", filled], 3, "it is there, and no audit wrote it"),
+        ([log, "--ocel", filled], 3, "it is there, and no audit wrote it"),
         ([log, "--html", f"{filled}-wal", "--rules", filled], 2, "is named twice"),
         ([log, "--html", "."], 3, "cannot be written: it is there, and is no file"),
         ([".", "--html", "/"], 3, "cannot be written: it is there, and is no file"),

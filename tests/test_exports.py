@@ -87,3 +87,16 @@ def test_importing_the_library_imports_what_is_asked_for():
         "import sys, lifecycle; sys.exit(any(one.startswith('lifecycle.') for one in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_first_screen_waits_for_no_store_and_no_audit():
+    program = (
+        "import sys\n"
+        "from lifecycle.cli import cli\n"
+        "try:\n"
+        "    cli(['--help'])\n"
+        "except SystemExit:\n"
+        "    heavy = {'lifecycle.domain', 'lifecycle.store', 'lifecycle.auditing', 'rich', 'cattrs'}\n"
+        "    sys.exit(sorted(heavy & set(sys.modules)) or 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -20,8 +20,8 @@ from lifecycle.messages import format_time
 
 Each: TypeAlias = Callable[[History, Sequence[LeadEvent]], None]
 
-# Marks the file as one that we wrote: "OCEL" in ASCII.
-_APPLICATION_ID: Final = 0x4F43454C
+#: What our files are known by, and where it stands in them: SQLite's application id.
+MARK: Final = (b"OCEL", 68)
 #: An object's first values have this time (section 5.4).
 _FIRST: Final = "1970-01-01T00:00:00Z"
 _PARTS: Final = ("verdict", "state_before", "state_after", "reason")
@@ -110,7 +110,7 @@ class _Writer:
         """Create the tables."""
         with _writable(self._path):
             self._connection.execute("PRAGMA journal_mode = OFF")
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA application_id = {int.from_bytes(MARK[0])}")
             self._connection.execute("BEGIN")
             for statement in _TABLES:
                 self._connection.execute(statement)

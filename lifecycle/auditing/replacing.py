@@ -14,11 +14,11 @@ def _failed(path: Path) -> str:
     return f"{path}: cannot be written"
 
 
-def check_replaceable(path: Path, beginning: bytes) -> None:
+def check_replaceable(path: Path, mark: bytes, place: int = 0) -> None:
     """Check that a file can be written there, before there is anything to write.
 
-    A file that is there is replaced only if it begins as those that we write: any other may be
-    somebody's work, or a store.
+    A file that is there is replaced only if it has the ``mark`` of those that we write, at this
+    ``place``: any other may be somebody's work, or a store.
 
     Raises:
         InputError: It cannot be written there.
@@ -29,7 +29,7 @@ def check_replaceable(path: Path, beginning: bytes) -> None:
             raise InputError(f"{_failed(path)}: the directory {target.parent} does not exist")
         if target.exists() and not target.is_file():
             raise InputError(f"{_failed(path)}: it is there, and is no file")
-        if target.exists() and not _begins(target, beginning):
+        if target.exists() and not _has(target, mark, place):
             raise InputError(f"{_failed(path)}: it is there, and no audit wrote it")
         if not os.access(target.parent, os.W_OK):
             raise InputError(f"{_failed(path)}: nothing can be written in {target.parent}")
@@ -37,10 +37,11 @@ def check_replaceable(path: Path, beginning: bytes) -> None:
         raise InputError(f"{_failed(path)}: {error.strerror}") from None
 
 
-def _begins(target: Path, beginning: bytes) -> bool:
+def _has(target: Path, mark: bytes, place: int) -> bool:
+    """Whether a file has this mark, or nothing in it."""
     with target.open("rb") as file:
-        found = file.read(len(beginning))
-    return found in (b"", beginning)
+        start = file.read(place + len(mark))
+    return not start or start[place:] == mark
 
 
 @contextmanager

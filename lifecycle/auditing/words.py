@@ -1,9 +1,7 @@
-"""Values in words, for tables and pages that people read; text from messages made inert."""
+"""Values of an audit in words, for tables and pages that people read."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from itertools import pairwise
 from typing import Any, Final
 
@@ -13,35 +11,6 @@ from lifecycle.messages import format_time
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _DURATIONS: Final = ("median", "p90", "p99", "duration")
 _NO: Final = "-"
-#: Categories of characters that a terminal would obey, or that change the direction of writing.
-UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
-_COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
-
-
-def clean(text: str) -> str:
-    """The text with everything that a terminal would obey shown as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def _is_safe(char: str) -> bool:
-    return unicodedata.category(char) not in UNSAFE
-
-
-def counted(number: int, thing: str) -> str:
-    """So many things, in words."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def short(text: str) -> str:
-    """A text for a table: URIs without what all of the network have in common, times in words."""
-    if _TIME.fullmatch(text):
-        return text.replace("T", " ").removesuffix("Z")
-    return _COMMON.sub("", text)
 
 
 def duration(micros: int | None) -> str:

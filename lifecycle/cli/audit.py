@@ -11,18 +11,21 @@ import click
 
 from lifecycle.auditing import TOP, Audit, OpenFinding, audit_evidence, evidence_of
 from lifecycle.auditing.baseline import FAIL_ON, Baseline, failing, read_baseline
+from lifecycle.auditing.ocel import MARK as OCEL_MARK
 from lifecycle.auditing.ocel import writing_ocel
+from lifecycle.auditing.page import MARK as PAGE_MARK
 from lifecycle.auditing.page import write_page
 from lifecycle.auditing.replacing import check_replaceable
 from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Limit
-from lifecycle.auditing.words import clean, counted, in_words, short
+from lifecycle.auditing.words import in_words
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
+from lifecycle.text import clean, counted, short
 
 #: So many new findings are named when an audit fails.
 _SHOWN = 5
@@ -170,12 +173,12 @@ def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path |
         if path is not None
         for end in ("", "-wal", "-shm", "-journal")
     }
-    for output, beginning in ((html, b"<!doctype html>"), (ocel, b"SQLite format 3\x00")):
+    for output, mark, place in ((html, PAGE_MARK, 0), (ocel, *OCEL_MARK)):
         if output is None:
             continue
         if output.resolve() in taken:
             raise click.UsageError(f"{output} is named twice, and would be written over")
-        check_replaceable(output, beginning)
+        check_replaceable(output, mark, place)
         taken.add(output.resolve())
 
 

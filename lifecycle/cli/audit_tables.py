@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lifecycle.auditing import Audit
-from lifecycle.auditing.words import clean, counted, duration, moment, percent, sequence, short
+from lifecycle.auditing.words import duration, moment, percent, sequence
 from lifecycle.cli.output import console
 from lifecycle.domain import STATES
 from lifecycle.store import VerdictChange
+from lifecycle.text import clean, counted, short
 
 _Cell: TypeAlias = "str | int"
 _GRAVE = {"error": "red", "warning": "yellow", "info": "dim"}

@@ -10,11 +10,12 @@ import click
 
 from lifecycle.auditing.explanation import Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
-from lifecycle.auditing.words import clean, counted, moment, short
+from lifecycle.auditing.words import moment
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
 from lifecycle.store import HistoryEntry, LeadReader, StoredMessage
+from lifecycle.text import clean, counted, short
 
 if TYPE_CHECKING:
     from lifecycle.domain import Finding, Lead, Party

@@ -15,7 +15,6 @@ from typing import Any, Final, cast
 
 import click
 
-from lifecycle.auditing.words import clean
 from lifecycle.errors import (
     InputError,
     LeadLookupError,
@@ -24,6 +23,7 @@ from lifecycle.errors import (
     StoreError,
     UnknownMessageError,
 )
+from lifecycle.text import clean
 
 _WANTING = (LeadLookupError, UnknownMessageError)
 _UNREADABLE = (InputError, StoreError)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from lifecycle.auditing.words import UNSAFE, clean, short
+from lifecycle.text import UNSAFE, clean, short
 
 if TYPE_CHECKING:
     from rich.console import Console

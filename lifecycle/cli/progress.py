@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lifecycle.auditing.words import clean
 from lifecycle.cli.output import console
 from lifecycle.replay import Progress
+from lifecycle.text import clean
 
 
 @contextlib.contextmanager

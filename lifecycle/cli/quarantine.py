@@ -8,12 +8,12 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 
-from lifecycle.auditing.words import clean
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, emit_one, to_json
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, LeadStore, Quarantined
+from lifecycle.text import clean
 
 _COLUMNS = ("id", "log", "line", "size", "problems")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from click_default_group import DefaultGroup
 
-from lifecycle.auditing.words import clean
 from lifecycle.cli import options
 from lifecycle.cli.output import emit
 from lifecycle.domain import Rules, state_diagram
 from lifecycle.errors import RulesError
+from lifecycle.text import clean
 
 _FILE = click.argument("file", metavar="[FILE]", type=options.PATH, required=False)
 

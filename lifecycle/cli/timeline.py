@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from lifecycle.auditing.words import clean, short
 from lifecycle.cli.output import console
 from lifecycle.messages import format_time
+from lifecycle.text import clean, short
 
 if TYPE_CHECKING:
     from rich.table import Table

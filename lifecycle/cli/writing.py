@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from lifecycle.auditing.words import clean, counted
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
 from lifecycle.cli.progress import progress
@@ -21,6 +20,7 @@ from lifecycle.replay import (
 )
 from lifecycle.replay import replay as replay_logs
 from lifecycle.store import LeadStore, Place, taken
+from lifecycle.text import clean, counted
 
 
 def _rules(path: Path | None) -> Rules | None:

@@ -10,12 +10,15 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from lifecycle import text
 from lifecycle.auditing import words
 from lifecycle.auditing.audit import Audit
 from lifecycle.auditing.page.drawing import draw_spreads, draw_states
 from lifecycle.auditing.replacing import replacing
 from lifecycle.domain import RULED_TRIGGERS, STATES
 
+#: What our pages begin with.
+MARK: Final = b"<!doctype html>"
 #: A timeline shows so many steps of a lead.
 STEPS: Final = 40
 _SHADES: Final = 5
@@ -43,11 +46,11 @@ def render(audit: Audit, top: int) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "counted": words.counted,
+        "counted": text.counted,
         "duration": words.duration,
         "moment": words.moment,
         "percent": words.percent,
-        "short": words.short,
+        "short": text.short,
         "number": "{:,}".format,
     }
     template = environment.get_template("audit.html.jinja")
@@ -68,7 +71,7 @@ def render(audit: Audit, top: int) -> str:
 
 def _inert(value: Any) -> Any:
     """What is printed: texts without characters that change how others are read."""
-    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moves(audit: Audit) -> Mapping[tuple[str, str], list[tuple[str, int]]]:

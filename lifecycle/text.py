@@ -1,0 +1,40 @@
+"""Text for people: made inert where it is from messages, shortened by what all URIs share.
+
+Every command needs it, so that it imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+#: Categories of characters that a terminal would obey, or that change the direction of writing.
+UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
+
+
+def clean(text: str) -> str:
+    """The text with everything that a terminal would obey shown as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _is_safe(char: str) -> bool:
+    return unicodedata.category(char) not in UNSAFE
+
+
+def counted(number: int, thing: str) -> str:
+    """So many things, in words."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def short(text: str) -> str:
+    """A text for a table: URIs without what all of the network have in common, times in words."""
+    if _TIME.fullmatch(text):
+        return text.replace("T", " ").removesuffix("Z")
+    return _COMMON.sub("", text)
