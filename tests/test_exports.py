@@ -96,7 +96,7 @@ def test_the_first_screen_waits_for_no_store_and_no_audit():
         "try:\n"
         "    cli(['--help'])\n"
         "except SystemExit:\n"
-        "    heavy = {'lifecycle.domain', 'lifecycle.store', 'lifecycle.auditing', 'rich', 'cattrs'}\n"
+        "    heavy = {'lifecycle.domain', 'lifecycle.store', 'lifecycle.auditing', 'rich'}\n"
         "    sys.exit(sorted(heavy & set(sys.modules)) or 0)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
