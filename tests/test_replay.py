@@ -306,7 +306,7 @@ def uncovered():
 
 def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     log = write_log(
-        [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(30_000)]
+        [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(90_000)]
     )
     command = [sys.executable, "-m", "lifecycle", "replay", path, log, "--batch", "50", "--json"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=uncovered())
@@ -319,8 +319,8 @@ def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     assert (process.returncode, "Traceback" in errors) == (130, False)
     assert errors == "lifecycle: interrupted; what was committed is whole, run it again to go on\n"
     done = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    assert 0 < done["resumed_from"] < 30_000
-    assert done["read"] + done["resumed_from"] == 30_000
+    assert 0 < done["resumed_from"] < 90_000
+    assert done["read"] + done["resumed_from"] == 90_000
     assert done["leads"] == 50
 
 
