@@ -15,7 +15,6 @@ from lifecycle.domain.fold import (
     hub,
     hubs,
     lead_groups,
-    standing_copies,
     subject_history,
     subjects_of,
 )
@@ -100,7 +99,6 @@ __all__ = [
     "lead_groups",
     "machine_for",
     "make_key",
-    "standing_copies",
     "state_diagram",
     "subject_history",
     "subjects_of",

@@ -150,7 +150,7 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
         RulesError: The rules name a guard that nobody registered.
     """
     machine = machine_for(rules)
-    standing, conflicts = standing_copies(events)
+    standing, conflicts = _standing(events)
     parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
     return History(
         leads=tuple(sorted((lead for one in parts for lead in one.leads), key=_by_lead_id)),
@@ -159,7 +159,7 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
     )
 
 
-def standing_copies(
+def _standing(
     events: Iterable[LeadEvent],
 ) -> tuple[list[LeadEvent], dict[str, list[Finding]]]:
     """The copies that count, in fold order; and the conflicts, by event id."""
