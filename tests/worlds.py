@@ -20,6 +20,10 @@ TOPICS = {
     "lead#receive": "ReceiveAction",
     "contact#delete": "DeleteAction",
 }
+FIELD_CHANGES = st.fixed_dictionaries(
+    {"field": st.sampled_from(["Status", "Owner"])},
+    optional=dict.fromkeys(("old", "new"), st.sampled_from(["A", "B", ""])),
+)
 NOW = 1_900_000_000_000_000
 
 
@@ -64,6 +68,8 @@ def messages(draw):
         data = {"type": "DeleteAction", "object": contact}
     optional = dict.fromkeys(("agent", "recipient", "participant"), PARTIES)
     data |= draw(st.fixed_dictionaries({}, optional=optional))
+    if not draw(st.integers(0, 3)):
+        data["fieldChange"] = draw(FIELD_CHANGES)
     message = {"topic": topic, "time": draw(moments()), "data": data}
     if draw(st.integers(0, 9)):
         message["id"] = f"urn:event:{draw(st.integers(0, 40))}"

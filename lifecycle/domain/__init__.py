@@ -4,7 +4,16 @@ No clock, no file, no JSON, no SQL: those are the layers above.
 """
 
 from lifecycle.domain.diagram import state_diagram
-from lifecycle.domain.event import Contact, LeadEvent, Note, Party, Position, Problem, Snapshot
+from lifecycle.domain.event import (
+    Contact,
+    FieldChange,
+    LeadEvent,
+    Note,
+    Party,
+    Position,
+    Problem,
+    Snapshot,
+)
 from lifecycle.domain.fold import (
     ON_INVALID,
     Group,
@@ -60,6 +69,7 @@ __all__ = [
     "Contact",
     "Edge",
     "EventFate",
+    "FieldChange",
     "Finding",
     "Group",
     "Guard",

@@ -88,6 +88,18 @@ class Snapshot:
 
 
 @immutable
+class FieldChange:
+    """A field of another system that got a new value, as that system's own history has it.
+
+    ``old`` and ``new`` are None where nothing is said of them; an empty field is an empty text.
+    """
+
+    field: str
+    old: str | None = None
+    new: str | None = None
+
+
+@immutable
 class Problem:
     """Something in a message that is not as it must be.
 
@@ -131,6 +143,7 @@ class LeadEvent:
     snapshot: Snapshot = Snapshot()
     reason: str | None = None
     notes: tuple[Note, ...] = ()
+    field_change: FieldChange | None = None
     position: Position = field(init=False, repr=False)
     #: All the keys, those of the lead first.
     keys: tuple[Key, ...] = field(init=False, repr=False)

@@ -26,6 +26,7 @@ SEVERITY: Final[dict[str, Severity]] = {
     "ambiguous_lead": "warning",
     "action_mismatch": "warning",
     "odd_dates": "warning",
+    "contradiction": "warning",
     "hub": "warning",
     "joined_midway": "info",
     "merged": "info",

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from lifecycle.domain.decision import Decision, Step, decide
-from lifecycle.domain.event import LeadEvent, Party, Position, Snapshot
+from lifecycle.domain.event import FieldChange, LeadEvent, Party, Position, Snapshot
 from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
@@ -31,6 +31,7 @@ class Track:
         contact_only: How many of its events name no lead key.
         pieces: Its lead keys as far as they are linked by the events so far.
         keys: Its keys so far.
+        fields: Its fields in other systems, as far as their histories were told: the last value.
         rows: The rows that this fold added.
         findings: The findings that this fold added.
     """
@@ -41,6 +42,7 @@ class Track:
     contact_only: int = 0
     pieces: list[set[Key]] = field(factory=list)
     keys: set[Key] = field(factory=set)
+    fields: dict[str, str] = field(factory=dict)
     rows: list[HistoryRow] = field(factory=list)
     findings: list[Finding] = field(factory=list)
 
@@ -107,6 +109,17 @@ class Track:
             self._find(note.code, event, note.detail)
         if self.position is None and event.trigger != "send":
             self._find("joined_midway", event, f"began with {event.trigger}")
+        if event.field_change is not None:
+            self._change(event, event.field_change)
+
+    def _change(self, event: LeadEvent, change: FieldChange) -> None:
+        """Follow a field of another system, whose own history may contradict itself."""
+        known = self.fields.get(change.field)
+        if known is not None and change.old is not None and change.old != known:
+            detail = f"{change.field} was {known!r} before, and {change.old!r} by this message"
+            self._find("contradiction", event, detail)
+        if change.new is not None:
+            self.fields[change.field] = change.new
 
     def _refuse(self, event: LeadEvent, refusal: Refusal) -> None:
         lead = self.lead

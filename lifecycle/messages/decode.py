@@ -182,6 +182,7 @@ def _event(envelope: Envelope, received_at: int | None) -> LeadEvent:
         snapshot=_snapshot(action),
         reason=": ".join(part for part in (action.reason, action.comment) if part) or None,
         notes=(*notes, *_notes(envelope, stated, action)),
+        field_change=getattr(action, "fieldChange", None),
     )
 
 

@@ -16,7 +16,7 @@ from attrs import fields
 from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from lifecycle.domain import Party, Problem, immutable, is_mask
+from lifecycle.domain import FieldChange, Party, Problem, immutable, is_mask
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
@@ -74,6 +74,7 @@ class LeadAction:
     reason: Detail | None = None
     comment: Detail | None = None
     dateSent: Instant | None = None
+    fieldChange: FieldChange | None = None
 
 
 @immutable
@@ -198,6 +199,14 @@ _USUAL: Final = 200
 _usual_party = lru_cache(maxsize=10_000)(_party_of)
 
 
+def _field_change(value: Any, _: object) -> FieldChange | None:
+    """``{field, old, new}``, from our own imports; anything else in its place is passed over."""
+    if not isinstance(value, dict):
+        return None
+    field, old, new = (_detail(value.get(name), None) for name in ("field", "old", "new"))
+    return FieldChange(field, old, new) if field else None
+
+
 def _optional_text(value: dict[str, Any], name: str) -> str | None:
     part = value.get(name)
     if part is None or part == "":
@@ -252,6 +261,7 @@ def _converter(*, thorough: bool) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
     converter.register_structure_hook(Instant, _instant)
     converter.register_structure_hook(Party, _party)
+    converter.register_structure_hook(FieldChange, _field_change)
     converter.register_structure_hook_factory(_is_optional, partial(_of_optional, converter))
     for shape in (ContactShape, LeadShape, LeadAction, ContactAction):
         converter.register_structure_hook(shape, _of_object(shape, converter))

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from lifecycle.domain import TRIGGERS, Contact, Key, LeadEvent, Note, Party, Snapshot
+from lifecycle.domain import TRIGGERS, Contact, FieldChange, Key, LeadEvent, Note, Party, Snapshot
 from lifecycle.messages import Decoded
 from lifecycle.store.payload import compress
 
@@ -74,7 +74,7 @@ def pack(decoded: Decoded) -> Packed:
 
 
 def _content(event: LeadEvent) -> str:
-    snapshot = event.snapshot
+    snapshot, change = event.snapshot, event.field_change
     return orjson.dumps(
         (
             [key[1:] for key in event.lead_keys],
@@ -92,6 +92,7 @@ def _content(event: LeadEvent) -> str:
             snapshot.contact and contact_value(snapshot.contact),
             event.reason,
             [(note.code, note.detail) for note in event.notes],
+            change and (change.field, change.old, change.new),
         )
     ).decode()
 
@@ -114,6 +115,7 @@ def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) 
         contact,
         reason,
         notes,
+        change,
     ) = orjson.loads(content)
     return LeadEvent(
         event_id,
@@ -137,6 +139,7 @@ def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) 
         ),
         reason,
         tuple([Note(*note) for note in notes]),
+        change and FieldChange(*change),
     )
 
 

@@ -138,7 +138,7 @@ def stored_event(row: tuple[Any, ...]) -> StoredEvent:
 
 LEAD_COLUMNS: Final = (
     "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_time, last_trigger, last_id, decisions, contact_only, keys"
+    " refusals, last_time, last_trigger, last_id, decisions, fields, contact_only, keys"
 )
 SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
@@ -161,7 +161,7 @@ class StoredLead:
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
     pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
-    events, refusals, time, trigger, event_id, decisions, contact_only, _ = row[10:]
+    events, refusals, time, trigger, event_id, decisions, fields, contact_only, _ = row[10:]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
@@ -179,7 +179,13 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     keys = row_keys(row)
     own = {key for key in keys if key.kind == "lead"}
     track = Track(
-        lead, (time, trigger, event_id), known, contact_only, [own] if own else [], set(keys)
+        lead,
+        (time, trigger, event_id),
+        known,
+        contact_only,
+        [own] if own else [],
+        set(keys),
+        orjson.loads(fields) if fields else {},
     )
     return StoredLead(pk, subject, track, frozenset(keys), claims)
 
@@ -212,6 +218,7 @@ def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any
         lead.refusals,
         *(track.position or ()),
         json_text(track.decisions) if track.decisions else None,
+        json_text(track.fields) if track.fields else None,
         track.contact_only,
         json_text([tuple(key) for key in sorted(track.keys)]),
     )

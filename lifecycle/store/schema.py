@@ -72,7 +72,8 @@ _TABLES: Final = (
         contact_only INTEGER NOT NULL,
         deletion INTEGER
     ) STRICT""",
-    # last_*: where its last event stands in the order. keys: all its names, with their kinds.
+    # last_*: where its last event stands in the order. fields: the last values of its fields in
+    # other systems. keys: all its names, with their kinds.
     """CREATE TABLE lead (
         id INTEGER PRIMARY KEY,
         lead_id TEXT NOT NULL,
@@ -90,6 +91,7 @@ _TABLES: Final = (
         last_trigger INTEGER NOT NULL,
         last_id TEXT NOT NULL,
         decisions TEXT,
+        fields TEXT,
         contact_only INTEGER NOT NULL,
         keys TEXT NOT NULL
     ) STRICT""",
