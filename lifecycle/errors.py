@@ -4,6 +4,7 @@ LifecycleError
  |- MessageError            the sender's: a message that cannot be decoded
  |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
+ |- MappingError            the caller's: a mapping of another system's values that cannot be used
  |- TimeFormatError         the caller's: a time that cannot be understood
  |- SourcesError            the caller's: what cannot be audited together
  |- OverdueError            the caller's: a limit of time that cannot be understood
@@ -36,6 +37,7 @@ __all__ = [
     "InputError",
     "LeadLookupError",
     "LifecycleError",
+    "MappingError",
     "MessageError",
     "NewerStoreError",
     "NotAStoreError",
@@ -69,6 +71,15 @@ class InputError(LifecycleError):
 
 class RulesError(LifecycleError):
     """A table of rules cannot be used; ``where`` names the row and the field."""
+
+    def __init__(self, where: str, expected: str) -> None:
+        self.where = where
+        self.expected = expected
+        super().__init__(f"{where}: {expected}" if where else expected)
+
+
+class MappingError(LifecycleError):
+    """A mapping of another system cannot be used; ``where`` names the row and the field."""
 
     def __init__(self, where: str, expected: str) -> None:
         self.where = where

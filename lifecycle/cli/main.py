@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "changes": ("reading", "Print what changed in the histories, in order."),
     "explain": ("explain", "Tell why a lead is in its state."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),
+    "import": ("importing", "Take in what other systems export or log."),
     "leads": ("reading", "List the leads and the state each is in."),
     "quarantine": ("quarantine", "Look at undecodable messages; try them again."),
     "rebuild": ("writing", "Fold everything again, with other rules or the same."),
@@ -47,6 +48,10 @@ COMMANDS: Final = {
     "rules": ("rules", "Show, check and draw tables of rules."),
     "show": ("reading", "Show one lead, and how it got there."),
 }
+
+
+#: Commands whose names a function cannot have.
+_FUNCTIONS: Final = {"import": "import_"}
 
 
 class Commands(click.Group):
@@ -61,7 +66,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"lifecycle.cli.{COMMANDS[cmd_name][0]}")
-        return cast("click.Command", getattr(module, cmd_name))
+        return cast("click.Command", getattr(module, _FUNCTIONS.get(cmd_name, cmd_name)))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The commands and what each does."""

@@ -9,7 +9,7 @@ from lifecycle.messages.decode import (
     decode,
     read_message,
 )
-from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
+from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, parse, too_large
 from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 
@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "format_time",
     "is_json",
+    "parse",
     "parse_time",
     "read_message",
     "too_large",

@@ -32,13 +32,15 @@ _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTA
 _LONGEST_INTEGER: Final = len(str(MIN_INTEGER))
 
 
-def parse(raw: bytes) -> Any:
+def parse(raw: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     """The value of this JSON text.
+
+    Only files of other systems, which are many messages at once, may be larger than MAX_BYTES.
 
     Raises:
         MessageError: It is not JSON, or beyond a limit.
     """
-    if len(raw) > MAX_BYTES:
+    if len(raw) > max_bytes:
         raise MessageError([too_large(len(raw))])
     raw = raw.removeprefix(_BOM)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:

@@ -143,6 +143,15 @@ class Log:
         with _readable(self.name):
             self._lines.seek(offset)
 
+    def rest(self) -> bytes:
+        """All bytes from here on (of a gzip file: unpacked).
+
+        Raises:
+            InputError: The log cannot be read further.
+        """
+        with _readable(self.name):
+            return self._lines.read()
+
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The lines from here on; ``offset`` is that of here.
 

@@ -1,0 +1,303 @@
+"""Mappings: what a value in another system means to a lead. Data, in TOML (``maps/``)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from attrs import field, frozen
+
+from lifecycle.domain import RULED_TRIGGERS, Trigger
+from lifecycle.errors import InputError, MappingError, TimeFormatError
+from lifecycle.messages import LAST, parse_time
+
+#: What a column can be for.
+COLUMNS: Final = (
+    "field",
+    "old",
+    "new",
+    "time",
+    "by",
+    "source",
+    "assignee",
+    "reason",
+    "id",
+    "name",
+    "email",
+    "telephone",
+)
+_NEEDED: Final = ("new", "time")
+_TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "time", "map")
+_ROW: Final = ("field", "value", "after", "trigger")
+
+_LONGEST: Final = 15
+
+#: Names of columns: of several the first that is there.
+Names: TypeAlias = tuple[str, ...]
+#: Columns by what they are for, or by the scheme that their values are keys of.
+Columns: TypeAlias = MappingOf[str, Names]
+
+
+@frozen
+class MapRow:
+    """One row of a mapping: a change to these values, from these, is this trigger.
+
+    ``field`` is None for all fields, ``after`` for all values before.
+    """
+
+    field: str | None
+    value: re.Pattern[str]
+    after: re.Pattern[str] | None
+    trigger: Trigger
+
+    def fits(self, name: str, new: str, before: str) -> bool:
+        """Whether this change is one of those."""
+        return (
+            (self.field is None or self.field == name)
+            and self.value.fullmatch(new) is not None
+            and (self.after is None or self.after.fullmatch(before) is not None)
+        )
+
+
+@frozen
+class Mapping:
+    """What the columns of a file hold, and what a change of a value means to a lead.
+
+    Attributes:
+        name: Of the system.
+        party: The scheme of the ids of people who are named by anything but a URI.
+        people: The fields whose values are people.
+        lead: Columns of the lead's keys, by scheme.
+        contact: Columns of its contact's keys, by scheme.
+        columns: Columns by what they are for, one of COLUMNS.
+        rows: The first that fits decides.
+        time_format: As ``datetime.strptime`` takes it; None for RFC 3339.
+        zone: Of times without an offset.
+    """
+
+    name: str
+    party: str
+    people: Names
+    lead: Columns
+    contact: Columns
+    columns: Columns
+    rows: tuple[MapRow, ...] = field(repr=False)
+    time_format: str | None = None
+    zone: ZoneInfo = field(factory=lambda: ZoneInfo("UTC"))
+
+    @classmethod
+    def default(cls, system: str) -> Self:
+        """The mapping that comes with lifecycle: of salesforce, hubspot, or to begin a csv with."""
+        return cls.loads(default_text(system))
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a mapping from a TOML file.
+
+        Raises:
+            InputError: The file cannot be read.
+            MappingError: It is no mapping; the message names the file, the line and the field.
+        """
+        try:
+            text = Path(path).read_text("utf-8-sig")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise MappingError(str(path), "is not UTF-8 text, expected a mapping in TOML") from None
+        try:
+            return cls.loads(text)
+        except MappingError as error:
+            raise MappingError(f"{path}: {error.where}".rstrip(": "), error.expected) from None
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        """Read a mapping from TOML text.
+
+        Raises:
+            MappingError: As ``from_toml`` does.
+        """
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise MappingError("", f"not valid TOML: {error}") from None
+        reader = _Reader(text.splitlines())
+        reader.known("", table, _TABLES)
+        columns = reader.columns("columns", table.get("columns"), COLUMNS)
+        for role in _NEEDED:
+            if role not in columns:
+                raise MappingError("columns", f"expected a column for {role!r}, got none")
+        lead = reader.columns("lead", table.get("lead"))
+        if not lead:
+            raise MappingError("lead", "expected a scheme and its column, got none")
+        rows = table.get("map")
+        if not isinstance(rows, list) or not rows:
+            raise MappingError("map", "expected at least one [[map]] row")
+        times = reader.table("time", table.get("time", {}))
+        reader.known("time", times, ("format", "zone"))
+        return cls(
+            name=reader.text("name", table.get("name")),
+            party=reader.text("party", table.get("party")),
+            people=reader.texts("people", table.get("people", [])),
+            lead=lead,
+            contact=reader.columns("contact", table.get("contact", {})),
+            columns=columns,
+            rows=tuple(reader.row(number, row) for number, row in enumerate(rows, 1)),
+            time_format=times.get("format") and reader.text("time, format", times["format"]),
+            zone=reader.zone(times.get("zone", "UTC")),
+        )
+
+    def trigger(self, name: str, new: str, before: str) -> Trigger | None:
+        """What a change of this field means; None: nobody said."""
+        for row in self.rows:
+            if row.fits(name, new, before):
+                return row.trigger
+        return None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that rows name: changes of any other are none of theirs."""
+        return frozenset(row.field for row in self.rows if row.field is not None)
+
+    @property
+    def names_all_fields(self) -> bool:
+        """Whether no row is for all fields."""
+        return all(row.field is not None for row in self.rows)
+
+    def moment(self, text: str) -> int:
+        """A time of the file in microseconds since 1970 in UTC.
+
+        Without a format of their own times are in RFC 3339, or milliseconds since 1970.
+
+        Raises:
+            TimeFormatError: It is none, or of another format.
+        """
+        if self.time_format is None and text.isascii() and text.isdigit():
+            return _milliseconds(text)
+        if self.time_format is None:
+            found = parse_time(text)
+            if found.has_offset or self.zone.key == "UTC":
+                return found.micros
+            return _micros(datetime.fromisoformat(text.replace(" ", "T")), self.zone)
+        try:
+            return _micros(datetime.strptime(text, self.time_format), self.zone)  # noqa: DTZ007
+        except ValueError:
+            raise TimeFormatError(
+                f"expected a time as {self.time_format!r}, got {text[:40]!r}"
+            ) from None
+
+
+def default_text(system: str) -> str:
+    """The mapping that comes with lifecycle, as TOML with comments."""
+    return (resources.files(__package__) / "maps" / f"{system}.toml").read_text("utf-8")
+
+
+def _milliseconds(text: str) -> int:
+    micros = int(text[:_LONGEST]) * 1000
+    if len(text) > _LONGEST or micros > LAST:
+        raise TimeFormatError(f"expected milliseconds since 1970, got {text[:40]}")
+    return micros
+
+
+def _micros(moment: datetime, zone: ZoneInfo) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return parse_time(aware.isoformat()).micros
+
+
+@frozen
+class _Reader:
+    """Reads the parts of a mapping, and says on which line of its text one is wrong."""
+
+    lines: list[str]
+
+    def row(self, number: int, row: Any) -> MapRow:
+        where = f"map {number}"
+        self.known(where, self.table(where, row), _ROW)
+        trigger = row.get("trigger")
+        if trigger not in RULED_TRIGGERS:
+            got = "nothing" if trigger is None else f"the unknown trigger {trigger!r}"
+            expected = f"expected one of {', '.join(RULED_TRIGGERS)}; got {got}"
+            raise self.error(f"{where}, trigger", expected)
+        name = row.get("field")
+        if "value" not in row:
+            raise self.error(f"{where}, value", "expected a text or several, got nothing")
+        return MapRow(
+            field=None if name is None else self.text(f"{where}, field", name),
+            value=_pattern(self.texts(f"{where}, value", row["value"])),
+            after=_pattern(self.texts(f"{where}, after", row["after"])) if "after" in row else None,
+            trigger=trigger,
+        )
+
+    def columns(self, where: str, value: Any, known: Sequence[str] | None = None) -> Columns:
+        """A table of names of columns."""
+        table = self.table(where, value)
+        if known is not None:
+            self.known(where, table, known)
+        return {name: self.texts(f"{where}, {name}", one) for name, one in table.items()}
+
+    def known(self, where: str, table: MappingOf[str, Any], known: Sequence[str]) -> None:
+        for name in table:
+            if name not in known:
+                place = f"{where}, {name}" if where else name
+                raise self.error(place, f"unknown field; expected one of {', '.join(known)}")
+
+    def table(self, where: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(where, f"expected a table, got {_got(value)}")
+        return value
+
+    def text(self, where: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self.error(where, f"expected a text, got {_got(value)}")
+        return value
+
+    def texts(self, where: str, value: Any) -> Names:
+        several = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in several):
+            raise self.error(where, f"expected a text or several, got {_got(value)}")
+        return tuple(several)
+
+    def zone(self, value: Any) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.text("time, zone", value))
+        except (KeyError, ValueError, OSError):
+            expected = f"expected a time zone such as Europe/Berlin, got {value!r}"
+            raise self.error("time, zone", expected) from None
+
+    def error(self, where: str, expected: str) -> MappingError:
+        """What is wrong, with the line that it stands on, as far as it can be found."""
+        table, _, name = where.rpartition(", ")
+        line = self._line(table or where, name)
+        return MappingError(f"line {line}, {where}" if line else where, expected)
+
+    def _line(self, table: str, name: str) -> int | None:
+        """The line of a name in a table, which is called ``map 3`` where there are several."""
+        heading, _, number = table.partition(" ")
+        begins = re.compile(rf"\s*\[+\s*{re.escape(heading)}\s*\]")
+        starts = [at for at, line in enumerate(self.lines) if begins.match(line)]
+        start = starts[int(number or 1) - 1] if len(starts) >= int(number or 1) else None
+        named = re.compile(rf"\s*[\"']?{re.escape(name or table)}[\"']?\s*=")
+        for at, line in enumerate(self.lines[start + 1 if start is not None else 0 :]):
+            if named.match(line):
+                return at + 1 + (start + 1 if start is not None else 0)
+            if start is not None and line.lstrip().startswith("["):
+                break
+        return None if start is None else start + 1
+
+
+@lru_cache(maxsize=1000)
+def _pattern(texts: Names) -> re.Pattern[str]:
+    """These texts, in which ``*`` stands for anything."""
+    parts = (".*".join(map(re.escape, text.split("*"))) for text in texts)
+    return re.compile("|".join(parts), re.DOTALL)
+
+
+def _got(value: Any) -> str:
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,63 @@
+"""Records put in order on disk: by lead, then time, then their place in the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+#: So many pages of 1 KiB stay in memory, the rest is in a temporary file.
+_CACHE: Final = -32 * 1024
+
+
+class Record(NamedTuple):
+    """What one line of a file says of one lead.
+
+    ``time`` is in microseconds since 1970 in UTC, ``line`` counts from 1, ``content`` is what the
+    source made of it, as JSON can say it.
+    """
+
+    lead: str
+    time: int
+    line: int
+    content: Any
+
+
+class Spool:
+    """Records of any number, to be read in order; a temporary file, gone when it is closed."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect("", isolation_level=None)
+        for statement in (
+            f"PRAGMA cache_size = {_CACHE}",
+            "PRAGMA journal_mode = OFF",
+            "CREATE TABLE record (lead TEXT, time INTEGER, line INTEGER, content BLOB)",
+            "BEGIN",
+        ):
+            self._connection.execute(statement)
+
+    def close(self) -> None:
+        """Forget them."""
+        self._connection.close()
+
+    def fill(self, records: Iterable[Record]) -> None:
+        """Take these records in."""
+        self._connection.executemany(
+            "INSERT INTO record VALUES (?, ?, ?, ?)",
+            ((lead, time, line, orjson.dumps(content)) for lead, time, line, content in records),
+        )
+
+    def leads(self) -> Iterator[list[Record]]:
+        """The records of each lead, in order."""
+        rows = self._connection.execute(
+            "SELECT lead, time, line, content FROM record ORDER BY lead, time, line, rowid"
+        )
+        records = (
+            Record(lead, time, line, orjson.loads(content)) for lead, time, line, content in rows
+        )
+        for _, its in groupby(records, itemgetter(0)):
+            yield list(its)
