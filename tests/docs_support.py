@@ -1,7 +1,7 @@
 """The examples of the documentation, run: Python blocks, and consoles that are typed in.
 
 A console block shows commands behind ``$`` (continued behind ``>``) and what they print. Every
-page is run in a directory of its own, with ``docs/sample.jsonl`` where a checkout has it.
+page is run in a directory of its own, with the samples in ``docs`` where a checkout has them.
 
     python tests/docs_support.py    writes into the pages what their consoles print now
 """
@@ -49,6 +49,7 @@ def room(directory):
     """Work in a directory that looks like a checkout, as far as examples need one."""
     (directory / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "sample.jsonl", directory / "docs")
+    shutil.copytree(ROOT / "docs" / "samples", directory / "docs" / "samples")
     with contextlib.chdir(directory):
         yield
 
