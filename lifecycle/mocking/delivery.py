@@ -41,9 +41,14 @@ def stories(plan: Plan) -> Iterator[Delivery]:
     return _delivered(plan, people)
 
 
+def spacing(leads: int) -> int:
+    """The average time between the beginnings of so many leads."""
+    return min(_BETWEEN_LEADS, _ALL_LEADS // max(1, leads))
+
+
 def _delivered(plan: Plan, people: People) -> Iterator[Delivery]:
     rng = Random(plan.seed)
-    apart = min(_BETWEEN_LEADS, max(1, _ALL_LEADS // max(1, plan.leads)))
+    apart = spacing(plan.leads)
     pending: list[tuple[int, int, Delivery]] = []
     opened = count = 0
     for number in range(plan.leads):

@@ -200,6 +200,13 @@ class Story:
 
 @lru_cache
 def _choices(world: str, told: str) -> tuple[list[str], list[int]]:
-    """What usually happens in one state and is allowed in another, and how often."""
-    some = {action: often for action, often in _NEXT[world].items() if told in MOVES[action]}
+    """What usually happens in one state and is allowed in another, and how often.
+
+    What is told of a lead that was joined midway does not begin as if it were new.
+    """
+    some = {
+        action: often
+        for action, often in _NEXT[world].items()
+        if told in MOVES[action] and not (action == "add" and told == "new" != world)
+    }
     return list(some), list(some.values())
