@@ -15,6 +15,7 @@ from lifecycle import LeadReader, decode
 from lifecycle.messages import Decoded, read_message
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 from lifecycle.mocking import SYSTEMS, TOPICS, Plan, samples, stories
+from lifecycle.mocking.lead import written
 
 MOCK = (sys.executable, "-m", "lifecycle", "mock")
 TODAY = "2026-11-01"
@@ -284,14 +285,25 @@ def test_the_messages_of_a_lead_have_times_of_their_own():
     assert all(early < later for some in times.values() for early, later in pairwise(some))
 
 
-@pytest.mark.parametrize("leads", [10, 10**6, 10**9])
-def test_nothing_lies_ahead_of_today(leads):
-    """Leads come so densely that all have come before; the last one is a lead's longest story."""
-    from lifecycle.mocking.delivery import spacing  # noqa: PLC0415
-    from lifecycle.mocking.lead import written  # noqa: PLC0415
+PACES = [
+    Plan(leads=leads, events_per_lead=average)
+    for leads in (1, 10**4, 10**6, 10**9)
+    for average in (1, 6, 50, 1000)
+    if leads * average <= 6 * 10**9
+]
 
-    longest = 2 * 1000 * 9 * 3_600_000 if leads == 10 else 2 * 30 * 9 * 3_600_000
-    assert written(int(leads * spacing(leads) * 1.01) + longest) < TODAY
+
+@pytest.mark.parametrize("plan", PACES, ids=lambda plan: f"{plan.leads} x {plan.events_per_lead}")
+def test_nothing_lies_ahead_of_today(plan):
+    """No step takes longer than twelve times the average, and a tenth of a second."""
+    story = 2 * plan.events_per_lead * (12 * plan.between_steps + 100)
+    assert written(int(1.01 * plan.leads * plan.between_leads) + story) < TODAY
+
+
+@pytest.mark.parametrize("plan", PACES, ids=lambda plan: f"{plan.leads} x {plan.events_per_lead}")
+def test_as_many_messages_wait_whatever_the_plan(plan):
+    stories_at_once = plan.events_per_lead * (plan.between_steps + 100) / plan.between_leads
+    assert stories_at_once * plan.events_per_lead < 5000
 
 
 def test_memory_does_not_grow_with_the_leads():

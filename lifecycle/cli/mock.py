@@ -85,7 +85,14 @@ def _rate(name: str, meaning: str) -> Callable[[Any], Any]:
 
 @click.command()
 @click.argument("topics", metavar="[TOPIC]...", type=TopicType(), nargs=-1)
-@click.option("--count", type=click.IntRange(min=1), default=1, help="Samples of each topic.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Samples of each topic.",
+)
 @click.option(
     "--leads", type=click.IntRange(1, _MOST_LEADS), metavar="N", help="Stories of so many leads."
 )

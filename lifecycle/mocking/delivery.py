@@ -13,10 +13,7 @@ from lifecycle.mocking.story import Story, Told
 from lifecycle.mocking.topics import Message
 from lifecycle.mocking.truth import Truth
 
-# Durations are in milliseconds. The more leads there are, the closer they come: all of them have
-# come before the year 2026.
-_BETWEEN_LEADS: Final = 20_000
-_ALL_LEADS: Final = 5 * 365 * 24 * 3_600_000
+# Durations are in milliseconds.
 _LATE_BY: Final = (1_000, 3_600_000)
 _COPIED_AFTER: Final = (1_000, 1_800_000)
 
@@ -41,14 +38,9 @@ def stories(plan: Plan) -> Iterator[Delivery]:
     return _delivered(plan, people)
 
 
-def spacing(leads: int) -> int:
-    """The average time between the beginnings of so many leads."""
-    return min(_BETWEEN_LEADS, _ALL_LEADS // max(1, leads))
-
-
 def _delivered(plan: Plan, people: People) -> Iterator[Delivery]:
     rng = Random(plan.seed)
-    apart = spacing(plan.leads)
+    apart = plan.between_leads
     pending: list[tuple[int, int, Delivery]] = []
     opened = count = 0
     for number in range(plan.leads):

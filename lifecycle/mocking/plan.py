@@ -17,6 +17,15 @@ Properties: TypeAlias = Literal["all", "required", "random"]
 LONGEST_AVERAGE: Final = 1000
 
 
+# Durations are in milliseconds. Stories of the usual length take some four hours, and begin every
+# twenty seconds. Longer ones take no longer, and begin less often: so that as many messages wait to
+# be delivered. All leads have come before the year 2026, however many.
+_USUAL_LENGTH: Final = 6
+_BETWEEN_LEADS: Final = 20_000
+_BETWEEN_STEPS: Final = 40 * 60_000
+_ALL_LEADS: Final = 5 * 365 * 24 * 3_600_000
+
+
 def _rate(_: object, attribute: Attribute[float], value: float) -> None:
     if not 0 <= value <= 1:
         raise ValueError(f"{attribute.name} is a rate from 0 to 1, got {value}")
@@ -55,3 +64,19 @@ class Plan:
     joined_midway: float = _share(0.1)
     systems: int = field(default=2, validator=[ge(1), le(len(SYSTEMS))])
     properties: Properties = field(default="all", validator=in_(("all", "required", "random")))
+
+    @property
+    def between_leads(self) -> int:
+        """The average time between the beginnings of two stories, in milliseconds."""
+        return min(self._leisurely, _ALL_LEADS // max(1, self.leads))
+
+    @property
+    def between_steps(self) -> int:
+        """The average time between two messages of a lead, in milliseconds."""
+        longer = max(_USUAL_LENGTH, self.events_per_lead) / _USUAL_LENGTH
+        return int(_BETWEEN_STEPS / longer * self.between_leads / self._leisurely)
+
+    @property
+    def _leisurely(self) -> int:
+        """The time between two stories where nothing urges them on."""
+        return _BETWEEN_LEADS * max(_USUAL_LENGTH, self.events_per_lead) // _USUAL_LENGTH

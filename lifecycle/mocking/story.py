@@ -38,9 +38,8 @@ _REFUSED: Final[dict[str, tuple[str, ...]]] = {
 _AFTER_DELETION: Final = ("update", "assign", "accept")
 
 # Moments and durations are in milliseconds.
-_SHORTEST_STEP: Final = 1_000
-_STEP: Final = 40 * 60_000
-_LONGEST_STEP: Final = 8 * 3_600_000
+_SHORTEST_STEP: Final = 100
+_LONGEST_STEP: Final = 12  # times the average
 _ARRIVES: Final = (5_000, 300_000)
 
 # How often the lead arrives at once; a system other than the lead's own tells of a step; a retract
@@ -74,6 +73,7 @@ class Story:
         self._systems = SYSTEMS[: plan.systems]
         self._home = rng.choice(self._systems)
         self._lead = Lead(rng, people, self._systems, number)
+        self._between_steps = plan.between_steps
         self._moment = opened
         self._sent = opened
         self._world = "new"
@@ -194,8 +194,8 @@ class Story:
         return self._rng.choices(actions, weights)[0]
 
     def _pass_time(self) -> None:
-        pause = int(self._rng.expovariate(1 / _STEP))
-        self._moment += _SHORTEST_STEP + min(pause, _LONGEST_STEP)
+        pause = min(self._rng.expovariate(1.0), _LONGEST_STEP)
+        self._moment += _SHORTEST_STEP + int(pause * self._between_steps)
 
 
 @lru_cache
