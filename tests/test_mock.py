@@ -43,6 +43,8 @@ SEEDS = [
     )
     for seed in range(20)
 ]
+# Many dates of receipt that are older than what is known of the sending.
+STALE = Plan(leads=800, seed=20, events_per_lead=2, joined_midway=1, properties="random")
 
 
 def told(plan):
@@ -107,7 +109,7 @@ def faults(message):
 # --- the truth ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plan", SEEDS, ids=lambda plan: f"seed {plan.seed}")
+@pytest.mark.parametrize("plan", [*SEEDS, STALE], ids=lambda plan: f"seed {plan.seed}")
 def test_what_is_told_comes_true(plan, store):
     messages, truths = told(plan)
     assert not [fault for message in messages for fault in faults(message)]
@@ -235,6 +237,11 @@ def test_each_rate_is_met_and_touches_no_other(name, rate):
     assert measured.pop(name) == pytest.approx(rate, abs=3 * (rate * (1 - rate) / among) ** 0.5)
     assert measured.pop("events_per_lead") == pytest.approx(8, rel=0.05)
     assert set(measured.values()) == {0}
+
+
+def test_no_lead_that_was_joined_midway_begins_as_if_it_were_new():
+    plan = Plan(leads=400, **RATED | {"joined_midway": 1})
+    assert shares(plan)["joined_midway"] == 1
 
 
 def test_without_any_rate_nothing_misbehaves():

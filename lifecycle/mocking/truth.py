@@ -61,7 +61,7 @@ class Witness:
     """
 
     def __init__(self) -> None:
-        self.lead_id: str | None = None
+        self.lead_id = ""
         self.state = "new"
         self.owner: str | None = None
         self.holder: str | None = None
@@ -73,13 +73,7 @@ class Witness:
 
     @property
     def truth(self) -> Truth:
-        """What the messages say so far.
-
-        Raises:
-            ValueError: None has named the lead.
-        """
-        if self.lead_id is None:
-            raise ValueError("no message has named the lead")
+        """What the messages say so far; one that names the lead must be among them."""
         return Truth(self.lead_id, self.state, self._events, self._refused)
 
     def hear(self, message: Message) -> None:
@@ -89,8 +83,7 @@ class Witness:
             self.deleted = True
             return
         self._events += 1
-        if self.lead_id is None:
-            self.lead_id = _smallest_key(data["object"].get("identifier"))
+        self.lead_id = self.lead_id or _smallest_key(data["object"].get("identifier", {}))
         if self.deleted or not self._take(action, data, message["time"]):
             self._refused.append(message["id"])
 
@@ -152,9 +145,7 @@ def _uri(party: Any) -> str | None:
     return party.get("id") if isinstance(party, dict) else party
 
 
-def _smallest_key(identifier: dict[str, Any] | None) -> str | None:
+def _smallest_key(identifier: dict[str, Any]) -> str:
     """What a lead is called by a message that names it; of several names the smallest."""
-    if not identifier:
-        return None
-    scheme, value = min((scheme.lower(), str(value)) for scheme, value in identifier.items())
-    return f"{scheme}:{value}"
+    names = ((scheme.lower(), str(value)) for scheme, value in identifier.items())
+    return ":".join(min(names, default=()))
