@@ -141,10 +141,11 @@ def mock(
     truth: Path | None,
     **rates: Any,
 ) -> None:
-    """Make up messages: samples of topics, or whole stories of leads.
+    """Make up messages, and stories with their truth.
 
-    TOPIC is one of the network's, such as lead#accept; without any, and without --leads, there is a
-    sample of each. The same seed and options give the same bytes. Names and addresses are made up.
+    TOPIC is one of the network's, such as lead#accept: a sample of it is printed. Without any there
+    is a sample of each, and with --leads there are the stories of so many leads. The same seed and
+    options give the same bytes. Nobody in them is real.
     """
     _check_together(ctx, leads)
     properties = _properties(required_only=required_only, random_optionals=random_optionals)
