@@ -8,6 +8,7 @@ LifecycleError
  |- TimeFormatError         the caller's: a time that cannot be understood
  |- SourcesError            the caller's: what cannot be audited together
  |- OverdueError            the caller's: a limit of time that cannot be understood
+ |- MissingExtraError       the caller's: a library is not installed that only an extra brings
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
  |- UnknownMessageError     the caller's: no quarantined message has this number
  |- LeadLookupError         the caller's
@@ -39,6 +40,7 @@ __all__ = [
     "LifecycleError",
     "MappingError",
     "MessageError",
+    "MissingExtraError",
     "NewerStoreError",
     "NotAStoreError",
     "OtherRulesError",
@@ -102,6 +104,15 @@ class OverdueError(LifecycleError, ValueError):
         self.text = text
         self.expected = expected
         super().__init__(f"{text}: {expected}")
+
+
+class MissingExtraError(LifecycleError, ImportError):
+    """A library is not installed that only an extra of this package brings."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(f"{what} need {library}: pip install 'lead-lifecycle[{extra}]'")
 
 
 class TransitionRefusedError(LifecycleError):

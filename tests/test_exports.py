@@ -11,6 +11,7 @@ import lifecycle.auditing
 import lifecycle.domain
 import lifecycle.errors
 import lifecycle.messages
+import lifecycle.mocking
 import lifecycle.replay
 import lifecycle.store
 
@@ -20,6 +21,7 @@ PACKAGES = (
     lifecycle.domain,
     lifecycle.errors,
     lifecycle.messages,
+    lifecycle.mocking,
     lifecycle.replay,
     lifecycle.store,
 )

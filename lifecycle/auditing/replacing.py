@@ -1,4 +1,4 @@
-"""Files that an audit writes: there when they are whole, in place of what was there before."""
+"""Files written beside the output: there when they are whole, in place of what was there before."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def _failed(path: Path) -> str:
     return f"{path}: cannot be written"
 
 
-def check_replaceable(path: Path, mark: bytes, place: int = 0) -> None:
+def check_replaceable(path: Path, mark: bytes, place: int = 0, *, by: str = "audit") -> None:
     """Check that a file can be written there, before there is anything to write.
 
     A file that is there is replaced only if it has the ``mark`` of those that we write, at this
-    ``place``: any other may be somebody's work, or a store.
+    ``place``: any other may be somebody's work, or a store. ``by`` says what writes such files.
 
     Raises:
         InputError: It cannot be written there.
@@ -30,7 +30,7 @@ def check_replaceable(path: Path, mark: bytes, place: int = 0) -> None:
         if target.exists() and not target.is_file():
             raise InputError(f"{_failed(path)}: it is there, and is no file")
         if target.exists() and not _has(target, mark, place):
-            raise InputError(f"{_failed(path)}: it is there, and no audit wrote it")
+            raise InputError(f"{_failed(path)}: it is there, and no {by} wrote it")
         if not os.access(target.parent, os.W_OK):
             raise InputError(f"{_failed(path)}: nothing can be written in {target.parent}")
     except OSError as error:
@@ -56,6 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(target)
+    except BrokenPipeError:
+        raise  # nobody reads standard output any more: that is not the file's fault
     except OSError as error:
         raise InputError(f"{_failed(path)}: {error.strerror}") from error
     finally:

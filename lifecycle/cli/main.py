@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "history": ("reading", "Show every transition and refusal of one lead, in order."),
     "import": ("importing", "Take in what other systems export or log."),
     "leads": ("reading", "List the leads and the state each is in."),
+    "mock": ("mock", "Make up messages, and stories with their truth."),
     "quarantine": ("quarantine", "Look at undecodable messages; try them again."),
     "rebuild": ("writing", "Fold everything again, with other rules or the same."),
     "replay": ("writing", "Read logs of messages into a store."),

@@ -1,0 +1,47 @@
+"""Which properties a message has: all that there are, the required ones, or some by chance."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+from lifecycle.mocking.plan import Properties
+from lifecycle.mocking.topics import Message
+
+#: How likely an optional property is there, where chance decides.
+_THERE: Final = 0.5
+
+#: What says which message it is, and which lead or contact it concerns. Identifiers are never left
+#: out: a message that names nobody cannot be decoded, and the systems' names for a lead hang
+#: together by them.
+_REQUIRED: Final = frozenset({"topic", "time", "id", "data", "object", "identifier"})
+#: What is whole or not there at all: values are not taken apart.
+_WHOLE: Final = frozenset({"identifier", "sameAs", "participant", "recipient", "leadOwner"})
+
+
+def chosen(
+    message: Message, properties: Properties, rng: Random, *, linked: bool = True
+) -> Message:
+    """The message with the properties that it is to have.
+
+    Of a message that is ``linked`` to others the contact's identifier stays; one that stands alone
+    needs it only where it does not name the lead.
+    """
+    if properties == "all":
+        return message
+    likely = 0.0 if properties == "required" else _THERE
+    kept = _pruned(message, likely, rng)
+    lead = kept["data"]["object"]
+    if not linked and "identifier" in lead and rng.random() >= likely:
+        lead.pop("object", None)
+    return kept
+
+
+def _pruned(part: dict[str, Any], likely: float, rng: Random) -> dict[str, Any]:
+    kept = {}
+    for name, value in part.items():
+        if name not in _REQUIRED and rng.random() >= likely:
+            continue
+        whole = name in _WHOLE or not isinstance(value, dict)
+        kept[name] = value if whole else _pruned(value, likely, rng)
+    return kept
