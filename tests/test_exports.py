@@ -10,6 +10,7 @@ import lifecycle
 import lifecycle.auditing
 import lifecycle.domain
 import lifecycle.errors
+import lifecycle.exporting
 import lifecycle.messages
 import lifecycle.replay
 import lifecycle.store
@@ -19,6 +20,7 @@ PACKAGES = (
     lifecycle.auditing,
     lifecycle.domain,
     lifecycle.errors,
+    lifecycle.exporting,
     lifecycle.messages,
     lifecycle.replay,
     lifecycle.store,
