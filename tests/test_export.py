@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, worlds
 
-from lifecycle import LeadReader, LeadStore
+from lifecycle import LeadStore
+from lifecycle.cli.output import write_jsonl
 from lifecycle.exporting import TABLES
 from lifecycle.exporting.parquet import write_parquet
-from lifecycle.store import lead_dict, listing
+from lifecycle.store import listing
 
 HOSTILE = '=cmd|"/c calc"!A1'
 CONTACT = {"type": "Contact", "name": HOSTILE, "email": "+1@example.com", "identifier": {"c": "1"}}
@@ -434,17 +435,22 @@ def test_pyarrow_is_imported_only_for_parquet(told):
 # --- how ---------------------------------------------------------------------------------------
 
 
-def test_an_export_is_as_of_one_moment(path, monkeypatch):
-    monkeypatch.setattr(listing, "_SORTED", 1)
-    with LeadStore(path) as writer:
-        writer.apply_many([lead("update", "10:00", keys=str(number)) for number in range(4)])
-        with LeadReader(path) as reader, reader.snapshot():
-            leads = reader.listing().leads()
-            first = next(leads)
+def test_an_export_is_as_of_one_moment(path, tmp_path, monkeypatch, lifecycle):
+    def interrupted(rows, file):
+        """Write the first row, let another writer in, go on."""
+        write_jsonl([next(rows)], file)
+        with LeadStore(path) as writer:
             writer.apply(lead("accept", "10:01", keys="3", agent=ADA))
             writer.apply(lead("add", "10:01", keys="9"))
-            rest = [lead_dict(one)["state"] for one in leads]
-    assert (first.state, rest) == ("sent", ["sent"] * 3)
+        return 1 + write_jsonl(rows, file)
+
+    monkeypatch.setattr(listing, "_SORTED", 1)
+    monkeypatch.setattr("lifecycle.cli.export.write_jsonl", interrupted)
+    with LeadStore(path) as store:
+        store.apply_many([lead("update", "10:00", keys=str(number)) for number in range(4)])
+    result = lifecycle("export", path, "--what", "leads", "--format", "jsonl", "-o", tmp_path / "o")
+    assert result.exit_code == 0
+    assert [row["state"] for row in read_jsonl(tmp_path / "o")] == ["sent"] * 4
 
 
 @pytest.fixture(scope="module")
