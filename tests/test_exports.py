@@ -10,6 +10,7 @@ import lifecycle
 import lifecycle.auditing
 import lifecycle.domain
 import lifecycle.errors
+import lifecycle.exporting
 import lifecycle.messages
 import lifecycle.mocking
 import lifecycle.replay
@@ -20,6 +21,7 @@ PACKAGES = (
     lifecycle.auditing,
     lifecycle.domain,
     lifecycle.errors,
+    lifecycle.exporting,
     lifecycle.messages,
     lifecycle.mocking,
     lifecycle.replay,

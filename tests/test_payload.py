@@ -59,3 +59,12 @@ def test_a_bulk_of_messages_takes_less_room_than_their_text(path):
         store.apply_many(messages)
         (size,) = store._connection.execute("SELECT sum(length(body)) FROM event").fetchone()
     assert size < sum(len(str(message)) for message in messages) / 2
+
+
+def test_sql_cannot_make_a_small_frame_fill_the_memory():
+    largest = b"x" * 2**21
+    assert payload.payload_text(payload.compress(largest)) == largest.decode()
+    bomb = payload.compress(b"x" * 2**26)
+    assert len(bomb) < 4096
+    with pytest.raises(zstd.ZstdError, match="more than two mebibytes"):
+        payload.payload_text(bomb)

@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from lifecycle.auditing.replacing import replacing
 from lifecycle.domain import TRIGGERS, EventFate, History, HistoryRow, LeadEvent, LeadHistory
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
+from lifecycle.replacing import replacing
 
 Each: TypeAlias = Callable[[History, Sequence[LeadEvent]], None]
 

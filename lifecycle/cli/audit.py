@@ -15,7 +15,6 @@ from lifecycle.auditing.ocel import MARK as OCEL_MARK
 from lifecycle.auditing.ocel import writing_ocel
 from lifecycle.auditing.page import MARK as PAGE_MARK
 from lifecycle.auditing.page import write_page
-from lifecycle.auditing.replacing import check_replaceable
 from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Limit
 from lifecycle.auditing.words import in_words
@@ -23,6 +22,7 @@ from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
+from lifecycle.replacing import check_replaceable
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
 from lifecycle.text import clean, counted, short

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import click
 
-from lifecycle.auditing.replacing import check_replaceable, replacing
 from lifecycle.cli import options
 from lifecycle.errors import InputError
 from lifecycle.messages.topics import plain_topic
@@ -27,6 +26,7 @@ from lifecycle.mocking import (
     stories,
 )
 from lifecycle.mocking.plan import LONGEST_AVERAGE
+from lifecycle.replacing import check_replaceable, replacing
 
 _STANDARD_OUTPUT: Final = "-"
 #: How every truth file begins.

@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -57,10 +57,9 @@ def emit(
         case "json":
             _emit_json(rows)
         case "jsonl":
-            for row in rows:
-                click.echo(to_json(row))
+            write_jsonl(rows, sys.stdout)
         case "csv" | "tsv":
-            _emit_csv(rows, header or columns, "," if style == "csv" else "\t")
+            write_csv(rows, header or columns, sys.stdout, "," if style == "csv" else "\t")
         case _:
             _emit_table(iter(rows), columns, nothing)
 
@@ -93,16 +92,32 @@ def _emit_json(rows: Iterable[dict[str, Any]]) -> None:
     click.echo("[]" if separator == "[" else "\n]")
 
 
-def _emit_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], delimiter: str) -> None:
-    writer = csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n")
-    header = False
+def write_jsonl(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
+    """Write rows as JSON, one a line; how many."""
+    written = 0
     for row in rows:
-        if not header:
+        file.write(f"{to_json(row)}\n")
+        written += 1
+    # A reader who went away is noticed here, not when the interpreter ends.
+    file.flush()
+    return written
+
+
+def write_csv(
+    rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[str], delimiter: str = ","
+) -> int:
+    """Write rows with their names before them, ``columns`` where there is no row; how many."""
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    written = 0
+    for row in rows:
+        if not written:
             writer.writerow(row)
-            header = True
         writer.writerow([_cell(value) for value in row.values()])
-    if not header:
+        written += 1
+    if not written:
         writer.writerow(columns)
+    file.flush()
+    return written
 
 
 def _cell(value: Any) -> Any:

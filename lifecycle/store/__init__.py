@@ -3,6 +3,7 @@
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.leadstore import Cursor, LeadStore, system_clock
+from lifecycle.store.listing import EventEntry, StoreListing
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome, OutcomeKind
 from lifecycle.store.packing import Packed, hashed
@@ -21,6 +22,7 @@ __all__ = [
     "AHEAD",
     "Change",
     "Cursor",
+    "EventEntry",
     "FindingEntry",
     "HistoryEntry",
     "LeadReader",
@@ -33,6 +35,7 @@ __all__ = [
     "Place",
     "Quarantined",
     "StoreEvidence",
+    "StoreListing",
     "StoredMessage",
     "Taken",
     "VerdictChange",

@@ -20,6 +20,8 @@ else:
 
 # Half the time of level 1, for frames that are a third larger.
 _LEVEL: Final = -3
+# Twice what a message may have: where it was written anew, it may have grown.
+_LARGEST: Final = 2**21
 # Nothing here may change: what is in stores was compressed with it. A test knows its digest.
 _DICTIONARY: Final = (
     b'{"type":"lead#update","object":{"type":"Lead","id":"","identifier":{"id":""}}}'
@@ -79,8 +81,19 @@ def register(connection: sqlite3.Connection) -> None:
 
 
 def payload_text(frame: bytes | None) -> str | None:
-    """The SQL function: the payload of a frame, as text."""
-    return None if frame is None else decompress(frame).decode()
+    """The SQL function: the payload of a frame, as text.
+
+    Raises:
+        zstd.ZstdError: It is damaged, or larger than a message can be: whoever may ask a server
+            for SQL could make a small frame of any size.
+    """
+    if frame is None:
+        return None
+    decompressor = zstd.ZstdDecompressor(_trained())
+    payload = decompressor.decompress(frame, max_length=_LARGEST)
+    if not decompressor.eof:
+        raise zstd.ZstdError("an unfinished frame, or one of more than two mebibytes")
+    return payload.decode()
 
 
 @cache

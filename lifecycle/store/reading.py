@@ -16,6 +16,7 @@ from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
 from lifecycle.store.evidence import StoreEvidence
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
+from lifecycle.store.listing import StoreListing
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
 from lifecycle.store.records import (
@@ -33,8 +34,8 @@ from lifecycle.store.rows import (
     SELECT_LEADS,
     STATE_NUMBER,
     Parties,
+    complete_lead,
     history_row,
-    stored_lead,
 )
 from lifecycle.store.unit import snapshot
 from lifecycle.store.working import WorkingSet
@@ -231,6 +232,10 @@ class LeadReader:
         """What an audit looks at; within one ``snapshot``."""
         return StoreEvidence(self._connection, self._parties)
 
+    def listing(self) -> StoreListing:
+        """All of a store for an export, as it streams; within one ``snapshot``."""
+        return StoreListing(self._connection, self._parties)
+
     @reading
     def findings(
         self,
@@ -369,16 +374,12 @@ class LeadReader:
 
     def _complete(self, row: tuple[Any, ...]) -> Lead:
         """The lead of a row, with its keys and its contact's deletion."""
-        stored = stored_lead(row, self._parties)
-        lead = stored.track.lead
-        lead.keys = tuple(sorted(stored.keys, key=Key.order))
         deletion = self._connection.execute(
             "SELECT event.time FROM subject JOIN event ON event.seq = subject.deletion"
             " WHERE subject.id = ?",
-            (stored.subject,),
+            (row[2],),
         ).fetchone()
-        lead.contact_deleted_at = deletion[0] if deletion else None
-        return lead
+        return complete_lead(row, self._parties, deletion[0] if deletion else None)
 
     @reading
     def _sorted_pks(self, state: State | None) -> list[int]:

@@ -190,6 +190,15 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     return StoredLead(pk, subject, track, frozenset(keys), claims)
 
 
+def complete_lead(row: tuple[Any, ...], parties: Parties, deleted_at: int | None) -> Lead:
+    """The lead of a row of SELECT_LEADS as it is shown, with its keys."""
+    stored = stored_lead(row, parties)
+    lead = stored.track.lead
+    lead.keys = tuple(sorted(stored.keys, key=Key.order))
+    lead.contact_deleted_at = deleted_at
+    return lead
+
+
 def key_hash(key: Key) -> bytes:
     """What keys are found by. The length keeps a scheme apart from a value."""
     return hashed(f"{key.kind}:{len(key.scheme)}:{key.scheme}:{key.value}")

@@ -14,8 +14,8 @@ from lifecycle import text
 from lifecycle.auditing import words
 from lifecycle.auditing.audit import Audit
 from lifecycle.auditing.page.drawing import draw_spreads, draw_states
-from lifecycle.auditing.replacing import replacing
 from lifecycle.domain import RULED_TRIGGERS, STATES
+from lifecycle.replacing import replacing
 
 #: What our pages begin with.
 MARK: Final = b"<!doctype html>"
