@@ -14,8 +14,7 @@ from attrs import define, field, frozen
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.messages import MAX_BYTES, Verdict, is_json, too_large, unreadable, verdicts
-from lifecycle.replay import STANDARD_INPUT, Log, check_readable
-from lifecycle.replay.log import Line
+from lifecycle.replay import STANDARD_INPUT, Line, Log, check_readable
 from lifecycle.text import clean, counted
 
 

@@ -13,7 +13,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d{1,9}))? ?([Zz]|[+-]\d\d:?[0-5]\d)?)?",
+    r"(?:[Tt ]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d{1,9}))?"
+    r"(?: ?([Zz]|[+-]\d\d:?[0-5]\d))?)?",
     re.ASCII,
 )
 _LEAP_SECOND: Final = "60"
