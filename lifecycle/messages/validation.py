@@ -170,7 +170,7 @@ def _validator(topic: str) -> Validator:
 def _canonical(envelope: Envelope) -> tuple[dict[str, Any], dict[str, Path]]:
     """The message as the schemas describe it, and where its parts stand in the one that came."""
     value: dict[str, Any] = {}
-    places: dict[str, Path] = {"data": _steps(envelope.path)}
+    places = {"data": _steps(envelope.path), "time": _steps(envelope.place("time"))}
     for name, place, part in envelope.delivery():
         value[name] = part
         places[name] = _steps(place)
