@@ -286,6 +286,7 @@ def test_a_message_over_several_lines_is_one_even_when_it_is_broken(lifecycle, t
     file = tmp_path / "message.json"
     file.write_text(json.dumps(accept(), indent=2))
     assert lifecycle("validate", file).exit_code == 0
+    assert lifecycle("validate", "-", stdin=file.read_text()).exit_code == 0
     file.write_text(json.dumps(accept(), indent=2).replace('"topic"', "topic"))
     done = lifecycle("validate", file)
     assert done.exit_code == 1

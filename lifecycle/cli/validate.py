@@ -111,25 +111,25 @@ def _checked(path: Path) -> Iterator[_Checked]:
 def _lines(log: Log) -> Iterator[Line]:
     """The lines of a log; a message over several lines counts as one, even when it is broken.
 
-    That it is one is clear where no line is JSON, and the first begins something that it does not
-    end. Otherwise each of its lines would be a problem.
+    That it is one is clear where the first line begins something that it does not end, and all of
+    them together are JSON, or none of them is. Otherwise each of its lines would be a problem.
     """
-    if not log.seekable or (log.size or 0) > MAX_BYTES:
-        yield from log.messages()
-        return
-    lines = list(log.messages())
-    raw = b"".join(line.raw for line in lines)
-    if _is_unfinished(lines) and len(raw) <= MAX_BYTES:
-        yield Line(raw, len(raw), None, len(raw), raw, whole=True)
-    else:
-        yield from lines
+    lines = log.messages()
+    held = list(islice(lines, 1))
+    if held and _is_unfinished(held[0].raw.strip()):
+        for line in lines:
+            held.append(line)
+            if line.end > MAX_BYTES:
+                break
+        raw = b"".join(line.raw for line in held)
+        if len(raw) <= MAX_BYTES and (is_json(raw) or not any(is_json(one.raw) for one in held)):
+            held = [Line(raw, len(raw), None, len(raw), raw, whole=True)]
+    yield from held
+    yield from lines
 
 
-def _is_unfinished(lines: list[Line]) -> bool:
-    first = next((text for line in lines if (text := line.raw.strip())), b"")
-    if not first.startswith((b"{", b"[")) or first.endswith((b"}", b"]")):
-        return False
-    return not any(is_json(line.raw) for line in lines)
+def _is_unfinished(text: bytes) -> bool:
+    return text.startswith((b"{", b"[")) and not text.endswith((b"}", b"]")) and not is_json(text)
 
 
 def _verdicts(line: Line) -> Iterator[Verdict]:
