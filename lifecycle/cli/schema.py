@@ -13,7 +13,7 @@ from lifecycle.messages.topics import plain_topic
 @click.command()
 @click.argument("topic", metavar="[TOPIC]", required=False)
 def schema(topic: str | None) -> None:
-    """Print the schema of a message, or the AsyncAPI document of all.
+    """Print the schema of a message, or the AsyncAPI document.
 
     The JSON Schema (2020-12) of a TOPIC such as `lead#accept` says what is decoded, and by
     `format` what `lifecycle validate` asks for beyond. Without a topic the AsyncAPI 3 document is
