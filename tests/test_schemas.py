@@ -1,5 +1,6 @@
 """A schema accepts what the decoder decodes, and nothing else."""
 
+import calendar
 import copy
 import json
 import re
@@ -124,6 +125,8 @@ AWKWARD = [
     snapshot(identifier={"type": [], "x": 1}),
     snapshot(identifier={"name": "x", "value": "1", "more": []}),
     snapshot(identifier={"name": "", "value": "1"}),
+    snapshot(identifier={"name": "", "value": "1", "more": []}),
+    snapshot(identifier={"propertyID": "", "value": None, "x": "1"}),
     snapshot(identifier={"name": 5, "value": "1"}),
     snapshot(identifier={"propertyID": 5, "name": "x", "value": "1", "more": []}),
     snapshot(identifier={"name": "x", "value": None}),
@@ -246,7 +249,15 @@ def test_it_knows_how_long_every_month_is():
             for day in range(33):
                 text = f"{year:04}-{month:02}-{day:02}"
                 assert matches_time(text) == reads_as_time(text), text
-    assert not matches_time("0000-02-29")
+    for year in range(10_000):
+        leap = year > 0 and calendar.isleap(year)
+        assert matches_time(f"{year:04}-02-29") == leap, year
+
+
+@pytest.mark.parametrize("offset", ["+23:59", "-2359", "+24:00", "-23:60", "+0060", "+1:00", "Z "])
+def test_it_knows_what_an_offset_is(offset):
+    text = f"2026-03-01T10:00:00{offset}"
+    assert matches_time(text) == reads_as_time(text) == (offset[1:3] == "23" and "6" not in offset)
 
 
 @pytest.mark.parametrize(
