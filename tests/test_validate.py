@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 
+import jsonschema_rs
 import pytest
 from conftest import SEEDS
 from hypothesis import given
@@ -14,7 +15,7 @@ from worlds import messages
 
 from lifecycle import decode, validate
 from lifecycle.errors import MessageError
-from lifecycle.messages import MAX_BYTES, Decoded, Ignored, read_message, verdicts
+from lifecycle.messages import MAX_BYTES, Decoded, Ignored, read_message, validation, verdicts
 from lifecycle.messages.parse import canonical
 
 
@@ -102,6 +103,10 @@ def test_a_valid_message_breaks_nothing():
             {"time": None, "timestamp": 10**18},
             ["timestamp: expected milliseconds since 1970, got 1000000000000000000 (maximum)"],
         ),
+        (
+            {"time": None, "timestamp": -(10**18)},
+            ["timestamp: expected milliseconds since 1970, got -1000000000000000000 (minimum)"],
+        ),
         ({"data": 5}, ["data: expected an object, got a number (type)"]),
         ({"data": {}}, ["data.object: expected an object, got nothing (required)"]),
         (
@@ -182,6 +187,24 @@ def test_paths_are_written_as_code_would():
 def test_what_no_schema_can_say_has_the_code_of_its_problem(text, code):
     (found,) = validate(text)
     assert (found.keyword, found.schema_path, found.params) == (code, "#", {})
+
+
+def test_on_the_last_day_the_schema_is_narrower_than_the_decoder():
+    (verdict,) = verdicts(accept(time="9999-12-31T10:00:00-01:00"))
+    assert verdict.is_decoded
+    (found,) = verdict.violations
+    assert (found.keyword, found.place) == ("pattern", "time")
+    assert found.message.startswith('should match pattern "')
+
+
+def test_a_keyword_of_schemas_to_come_has_words_too(monkeypatch):
+    strict = {"not": {"required": ["id"]}, "properties": {"time": {"const": 5}}}
+    checker = jsonschema_rs.Draft202012Validator(strict)
+    monkeypatch.setattr(validation, "_validator", lambda _: checker)
+    assert told(accept()) == [
+        'should pass "not" keyword validation (not)',
+        'time: should pass "const" keyword validation (const)',
+    ]
 
 
 def test_a_topic_that_does_not_concern_leads_is_ignored():

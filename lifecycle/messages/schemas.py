@@ -132,7 +132,8 @@ def _time() -> Schema:
     }
 
 
-#: What each type of a declared field is in JSON; None always stands for nothing.
+#: What each type of a declared field is in JSON; None always stands for nothing. A field of a new
+#: type needs a row here, or its class one in ``_SHAPES``.
 _LEAVES: Final[dict[Any, tuple[str, Schema]]] = {
     Text: ("text", {"type": ["string", "number", "null"]}),
     Detail: ("detail", {"description": "A text; anything else is passed over."}),
@@ -253,9 +254,9 @@ def definitions() -> dict[str, Schema]:
 def _object(shape: type[Any]) -> Schema:
     """An object with the fields of this shape; other properties are always allowed."""
     kinds = get_type_hints(shape)
-    words = WORDS[shape.__name__]
+    words = WORDS.get(shape.__name__, {})
     return {
-        "description": words[""],
+        "description": words.get("", ""),
         "type": ["object", "null"],
         "required": [wire_name(one.name) for one in fields(shape) if one.default is NOTHING],
         "properties": {

@@ -53,11 +53,6 @@ class Violation:
     params: dict[str, Any]
     message: str
 
-    @property
-    def is_format(self) -> bool:
-        """Whether only a format is broken: the message is decoded all the same."""
-        return self.keyword == "format"
-
     def as_dict(self) -> dict[str, Any]:
         """The violation as the network's own validator prints it."""
         return {
@@ -75,10 +70,17 @@ class Violation:
 
 @immutable
 class Verdict:
-    """What was found in one message; ``topic`` is None where it could not be told."""
+    """What was found in one message.
+
+    Attributes:
+        topic: None where it could not be told.
+        violations: In the order of their places; a valid message has none.
+        is_decoded: Whether the decoder accepts it; a broken format does not prevent that.
+    """
 
     topic: str | None
     violations: tuple[Violation, ...]
+    is_decoded: bool
 
     @property
     def is_ignored(self) -> bool:
@@ -89,11 +91,6 @@ class Verdict:
     def is_valid(self) -> bool:
         """Whether nothing was found."""
         return not self.violations
-
-    @property
-    def is_decoded(self) -> bool:
-        """Whether it is decoded; a broken format does not prevent that."""
-        return not self.is_ignored and all(one.is_format for one in self.violations)
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as the network's own validator prints it; an ignored topic is named."""
@@ -138,7 +135,7 @@ def verdicts(message: Message) -> Iterator[Verdict]:
 
 def unreadable(problems: Iterable[Problem]) -> Verdict:
     """The verdict on what is no message at all."""
-    return Verdict(None, tuple(_of_problem(one) for one in problems))
+    return Verdict(None, tuple(_of_problem(one) for one in problems), is_decoded=False)
 
 
 def _verdict(value: Any, path: str) -> Verdict:
@@ -146,7 +143,7 @@ def _verdict(value: Any, path: str) -> Verdict:
     if isinstance(envelope, Problem):
         return unreadable([below(path, envelope)])
     if envelope.topic not in TRIGGER_OF_TOPIC:
-        return Verdict(envelope.topic, ())
+        return Verdict(envelope.topic, (), is_decoded=False)
     problems: tuple[Problem, ...] = ()
     try:
         event_of(envelope)
@@ -155,9 +152,10 @@ def _verdict(value: Any, path: str) -> Verdict:
     canonical, places = _canonical(envelope)
     validator = _validator(envelope.topic)
     if not problems and validator.is_valid(canonical):
-        return Verdict(envelope.topic, ())
+        return Verdict(envelope.topic, (), is_decoded=True)
     found = [_of_error(one, places, _steps(path)) for one in validator.iter_errors(canonical)]
-    return Verdict(envelope.topic, _joined([below(path, one) for one in problems], found))
+    violations = _joined([below(path, one) for one in problems], found)
+    return Verdict(envelope.topic, violations, is_decoded=not problems)
 
 
 @cache
@@ -193,7 +191,7 @@ def _joined(problems: list[Problem], found: list[Violation]) -> tuple[Violation,
 
 def _of_problem(problem: Problem, violation: Violation | None = None) -> Violation:
     """What the decoder says, with the words of the schema where it speaks of the same."""
-    if violation is not None and not violation.is_format:
+    if violation is not None and violation.keyword != "format":
         return evolve(violation, message=problem.message)
     return Violation(
         place=problem.path,
@@ -221,7 +219,7 @@ def _of_error(error: ValidationError, places: dict[str, Path], prefix: Path) -> 
         data_path=_as_code(_original(path, places, prefix)),
         schema_path="/".join(["#", *(_escaped(one) for one in error.schema_path)]),
         params=params,
-        message=_MESSAGES[keyword](params),
+        message=_message(keyword, params),
     )
 
 
@@ -241,8 +239,6 @@ def _params(keyword: str, error: ValidationError) -> dict[str, Any]:
             return {"type": ",".join(asked["types"])}
         case "required":
             return {"missingProperty": asked["property"]}
-        case "enum":
-            return {"allowedValues": asked["options"]}
         case "minimum" | "maximum":
             comparison = ">=" if keyword == "minimum" else "<="
             return {"comparison": comparison, "limit": asked["limit"], "exclusive": False}
@@ -252,9 +248,15 @@ def _params(keyword: str, error: ValidationError) -> dict[str, Any]:
             return {}
 
 
+def _message(keyword: str, params: dict[str, Any]) -> str:
+    """What is wrong, in the words of the network's validator."""
+    if keyword in _MESSAGES:
+        return _MESSAGES[keyword](params)
+    return f'should pass "{keyword}" keyword validation'
+
+
 _MESSAGES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "anyOf": lambda _: "should match some schema in anyOf",
-    "enum": lambda _: "should be equal to one of the allowed values",
     "format": lambda params: f'should match format "{params["format"]}"',
     "maximum": lambda params: f"should be <= {params['limit']}",
     "minimum": lambda params: f"should be >= {params['limit']}",
