@@ -55,7 +55,14 @@ if TYPE_CHECKING:
         UnknownLeadError,
         UnknownMessageError,
     )
-    from lifecycle.messages import decode, format_time, parse_time
+    from lifecycle.messages import (
+        Violation,
+        decode,
+        format_time,
+        message_schema,
+        parse_time,
+        validate,
+    )
     from lifecycle.store import (
         Change,
         FindingEntry,
@@ -116,6 +123,7 @@ __all__ = [
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "Violation",
     "audit",
     "decode",
     "explain",
@@ -123,7 +131,9 @@ __all__ = [
     "format_time",
     "guard",
     "guard_names",
+    "message_schema",
     "parse_time",
+    "validate",
 ]
 
 # What is asked for is imported then: nobody waits for what he does not use.

@@ -146,6 +146,17 @@ def test_an_identifier_comes_in_many_shapes(identifier, keys):
     assert event.lead_keys == tuple(Key("lead", *key) for key in keys)
 
 
+def test_the_first_of_its_own_ids_that_is_no_mask_names_a_lead():
+    assert identified(None, **{"@id": "***", "id": "a"}).keys == (Key("lead", "id", "a"),)
+    assert identified({"x": "*"}, **{"@id": "b", "id": "a"}).keys == (Key("lead", "id", "b"),)
+
+
+@pytest.mark.parametrize("pair", [{"propertyID": 5, "name": "x"}, {"propertyID": "", "name": "x"}])
+def test_a_scheme_is_the_first_name_that_is_a_text(pair):
+    entry = pair | {"value": "1", "more": []}
+    assert identified([entry]).keys == (Key("lead", "x", "1"),)
+
+
 def test_a_contact_is_known_by_its_identifier_and_what_it_is_the_same_as():
     contact = {"type": "Contact", "identifier": {"a": 1}, "sameAs": [{"name": "b", "value": 2}]}
     event = identified({"x": "1"}, object=contact)
@@ -191,6 +202,19 @@ def test_the_time_is_that_of_the_message():
 def test_else_its_timestamp_in_milliseconds(stamp):
     event = decode(accept(time=None, timestamp=stamp))
     assert (format_time(event.time), event.notes) == (moment("10:00"), ())
+
+
+@pytest.mark.parametrize(
+    "stamp", [True, [], "-5", "+5", " 5", "1_0", "٣", "9" * 15, 10**16], ids=repr
+)
+def test_a_timestamp_is_a_number_within_the_years_1_to_9999_or_its_digits(stamp):
+    (problem,) = problems(accept(time=None, timestamp=stamp))
+    assert problem.startswith("timestamp: expected milliseconds since 1970, got ")
+
+
+def test_an_empty_timestamp_is_none():
+    message = lead("assign", "10:00") | {"time": "", "timestamp": ""}
+    assert decode(message, received_at=5).time == 5
 
 
 @pytest.mark.parametrize(
@@ -296,6 +320,24 @@ def test_a_message_without_an_id_is_known_by_its_content():
 def test_every_problem_is_named_with_its_path(change, expected):
     found = problems(accept(**change))
     assert [one for one in found if one in expected] == expected
+
+
+def test_problems_of_the_delivery_point_into_headers_or_payload():
+    apart = headers_and_bare_payload()
+    apart["headers"] |= {"time": 5, "id": []}
+    assert problems(apart) == [
+        "headers.time: expected a time, got a number",
+        "headers.id: expected a text, got an array",
+    ]
+    apart["payload"]["time"] = "soon"
+    assert problems(apart)[0].startswith("payload.time: expected a time such as ")
+    del apart["headers"]["time"], apart["payload"]["time"], apart["headers"]["id"]
+    assert problems(apart)[0].startswith("headers.time: expected a time: none is stated")
+
+
+def test_what_has_data_is_an_envelope_whatever_else_stands_in_it():
+    for more in ({"contains": []}, {"headers": {"id": "urn:2"}, "payload": {}}):
+        assert decode(accept(**more)).id == "urn:1"
 
 
 def test_problems_of_a_bare_message_have_no_data_before_their_path():

@@ -56,6 +56,9 @@ def test_it_is_known_whether_an_offset_was_stated(text, has_offset):
         "٢٠٢٦-03-01",
         "2026-03-01T10:00:00+99:00",
         "2026-03-01\n",
+        "2026-03-01T24:00:00Z",
+        "2026-03-01T10:00:00+00:99",
+        "2026-03-01T10:00:00 ",
     ],
 )
 def test_other_texts_name_none(text):

@@ -48,7 +48,9 @@ COMMANDS: Final = {
     "rebuild": ("writing", "Fold everything again, with other rules or the same."),
     "replay": ("writing", "Read logs of messages into a store."),
     "rules": ("rules", "Show, check and draw tables of rules."),
+    "schema": ("schema", "Print the schema of a message, or the AsyncAPI document."),
     "show": ("reading", "Show one lead, and how it got there."),
+    "validate": ("validate", "Check messages against their schemas."),
 }
 
 

@@ -10,8 +10,10 @@ from lifecycle.messages.decode import (
     read_message,
 )
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, parse, too_large
+from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
+from lifecycle.messages.validation import Verdict, Violation, unreadable, validate, verdicts
 
 __all__ = [
     "FIRST",
@@ -25,12 +27,18 @@ __all__ = [
     "Message",
     "Reading",
     "Undecodable",
+    "Verdict",
+    "Violation",
     "canonical",
     "decode",
     "format_time",
     "is_json",
+    "message_schema",
     "parse",
     "parse_time",
     "read_message",
     "too_large",
+    "unreadable",
+    "validate",
+    "verdicts",
 ]

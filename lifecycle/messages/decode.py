@@ -30,7 +30,7 @@ from lifecycle.messages.shapes import (
     decimal_text,
     structure,
 )
-from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
+from lifecycle.messages.times import FIRST_MILLISECOND, LAST_MILLISECOND, STAMP, Instant, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
 from lifecycle.messages.wrappers import Envelope, contained, kind_of, unwrap
 
@@ -102,7 +102,7 @@ def read_message(message: Message, *, received_at: int | None = None) -> Iterato
     Raises:
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
     """
-    raw = _as_bytes(message)
+    raw = as_bytes(message)
     try:
         value = parse(raw)
     except MessageError as error:
@@ -116,7 +116,12 @@ def read_message(message: Message, *, received_at: int | None = None) -> Iterato
         yield _read(one, canonical(one), path, received_at)
 
 
-def _as_bytes(message: Message) -> bytes:
+def as_bytes(message: Message) -> bytes:
+    """The message as JSON text.
+
+    Raises:
+        TypeError: It holds what JSON cannot say.
+    """
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
     text = message if isinstance(message, str) else _as_json(message)
@@ -133,26 +138,33 @@ def _as_json(message: Any) -> str:
 def _read(value: Any, raw: bytes, path: str, received_at: int | None) -> Reading:
     envelope = unwrap(value)
     if isinstance(envelope, Problem):
-        return Undecodable.whole(raw, [_below(path, envelope)])
+        return Undecodable.whole(raw, [below(path, envelope)])
     if envelope.topic not in TRIGGER_OF_TOPIC:
         return Ignored(envelope.topic)
     try:
-        return Decoded(_event(envelope, received_at), raw)
+        return Decoded(event_of(envelope, received_at), raw)
     except MessageError as error:
-        return Undecodable.whole(raw, [_below(path, problem) for problem in error.problems])
+        return Undecodable.whole(raw, [below(path, problem) for problem in error.problems])
 
 
-def _below(path: str, problem: Problem) -> Problem:
+def below(path: str, problem: Problem) -> Problem:
+    """The problem of a message that stands at this path."""
     if not path:
         return problem
     full = f"{path}.{problem.path}" if problem.path else path
     return Problem(full, problem.message, problem.code)
 
 
-def _event(envelope: Envelope, received_at: int | None) -> LeadEvent:
+def event_of(envelope: Envelope, received_at: int | None = None) -> LeadEvent:
+    """The event of one message whose topic is decoded.
+
+    Raises:
+        MessageError: It cannot be decoded; every problem is named.
+    """
     trigger = TRIGGER_OF_TOPIC[envelope.topic]
     problems: list[Problem] = []
     stated = _stated_time(envelope, problems)
+    timeless = stated is None and not problems
     event_id = _stated_id(envelope, problems)
     shape: type[LeadAction | ContactAction] = ContactAction if trigger == "delete" else LeadAction
     try:
@@ -163,9 +175,9 @@ def _event(envelope: Envelope, received_at: int | None) -> LeadEvent:
     if not lead_keys and not contact_keys:
         problems.append(_no_identity(envelope.path))
     time, notes = _time(envelope.topic, stated, action, received_at)
-    if time is None and not any(one.path in ("time", "timestamp") for one in problems):
+    if time is None and timeless:
         expected = "expected a time: none is stated, and no date says when it happened"
-        problems.append(Problem("time", expected, "no_time"))
+        problems.append(Problem(envelope.place("time"), expected, "no_time"))
     if problems or time is None:
         raise MessageError(problems)
     digest = _digest(envelope, stated)
@@ -190,30 +202,33 @@ def _stated_time(envelope: Envelope, problems: list[Problem]) -> Instant | None:
     """The message's ``time``, else its ``timestamp`` in milliseconds."""
     if envelope.time is not None and envelope.time != "":
         if not isinstance(envelope.time, str):
-            problems.append(Problem("time", f"expected a time, got {kind_of(envelope.time)}"))
+            expected = f"expected a time, got {kind_of(envelope.time)}"
+            problems.append(Problem(envelope.place("time"), expected))
             return None
         try:
             return parse_time(envelope.time)
         except TimeFormatError as error:
-            problems.append(Problem("time", str(error)))
+            problems.append(Problem(envelope.place("time"), str(error)))
             return None
-    if envelope.timestamp is None:
+    if envelope.timestamp is None or envelope.timestamp == "":
         return None
-    try:
-        return _epoch_milliseconds(envelope.timestamp)
-    except (TypeError, ValueError, OverflowError):
+    micros = _epoch_milliseconds(envelope.timestamp)
+    if micros is None:
         expected = f"expected milliseconds since 1970, got {envelope.timestamp!r:.40}"
-        problems.append(Problem("timestamp", expected))
+        problems.append(Problem(envelope.place("timestamp"), expected))
         return None
-
-
-def _epoch_milliseconds(value: Any) -> Instant:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError
-    micros = int(value) * 1000 if isinstance(value, (int, str)) else round(value * 1000)
-    if not FIRST <= micros <= LAST:
-        raise ValueError
     return Instant(micros, has_offset=True)
+
+
+def _epoch_milliseconds(value: Any) -> int | None:
+    """Milliseconds as microseconds; None for what is not so many."""
+    if isinstance(value, str):
+        return int(value) * 1000 if STAMP.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not FIRST_MILLISECOND <= value <= LAST_MILLISECOND:
+        return None
+    return round(value * 1000)
 
 
 def _stated_id(envelope: Envelope, problems: list[Problem]) -> str | None:
@@ -225,7 +240,8 @@ def _stated_id(envelope: Envelope, problems: list[Problem]) -> str | None:
         case int() | float() if not isinstance(envelope.id, bool):
             return decimal_text(envelope.id)
         case _:
-            problems.append(Problem("id", f"expected a text, got {kind_of(envelope.id)}"))
+            expected = f"expected a text, got {kind_of(envelope.id)}"
+            problems.append(Problem(envelope.place("id"), expected))
             return None
 
 
@@ -325,9 +341,11 @@ def _as_keys(kind: KeyKind, identifiers: Iterable[tuple[str, str]] | None) -> tu
 
 
 def _own_id(kind: KeyKind, thing: LeadShape | ContactShape) -> tuple[Key, ...]:
-    own = thing.at_id or thing.id
-    key = make_key(kind, "id", own) if own else None
-    return (key,) if key else ()
+    """The first of its own ids that names it."""
+    for own in (thing.at_id, thing.id):
+        if own and (key := make_key(kind, "id", own)):
+            return (key,)
+    return ()
 
 
 def _no_identity(path: str) -> Problem:

@@ -123,7 +123,7 @@ def _problems(error: BaseException, path: str) -> Iterator[Problem]:
                 (note.name for note in _notes(one) if isinstance(note, AttributeValidationNote)),
                 "",
             )
-            wire = name.replace("at_", "@")
+            wire = wire_name(name)
             yield from _problems(one, f"{path}.{wire}" if path and wire else path or wire)
     elif isinstance(error, KeyError):
         yield Problem(path, "expected an object, got nothing", "missing")
@@ -177,17 +177,23 @@ def _party(value: Any, _: object) -> Party | None:
         return _usual_party(value) if len(value) <= _USUAL else _party_of(value)
     if not isinstance(value, dict):
         raise _Unexpected("a URI or an object", value)
-    uri = _optional_text(value, "id") or _optional_text(value, "@id")
-    name = _optional_text(value, "name")
-    if uri is None and value.get("identifier") is not None:
-        try:
-            pairs = _identifiers(value["identifier"], None)
-        except _Unexpected as error:
-            error.path = f".identifier{error.path}"
-            raise
-        named = (f"{scheme.lower()}:{text}" for scheme, text in pairs if not is_mask(text))
-        uri = min(named, default=None)
+    own, at = _optional_text(value, "id"), _optional_text(value, "@id")
+    name, identified = _optional_text(value, "name"), _identified(value.get("identifier"))
+    uri = own or at or identified
     return Party(uri, name) if uri or name else None
+
+
+def _identified(value: Any) -> str | None:
+    """What a party is called by its identifiers: the smallest, as ``scheme:value``."""
+    if value is None:
+        return None
+    try:
+        pairs = _identifiers(value, None)
+    except _Unexpected as error:
+        error.path = f".identifier{error.path}"
+        raise
+    named = (f"{scheme.lower()}:{text}" for scheme, text in pairs if not is_mask(text))
+    return min(named, default=None)
 
 
 def _party_of(uri: str) -> Party | None:
@@ -236,8 +242,9 @@ def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
 
 def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """The schemes of a mapping; ``{name or propertyID, value}`` is one scheme and its value."""
-    scheme = value.get("propertyID") or value.get("name")
-    if "value" in value and isinstance(scheme, str):
+    named = (value.get("propertyID"), value.get("name"))
+    scheme = next((one for one in named if one and isinstance(one, str)), None)
+    if scheme is not None and "value" in value:
         if value["value"] is not None:
             yield scheme, _key_value(value["value"], f"{path}.value")
         return
@@ -252,6 +259,11 @@ def _key_value(value: Any, path: str) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return decimal_text(value)
     raise _Unexpected("a text or a number", value, path)
+
+
+def wire_name(name: str) -> str:
+    """What a field is called in messages: ``at_id`` stands for ``@id``."""
+    return f"@{name[3:]}" if name.startswith("at_") else name
 
 
 def _converter(*, thorough: bool) -> Converter:
@@ -286,9 +298,9 @@ def _is_optional(kind: Any) -> bool:
 
 def _of_object(shape: type[Any], converter: Converter) -> Callable[[Any, Any], Any]:
     renamed = {
-        one.name: override(rename=f"@{one.name[3:]}")
+        one.name: override(rename=wire_name(one.name))
         for one in fields(shape)
-        if one.name.startswith("at_")
+        if one.name != wire_name(one.name)
     }
     of_mapping = make_dict_structure_fn(shape, converter, **renamed)  # type: ignore[arg-type]
 

@@ -13,7 +13,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?\s?([Zz]|[+-]\d\d:?\d\d)?)?",
+    r"(?:[Tt ]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d{1,9}))?"
+    r"(?: ?([Zz]|[+-]\d\d:?[0-5]\d))?)?",
     re.ASCII,
 )
 _LEAP_SECOND: Final = "60"
@@ -64,6 +65,10 @@ def format_time(micros: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
 
-#: The first and the last moment that a time can name.
+#: The first and the last moment that a time can name, and both in whole milliseconds.
 FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+FIRST_MILLISECOND: Final = FIRST // 1000
+LAST_MILLISECOND: Final = LAST // 1000
+#: Milliseconds since 1970 as text.
+STAMP: Final = re.compile(r"[0-9]{1,14}")

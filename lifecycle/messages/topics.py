@@ -48,6 +48,12 @@ def plain_topic(topic: str) -> str:
     return _MISSPELT.get(topic, topic)
 
 
+def spellings(topic: str) -> tuple[str, ...]:
+    """Every way in which a topic is written."""
+    same = [topic, *(wrong for wrong, right in _MISSPELT.items() if right == topic)]
+    return tuple(f"{prefix}{one}" for prefix in (PREFIX, "") for one in same)
+
+
 def topic_of_type(action_type: str) -> str | None:
     """The topic that an action type stands for, None for one that is not known."""
     topic = _TOPIC_OF_ACTION.get(action_type) or plain_topic(action_type)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lifecycle.domain import Problem, immutable
-from lifecycle.messages.topics import TRIGGER_OF_TOPIC, plain_topic, topic_of_type
+from lifecycle.messages.topics import plain_topic, topic_of_type
 
 _TYPE: Final = ("type", "@type")
 # What belongs to the delivery where a message has no envelope of its own (seed 001). The agent
@@ -27,22 +27,46 @@ _HEADERS: Final = (
 class Envelope:
     """One message, out of whatever it travelled in.
 
-    ``path`` is where its data stands in the message, for problems: ``data``, or empty.
+    ``path`` is where its data stands in the message, for problems: ``data``, or empty. ``origin``
+    is the message as it came.
     """
 
     topic: str
     id: Any
     time: Any
     timestamp: Any
-    data: dict[str, Any]
+    data: Any
     path: str
+    origin: dict[str, Any]
+
+    def place(self, name: str) -> str:
+        """Where a part of the delivery, such as its time, stands in the message."""
+        return _place(self.origin, name)
+
+    def delivery(self) -> Iterator[tuple[str, str, Any]]:
+        """The parts of the delivery: what each is called, where it stands, and what it is."""
+        sources = [("", self.origin)]
+        if _has_payload(self.origin):
+            payload, headers = self.origin["payload"], self.origin["headers"]
+            sources = [("payload.", _stated(payload)), ("headers.", headers)]
+        for name in (*_HEADERS, "agent"):
+            for where, parts in sources:
+                acts = name == "agent" and not self.path.endswith("data") and where != "headers."
+                if name in parts and not acts:
+                    yield name, f"{where}{name}", parts[name]
+                    break
 
 
 def contained(value: Any) -> Iterator[tuple[str, Any]] | None:
-    """The messages of an inbox page or an array, each with its path; None for a single message."""
+    """The messages of an inbox page or an array, each with its path; None for a single message.
+
+    What has data of its own is an envelope, whatever else stands in it.
+    """
     if isinstance(value, list):
         return ((f"[{number}]", one) for number, one in enumerate(value))
-    if isinstance(value, dict) and isinstance(value.get("contains"), list):
+    if not isinstance(value, dict) or isinstance(value.get("data"), dict):
+        return None
+    if isinstance(value.get("contains"), list):
         return ((f"contains[{number}]", one) for number, one in enumerate(value["contains"]))
     return None
 
@@ -51,29 +75,39 @@ def unwrap(value: Any) -> Envelope | Problem:
     """The message inside; a problem when there is none."""
     if not isinstance(value, dict):
         return Problem("", f"expected an object, got {kind_of(value)}")
-    if isinstance(value.get("headers"), dict) and isinstance(value.get("payload"), dict):
-        return _unwrap_headers(value["headers"], value["payload"])
-    return _unwrap_object(value)
+    if not _has_payload(value):
+        return _unwrap_object(value, value)
+    # What the payload states goes before what the headers do.
+    headers = {name: value["headers"][name] for name in _HEADERS if name in value["headers"]}
+    return _unwrap_object(headers | _stated(value["payload"]), value, "payload")
 
 
-def _unwrap_headers(headers: dict[str, Any], payload: dict[str, Any]) -> Envelope | Problem:
-    """What the payload states goes before what the headers do."""
-    stated = {name: part for name, part in payload.items() if part is not None}
-    delivery = {name: headers[name] for name in _HEADERS if name in headers}
-    return _unwrap_object(delivery | stated, "payload")
+def _has_payload(value: dict[str, Any]) -> bool:
+    """Whether a message is headers beside a payload."""
+    if not isinstance(value.get("headers"), dict) or not isinstance(value.get("payload"), dict):
+        return False
+    return not isinstance(value.get("data"), dict)
 
 
-def _unwrap_object(value: dict[str, Any], where: str = "") -> Envelope | Problem:
+def _stated(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in payload.items() if part is not None}
+
+
+def _place(origin: dict[str, Any], name: str) -> str:
+    if not _has_payload(origin):
+        return name
+    return f"{'headers' if origin['payload'].get(name) is None else 'payload'}.{name}"
+
+
+def _unwrap_object(
+    value: dict[str, Any], origin: dict[str, Any], where: str = ""
+) -> Envelope | Problem:
     enveloped = "data" in value
     path = ".".join(part for part in (where, "data" if enveloped else "") if part)
     data = value["data"] if enveloped else _without_headers(value)
     topic = _topic(value.get("topic"), data, f"{path}.type" if path else "type")
     if isinstance(topic, Problem):
-        return topic
-    if topic not in TRIGGER_OF_TOPIC:
-        data = {}
-    elif not isinstance(data, dict):
-        return Problem(path, f"expected an object, got {kind_of(data)}")
+        return Problem(_place(origin, topic.path), topic.message, topic.code)
     return Envelope(
         topic=topic,
         id=value.get("id"),
@@ -81,6 +115,7 @@ def _unwrap_object(value: dict[str, Any], where: str = "") -> Envelope | Problem
         timestamp=value.get("timestamp"),
         data=data,
         path=path,
+        origin=origin,
     )
 
 

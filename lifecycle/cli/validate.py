@@ -1,0 +1,164 @@
+"""``lifecycle validate``: messages against their schemas."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import define, field, frozen
+
+from lifecycle.cli import options
+from lifecycle.cli.output import emit, to_json
+from lifecycle.messages import MAX_BYTES, Verdict, is_json, too_large, unreadable, verdicts
+from lifecycle.replay import STANDARD_INPUT, Line, Log, check_readable
+from lifecycle.text import clean, counted
+
+
+@frozen
+class _Checked:
+    """The verdict on one message, and where it came from."""
+
+    file: str
+    line: int
+    verdict: Verdict
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"file": self.file, "line": self.line, **self.verdict.as_dict()}
+
+
+@define
+class _Tally:
+    """How many messages there were of each sort."""
+
+    valid: int = 0
+    decoded: int = 0
+    undecodable: int = 0
+    ignored: Counter[str] = field(factory=Counter)
+
+    def count(self, verdict: Verdict) -> None:
+        if verdict.is_ignored:
+            self.ignored[str(verdict.topic)] += 1
+        elif verdict.is_valid:
+            self.valid += 1
+        elif verdict.is_decoded:
+            self.decoded += 1
+        else:
+            self.undecodable += 1
+
+    @property
+    def invalid(self) -> int:
+        return self.decoded + self.undecodable
+
+    def __str__(self) -> str:
+        ignored = self.ignored.total()
+        parts = [f"{self.valid:,} valid", f"{self.invalid:,} invalid"]
+        if self.decoded:
+            parts[-1] += f" ({self.decoded:,} decoded all the same)"
+        if ignored:
+            topics = (f"{clean(topic)} {count:,}" for topic, count in self.ignored.most_common(5))
+            parts.append(f"{ignored:,} ignored ({', '.join(topics)})")
+        total = counted(self.valid + self.invalid + ignored, "message")
+        return f"{total}: {', '.join(parts)}"
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", type=options.PATH, nargs=-1, required=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+def validate(*, files: tuple[Path, ...], style: str) -> None:
+    """Check messages against their schemas.
+
+    Prints a line for each problem; exit status 1 when there is one. A FILE has one message a line,
+    or one over several lines; it may be packed with gzip, and `-` is standard input.
+
+    As json a single message gives one object, `{"isValid": ...}`; several give an array of them,
+    with the file and the line of each, or as jsonl a line each.
+    """
+    if [str(path) for path in files].count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read only once")
+    for path in files:
+        if str(path) != STANDARD_INPUT:
+            check_readable(path)
+    tally = _Tally()
+    _print(_counted(chain.from_iterable(map(_checked, files)), tally), style)
+    click.echo(str(tally), err=True)
+    if tally.invalid:
+        raise SystemExit(1)
+
+
+def _checked(path: Path) -> Iterator[_Checked]:
+    """The verdicts on the messages of a file; flat in memory, whatever its size."""
+    found = False
+    with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
+        for number, line in enumerate(_lines(log), start=1):
+            for verdict in _verdicts(line):
+                found = True
+                yield _Checked(str(path), number, verdict)
+    if not found:
+        click.echo(f"{clean(str(path))}: no message in it", err=True)
+
+
+def _lines(log: Log) -> Iterator[Line]:
+    """The lines of a log; a message over several lines counts as one, even when it is broken.
+
+    That it is one is clear where the first line begins something that it does not end, and all of
+    them together are JSON, or none of them is. Otherwise each of its lines would be a problem.
+    """
+    lines = log.messages()
+    held = list(islice(lines, 1))
+    if held and _is_unfinished(held[0].raw.strip()):
+        for line in lines:
+            held.append(line)
+            if line.end > MAX_BYTES:
+                break
+        raw = b"".join(line.raw for line in held)
+        if len(raw) <= MAX_BYTES and (is_json(raw) or not any(is_json(one.raw) for one in held)):
+            held = [Line(raw, len(raw), None, len(raw), raw, whole=True)]
+    yield from held
+    yield from lines
+
+
+def _is_unfinished(text: bytes) -> bool:
+    return text.startswith((b"{", b"[")) and not text.endswith((b"}", b"]")) and not is_json(text)
+
+
+def _verdicts(line: Line) -> Iterator[Verdict]:
+    if line.digest is not None:
+        yield unreadable([too_large(line.size)])
+    elif text := line.raw.strip():
+        yield from verdicts(text)
+
+
+def _counted(found: Iterable[_Checked], tally: _Tally) -> Iterator[_Checked]:
+    for one in found:
+        tally.count(one.verdict)
+        yield one
+
+
+def _print(found: Iterator[_Checked], style: str) -> None:
+    if style == "table":
+        for one in found:
+            _print_problems(one)
+        return
+    first = list(islice(found, 2)) if style == "json" else []
+    if len(first) == 1:
+        click.echo(to_json(first[0].verdict.as_dict()))
+    else:
+        emit((one.as_dict() for one in chain(first, found)), (), style, nothing="")
+
+
+def _print_problems(one: _Checked) -> None:
+    where = clean(f"{one.file}:{one.line}")
+    suffix = "; decoded all the same" if one.verdict.is_decoded else ""
+    for violation in one.verdict.violations:
+        click.echo(f"{where}: {clean(str(violation))}{suffix}")
