@@ -9,7 +9,7 @@ from lifecycle.messages.decode import (
     decode,
     read_message,
 )
-from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, parse, too_large
+from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
@@ -34,7 +34,6 @@ __all__ = [
     "format_time",
     "is_json",
     "message_schema",
-    "parse",
     "parse_time",
     "read_message",
     "too_large",

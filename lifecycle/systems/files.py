@@ -16,7 +16,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from lifecycle.errors import InputError, MessageError
-from lifecycle.messages import MAX_BYTES, parse, too_large
+from lifecycle.messages import MAX_BYTES, too_large
+from lifecycle.messages.parse import parse
 from lifecycle.replay import Line, Log
 from lifecycle.text import counted, short
 
