@@ -242,15 +242,18 @@ def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
 
 def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """The schemes of a mapping; ``{name or propertyID, value}`` is one scheme and its value."""
-    named = (value.get("propertyID"), value.get("name"))
-    scheme = next((one for one in named if one and isinstance(one, str)), None)
-    if scheme is not None and "value" in value:
+    if "value" in value and (scheme := _scheme(value)):
         if value["value"] is not None:
             yield scheme, _key_value(value["value"], f"{path}.value")
         return
     for name, part in value.items():
         if name not in ("type", "@type") and part is not None:
             yield name, _key_value(part, f"{path}.{name}")
+
+
+def _scheme(value: dict[str, Any]) -> str | None:
+    named = (value.get("propertyID"), value.get("name"))
+    return next((one for one in named if one and isinstance(one, str)), None)
 
 
 def _key_value(value: Any, path: str) -> str:
