@@ -274,6 +274,77 @@ def test_the_agent_of_a_transfer_is_told_apart_from_the_next_one(told):
     assert triggers(messages)[-1] == "reject"
 
 
+def test_an_operation_tells_what_its_notification_left_unclear(told):
+    for first, name, trigger in (
+        (notification("Completed", 1), "Reject", "reject"),
+        (notification("Processing", 1), "Accept", "accept"),
+    ):
+        messages, _ = told(first, operation(name, 2))
+        assert triggers(messages) == ["update", trigger]
+    offered = [INVITED, notification("Completed", 2, capabilities=["Complete"])]
+    assert triggers(told(*offered, operation("Reject", 3))[0]) == ["assign", "update", "reject"]
+
+
+def test_a_late_operation_of_a_former_agent_is_not_that_of_the_next(told):
+    rejected = [INVITED, notification("Completed", 2), notification("Invited", 3, "bob")]
+    messages, left_out = told(*rejected, operation("Reject", 4, user="ada"))
+    assert triggers(messages) == ["assign", "reject", "assign"]
+    assert left_out == {"operation of an agent who had it before, and told by then": 1}
+
+
+def test_one_notification_in_two_wrappers_counts_once(told):
+    wrapped = {"channel": "/v2/me/emails", "id": "5", "data": INVITED}
+    messages, left_out = told(INVITED, wrapped, {"channel": "/meta/connect", "successful": True})
+    assert (triggers(messages), left_out) == (["assign"], {"told twice": 1, "CometD's own": 1})
+
+
+def test_records_without_times_are_in_the_order_of_the_file(tmp_path, store):
+    records = [
+        INVITED,
+        operation("Reject", 2, user="ada"),
+        notification("Completed", 3),
+        notification("Invited", 4, "bob"),
+    ]
+    records = [{name: part for name, part in one.items() if name != "time"} for one in records]
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    for _ in range(2):
+        with read_genesys(path, received_at=1_457_000_000_000_000) as source:
+            imported = load(store, source)
+    assert imported.outcomes["duplicate"] == imported.messages == 3
+    lead = store.lead("genesysInteractionId:I-1")
+    assert (lead.state, str(lead.holder)) == ("assigned", "genesysagentid:bob")
+
+
+@pytest.mark.parametrize("extra", [[1], {"genesys": {"after": {"foo": 1}}}, {"genesys": 5}])
+def test_what_others_say_of_an_interaction_does_not_stop_an_import(extra, tmp_path, store):
+    thing = {"type": "Lead", "identifier": {"genesysInteractionId": "I-1"}}
+    time = "2016-03-15T00:00:00Z"
+    said = {"type": "UpdateAction", "object": thing, "additionalProperty": extra}
+    store.apply({"topic": "lead#update", "time": time, "id": "1", "data": said})
+    bare = {"type": "lead#update", "object": thing | {"dateSent": time}}
+    store.apply(bare, received_at=time)
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps(INVITED))
+    with read_genesys(path) as source:
+        assert load(store, source).outcomes["applied"] == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "recipient"),
+    [
+        ({"targetUri": "https://gws.example.com/api/v2/users/bob"}, "bob"),
+        ({"targetUser": {"uri": "/users/bob"}}, "bob"),
+        ({"targetUserId": "bob"}, "bob"),
+        ({"targetUri": "https://gws.example.com/api/v2/queues/sales"}, None),
+    ],
+)
+def test_whom_a_transfer_names(target, recipient, told):
+    messages, _ = told(INVITED, PROCESSING, operation("Transfer", 3, **target))
+    last = messages[-1]["data"]
+    assert last.get("recipient", {}).get("identifier", {}).get("genesysAgentId") == recipient
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_bare_or_wrapped_it_says_the_same(wrapped, told):
     record = {"channel": "/v2/me/emails", "data": INVITED} if wrapped else INVITED
@@ -328,7 +399,7 @@ def test_records_without_a_time_take_the_moment_that_is_given(tmp_path):
     path = tmp_path / "log.jsonl"
     without = [{name: part for name, part in INVITED.items() if name != "time"}]
     path.write_text(json.dumps(without))
-    with pytest.raises(InputError, match="line 1: no time: expected time or timestamp"):
+    with pytest.raises(InputError, match=r"line 1, \[0\]: no time: expected time or timestamp"):
         read_genesys(path)
     with read_genesys(path, received_at=5_000_000) as source:
         (made,) = source.messages()
@@ -339,13 +410,15 @@ def test_records_without_a_time_take_the_moment_that_is_given(tmp_path):
     ("content", "expected"),
     [
         ("", r"is empty, expected JSON"),
-        ("[1]", r"line 1: expected an operation or a notification"),
+        ("[1]", r"line 1, \[0\]: expected an operation or a notification"),
         ('{"statusCode": 0}', r"line 1: expected an operation \(operationName\) or a notif"),
         (json.dumps(INVITED) + "\n{]", r"line 2, column 2: not valid JSON"),
         (json.dumps(INVITED) + '\n{"a": 1, "a": 2}', r"line 2: the key 'a' stands twice"),
         ('{"operationName": "Reject", "statusCode": 0, "time": 1}', "expected the id of an inter"),
         (json.dumps(INVITED | {"time": "soon"}), "line 1: time: expected a time such as"),
         (json.dumps(INVITED | {"time": 10**30}), "line 1: .* 64 bits"),
+        (json.dumps(INVITED | {"time": 1772442000}), "line 1: time: expected milliseconds since"),
+        (json.dumps(INVITED | {"time": -(10**18)}), "line 1: time: expected milliseconds since"),
         ("PK\x03\x04", "line 1, column 1: this is a ZIP archive or a spread-sheet"),
     ],
 )

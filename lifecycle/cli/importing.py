@@ -31,6 +31,8 @@ from lifecycle.text import clean, counted, short
 #: So many values without a mapping are named.
 _SHOWN = 20
 
+_NOTHING = "not one record says what happened to a lead: is the mapping right?"
+
 _FILE = click.argument("file", metavar="FILE", type=options.PATH)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 
@@ -39,8 +41,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary 
 def import_() -> None:
     """Take in what other systems export or log.
 
-    A file is read to its end before the store is opened: of one that is damaged, nothing is
-    written. Doing it again changes nothing. Exit status 1 when a value has no mapping.
+    A file (`-` is standard input) is read to its end before the store is opened: of one that is
+    damaged, nothing is written. Doing it again changes nothing. Exit status 1 when a value has no
+    mapping.
     """
 
 
@@ -180,9 +183,12 @@ def _load(
             click.echo(to_json(imported.as_dict()))
         else:
             _print(imported, states)
+        nothing = bool(imported.tally.records) and not imported.tally.told
         if imported.tally.unmapped:
             click.echo(_unmapped(imported, source.path), err=True)
-    raise SystemExit(bool(imported.tally.unmapped))
+        elif nothing:
+            click.echo(_NOTHING, err=True)
+    raise SystemExit(bool(imported.tally.unmapped) or nothing)
 
 
 def _print(imported: Imported, states: Mapping_[State, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import define, evolve, field
@@ -15,6 +16,9 @@ from lifecycle.domain.machine import LeadMachine, Refusal
 from lifecycle.domain.states import TRIGGERS, Trigger
 
 _DELETED: Final = Refusal("contact_deleted")
+#: So many fields of other systems are followed, and values that have so many characters.
+_MOST_FIELDS: Final = 50
+_LONGEST_VALUE: Final = 500
 #: The place of a trigger among the steps of one event.
 _OWN_STEP: Final = {trigger: {"send": 0, "receive": 1}.get(trigger, 2) for trigger in TRIGGERS}
 
@@ -118,7 +122,7 @@ class Track:
         if known is not None and change.old is not None and change.old != known:
             detail = f"{change.field} was {known!r} before, and {change.old!r} by this message"
             self._find("contradiction", event, detail)
-        if change.new is not None:
+        if change.new is not None and _is_worth_following(change, self.fields):
             self.fields[change.field] = change.new
 
     def _refuse(self, event: LeadEvent, refusal: Refusal) -> None:
@@ -197,6 +201,13 @@ class Track:
             self.decisions.setdefault("accept", event.id)
         if snapshot.date_rejected is not None:
             self.decisions.setdefault("reject", event.id)
+
+
+def _is_worth_following(change: FieldChange, known: Mapping[str, str]) -> bool:
+    """Whether a lead remembers this value: anybody may send such, and it remembers so many."""
+    if len(change.field) + len(change.new or "") > _LONGEST_VALUE:
+        return False
+    return change.field in known or len(known) < _MOST_FIELDS
 
 
 def advance(machine: LeadMachine, lead: Lead, event: LeadEvent) -> bool:

@@ -143,14 +143,14 @@ class Log:
         with _readable(self.name):
             self._lines.seek(offset)
 
-    def rest(self) -> bytes:
-        """All bytes from here on (of a gzip file: unpacked).
+    def readline(self, size: int) -> bytes:
+        """The next line with its end, or so many bytes of it; empty where there is none.
 
         Raises:
             InputError: The log cannot be read further.
         """
         with _readable(self.name):
-            return self._lines.read()
+            return self._lines.readline(size)
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The lines from here on; ``offset`` is that of here.

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from lifecycle.domain import Trigger
+from lifecycle.messages import LAST, canonical
 from lifecycle.systems.mapping import Mapping as ValueMapping
 from lifecycle.systems.message import Message, Party, derived_id, event_id, lead_message, person
 from lifecycle.systems.source import Made, Recall, Tally
@@ -19,12 +20,29 @@ Change: TypeAlias = Mapping[str, Any]
 
 
 def messages_of(
-    mapping: ValueMapping, records: list[Record], _: Recall, tally: Tally
+    mapping: ValueMapping, records: list[Record], recall: Recall, tally: Tally
 ) -> Iterator[Made]:
-    """The messages of one lead: a change that was told twice counts once."""
-    before: dict[str, str] = {}
+    """The messages of one lead: a change that was told twice counts once.
+
+    Where changes do not say what was before, the store may know it from an earlier import.
+    """
+    states_old = all(record.content.get("old") is not None for record in records)
+    before = {} if states_old or not records else _values_before(recall, records[0])
     for moment, record in in_sequence(_once(records, tally)):
         yield from _message(mapping, moment, record, before, tally)
+
+
+def _values_before(recall: Recall, record: Record) -> dict[str, str]:
+    """The values that a store knows of a lead from before this record."""
+    values: dict[str, str] = {}
+    for message in recall(record.lead):
+        data = message.payload.get("data")
+        change = data.get("fieldChange") if isinstance(data, dict) else None
+        if message.time < record.time and isinstance(change, dict):
+            name, new = change.get("field"), change.get("new")
+            if isinstance(name, str) and isinstance(new, str):
+                values[name] = new
+    return values
 
 
 def _once(records: list[Record], tally: Tally) -> Iterator[Record]:
@@ -39,15 +57,14 @@ def _once(records: list[Record], tally: Tally) -> Iterator[Record]:
 
 
 def _name_of(record: Record) -> tuple[Any, ...]:
+    """Everything that a record says, but not what it means."""
     change = record.content
-    return (
-        record.time,
-        change.get("id"),
-        change["field"],
-        change.get("old"),
-        change["new"],
-        str(change.get("by")),
-    )
+    named = change.get("id")
+    if named:
+        return (named, record.time, change["field"], change.get("old"), change["new"])
+    said = (change.get(part) or None for part in ("by", "assignee", "reason", "contact"))
+    parts = (canonical(part).decode() for part in said)
+    return (record.time, change["field"], change.get("old"), change["new"], *parts)
 
 
 def _message(
@@ -64,7 +81,7 @@ def _message(
     named = change.get("id")
     # Not what it means: where a mapping changes its mind, that is a conflict, and seen.
     identity = (
-        event_id(mapping.name, named)
+        event_id(mapping.name, record.lead, named)
         if named
         else derived_id(mapping.name, (record.lead, *_name_of(record)))
     )
@@ -108,26 +125,44 @@ def in_sequence(records: Iterable[Record]) -> Iterator[tuple[int, Record]]:
     for record in records:
         by_field[record.content["field"]].append(record)
     for its in by_field.values():
-        value: str | None = None
-        for time, group in groupby(its, lambda one: one.time):
-            for number, record in enumerate(_chained(list(group), value)):
-                yield time + number, record
+        groups = [(time, list(group)) for time, group in groupby(its, lambda one: one.time)]
+        value = None
+        for (time, group), begin in zip(groups, _begins(groups), strict=True):
+            for number, record in enumerate(_chained(group, begin if value is None else value)):
+                yield min(time + number, LAST), record
                 value = record.content["new"]
 
 
-def _chained(records: list[Record], value: str | None) -> Sequence[Record]:
+def _begins(groups: list[tuple[int, list[Record]]]) -> list[str | None]:
+    """The value that the changes of each time begin with, as far as they say it themselves.
+
+    More of them leave it than arrive. Where they go round, they begin where they end, which is
+    where the next ones begin.
+    """
+    begins: list[str | None] = []
+    begin: str | None = None
+    for _, group in reversed(groups):
+        balance: Counter[str] = Counter()
+        for record in group:
+            balance[record.content.get("old") or ""] += 1
+            balance[record.content["new"]] -= 1
+        begin = min((value for value, more in balance.items() if more > 0), default=begin)
+        begins.append(begin)
+    return begins[::-1]
+
+
+def _chained(records: list[Record], begin: str | None) -> Sequence[Record]:
     """Changes of one field at one time: whose old value is the new one of the last comes next.
 
-    Values are places and changes are ways between them: a walk over all ways (Hierholzer's), from
-    the value before, else from where more ways leave than arrive. What it cannot reach comes next.
+    Values are places and changes are ways between them: a walk over all ways (Hierholzer's). What
+    it cannot reach is walked next.
     """
     if len(records) == 1 or any(record.content.get("old") is None for record in records):
         return records
     ways: dict[str, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda one: (str(one.content.get("id")), -one.line)):
+    for record in sorted(records, key=lambda one: (str(_name_of(one)), -one.line), reverse=True):
         ways[record.content["old"]].append(record)
-    arrive = Counter(record.content["new"] for record in records)
-    places = sorted(ways, key=lambda one: (one != value, arrive[one] - len(ways[one]), one))
+    places = sorted(ways, key=lambda place: (place != begin, place))
     return [record for place in places for record in _walk(ways, place)]
 
 

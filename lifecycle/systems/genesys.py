@@ -8,16 +8,17 @@ first tells it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from lifecycle.domain import Trigger
-from lifecycle.messages import format_time
-from lifecycle.systems.files import documents
+from lifecycle.messages import LAST, format_time
+from lifecycle.systems.documents import documents
 from lifecycle.systems.genesys_records import (
     AGENT,
     CONTACT,
@@ -39,6 +40,7 @@ _SYSTEM: Final = "genesys"
 
 _SAME_STEP: Final = "the same step, told by an operation and a notification"
 _TWICE: Final = "told twice"
+_FORMER: Final = "operation of an agent who had it before, and told by then"
 
 
 def read_genesys(path: Path, *, received_at: int | None = None) -> Source:
@@ -59,9 +61,10 @@ def read_genesys(path: Path, *, received_at: int | None = None) -> Source:
 
 
 def _records(path: Path, received_at: int | None, tally: Tally) -> Iterator[Record]:
+    latest: dict[str, int] = {}
     for document in documents(path):
         tally.records += 1
-        found = record_of(path, document, received_at)
+        found = record_of(path, document, received_at, latest)
         if isinstance(found, str):
             tally.left_out[found] += 1
         else:
@@ -88,21 +91,33 @@ class _Interaction:
         agent: Whom it was offered to last.
         expected: Notifications that will tell again what an operation told: the state, and the
             agent where one is known.
-        told: What a notification told, and an operation may tell again.
+        told: The operation that a notification told of, and that may come as well.
+        unclear: The operation that would tell what a notification meant, which was taken for an
+            update: who had it before was not known.
+        former: Those whom it was offered to before.
     """
 
     state: str | None = None
     agent: str | None = None
     expected: dict[str, str | None] = field(factory=dict)
     told: str | None = None
+    unclear: str | None = None
+    former: list[str] = field(factory=list)
 
     @classmethod
-    def recalled(cls, recall: Recall, name: str, before: int) -> Self:
-        """The interaction as the messages left it that a store has from before this time."""
+    def recalled(cls, recall: Recall, name: str, until: int, new: Collection[str]) -> Self:
+        """The interaction as the messages left it that a store has from up to this time.
+
+        Those with ``new`` ids are about to be made again. What is not as we write it is passed
+        over: anybody may send messages.
+        """
         for message in reversed(recall(f"{INTERACTION}:{name}")):
-            known = message.payload["data"].get("additionalProperty", {}).get(_SYSTEM)
-            if message.time < before and isinstance(known, dict) and "after" in known:
-                return cls(**known["after"])
+            known = _part(_part(message.payload, "data"), "additionalProperty").get(_SYSTEM)
+            after = _part(known, "after")
+            ours = message.event_id.rsplit("@", 1)[0] not in new
+            if ours and message.time <= until and after:
+                with suppress(TypeError):
+                    return cls(**after)
         return cls()
 
     def take(self, part: Part) -> list[_Step] | str:
@@ -131,9 +146,9 @@ class _Interaction:
         return True
 
     def _status(self, part: Part) -> list[_Step]:
-        before, self.state, self.told = self.state, part.state, None
+        before, self.state, self.told, self.unclear = self.state, part.state, None, None
         if part.state == _INVITED:
-            self.agent = part.agent
+            self._offer(part.agent)
             return [_Step("assign", recipient=part.agent)]
         if part.state in _TAKEN:
             return [_Step("retract", participant=self.agent)]
@@ -143,6 +158,8 @@ class _Interaction:
         if part.state == _COMPLETED and before == _INVITED and not part.capabilities:
             self.told = "Reject"
             return [_Step("reject", agent=self.agent or part.agent)]
+        if before not in _PROCESSING:
+            self.unclear = {_COMPLETED: "Reject"}.get(part.state or "", "Accept")
         return [_Step("update", reason="completed" if part.state == _COMPLETED else None)]
 
     # --- operations ---------------------------------------------------------------------
@@ -151,12 +168,15 @@ class _Interaction:
         if self.told == part.operation:
             self.told = None
             return _SAME_STEP
+        if part.agent in self.former and part.agent != self.agent:
+            return _FORMER
+        may_decide = self.state in (_INVITED, None) or self.unclear == part.operation
         match part.operation:
-            case "Accept" if self.state in (_INVITED, None):
+            case "Accept" if may_decide:
                 agent = part.agent or self.agent
                 self._now("Processing", agent, dict.fromkeys(_PROCESSING))
                 return [_Step("accept", agent=agent)]
-            case "Reject" if self.state in (_INVITED, None):
+            case "Reject" if may_decide:
                 agent = part.agent or self.agent
                 self._now(_COMPLETED, agent, {_COMPLETED: None})
                 return [_Step("reject", agent=agent)]
@@ -178,50 +198,48 @@ class _Interaction:
         return [*steps, assign]
 
     def _now(self, state: str, agent: str | None, expected: dict[str, str | None]) -> None:
-        self.state, self.agent, self.expected, self.told = state, agent, expected, None
+        self._offer(agent)
+        self.state, self.expected, self.told, self.unclear = state, expected, None, None
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "state": self.state,
-            "agent": self.agent,
-            "expected": dict(self.expected),
-            "told": self.told,
-        }
+    def _offer(self, agent: str | None) -> None:
+        if self.agent is not None and self.agent not in (agent, *self.former):
+            self.former.append(self.agent)
+        self.agent = agent
+
+
+def _part(value: Any, name: str) -> dict[str, Any]:
+    """An object in an object; empty where there is none."""
+    part = value.get(name) if isinstance(value, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _messages(records: list[Record], recall: Recall, tally: Tally) -> Iterator[Made]:
     """The messages of one interaction."""
     name = records[0].lead
-    interaction = _Interaction.recalled(recall, name, records[0].time)
+    parts = [part_of(record.content) for record in records]
+    identities = [derived_id(_SYSTEM, (name, part.said)) for part in parts]
+    interaction = _Interaction.recalled(recall, name, records[0].time, set(identities))
     seen: set[str] = set()
-    untimed = 0
-    for record in records:
-        identity = derived_id(_SYSTEM, record.content["record"])
+    for record, part, identity in zip(records, parts, identities, strict=True):
         if identity in seen:
             tally.left_out[_TWICE] += 1
             continue
         seen.add(identity)
-        part = part_of(record.content)
         steps = interaction.take(part)
         if isinstance(steps, str):
             tally.left_out[steps] += 1
             continue
         tally.told += 1
-        time = record.time
-        if not part.timed:
-            # In the order of the file, as far as it can be told.
-            time, untimed = time + untimed, untimed + 1
-        kept = {"record": record.content["record"], "after": interaction.as_dict()}
+        kept = {"record": record.content["record"], "after": asdict(interaction)}
         make = partial(_letter, name=name, part=part, kept=kept)
-        yield from (Made(one, record.line) for one in _letters(make, steps, identity, time))
+        yield from (Made(one, record.line) for one in _letters(make, steps, identity, record.time))
 
 
 def _letters(make: Any, steps: Iterable[_Step], identity: str, time: int) -> Iterator[Message]:
     """A message for each step; of several each has an id and a microsecond of its own."""
     for number, step in enumerate(steps):
-        suffix = f":{number + 1}" if number else ""
-        yield make(step, identity=identity + suffix, time=time + number)
+        suffix = f"@{number + 1}" if number else ""
+        yield make(step, identity=identity + suffix, time=min(time + number, LAST))
 
 
 def _letter(

@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from lifecycle.errors import InputError, TimeFormatError
 from lifecycle.messages import LAST, parse_time
-from lifecycle.systems.files import Document
+from lifecycle.systems.documents import Document
 from lifecycle.systems.spool import Record
 
 #: The schemes of the ids of interactions, contacts and agents.
@@ -30,6 +30,10 @@ _MEDIA: Final = ("email", "chat", "workitem")
 _TIMES: Final = ("time", "timestamp", "eventTime", "dateTime", "date")
 _USERS: Final = ("agent", "agentId", "userId", "user", "userName")
 _TARGET_USERS: Final = ("targetUserUri", "targetUser", "targetAgentId", "targetUserId", "userUri")
+_TARGETS: Final = ("targetUri", "target", "destination", "destinationUri")
+#: Milliseconds since 1970 have more digits than this number; seconds would be taken for 1970.
+_SECONDS: Final = 10**11
+_STATUS: Final = re.compile(r"\d{1,9}", re.ASCII)
 # A date whose blanks were lost, as it is printed in seed 003: "Tue,11Mar2014 14: 05: 09+0200".
 _MAIL_DATE: Final = re.compile(
     r"(?:\w{3},)?\s*(\d{1,2})\s*(\w{3})\s*(\d{4})\s*(\d\d):\s*(\d\d):\s*(\d\d)\s*([+-]\d{4}|GMT|UTC)"
@@ -50,6 +54,7 @@ class Part:
         contact: The id of the contact.
         details: The contact's name and email.
         timed: Whether the record states a time of its own.
+        said: What the record says, whatever it came in: what its event's id is derived of.
     """
 
     operation: str | None = None
@@ -61,14 +66,22 @@ class Part:
     contact: str | None = None
     details: dict[str, str] = field(factory=dict)
     timed: bool = True
+    said: Any = None
 
 
-def record_of(path: Path, document: Document, received_at: int | None) -> Record | str:
+def record_of(
+    path: Path, document: Document, received_at: int | None, latest: dict[str, int]
+) -> Record | str:
     """The record of a document; or why it says nothing of an interaction.
+
+    A record without a time follows the one before it in its interaction, of which ``latest`` has
+    the times; the first has the date of the mail, else ``received_at``.
 
     Raises:
         InputError: It is no operation and no notification, or lacks what every one has.
     """
+    if isinstance(document.value, dict) and _is_meta(document.value.get("channel")):
+        return "CometD's own"
     found = _Found(path, document)
     if found.operation is not None:
         status = found.status
@@ -78,24 +91,33 @@ def record_of(path: Path, document: Document, received_at: int | None) -> Record
         return "notification of an error"
     elif found.media is None:
         return "no email, chat or workitem"
-    time = found.time()
+    name, time = found.interaction(), found.time()
     content = {"record": document.value, "timed": time is not None}
-    fallback = found.mail_date() if time is None else time
-    moment = received_at if fallback is None else fallback
-    if moment is None:
+    if time is None:
+        before = latest.get(name)
+        time = found.mail_date() if before is None else min(before + 1, LAST)
+        time = received_at if time is None else time
+    if time is None:
         raise found.error(f"no time: expected {' or '.join(_TIMES)}, or --received-at TIME")
-    return Record(found.interaction(), moment, document.line, content)
+    latest[name] = time
+    return Record(name, time, document.line, content)
+
+
+def _is_meta(channel: Any) -> bool:
+    return isinstance(channel, str) and channel.startswith("/meta/")
 
 
 def part_of(content: dict[str, Any]) -> Part:
     """What a record says, from its content (see ``record_of``)."""
-    found = _Found(Path(), Document(0, content["record"]))
+    found = _Found(Path(), Document(0, "", content["record"]))
+    said = (found.said(), found.time() if content["timed"] else None)
     if found.operation is not None:
         return Part(
             operation=found.operation,
             agent=found.first(_USERS),
-            target=found.first(_TARGET_USERS),
+            target=found.target(),
             timed=content["timed"],
+            said=said,
         )
     data, body = found.user_data, found.body
     details = {"name": _text(data.get("FromPersonal")), "email": _text(data.get("EmailAddress"))}
@@ -107,6 +129,7 @@ def part_of(content: dict[str, Any]) -> Part:
         contact=_text(data.get("ContactId")),
         details={name: text for name, text in details.items() if text},
         timed=content["timed"],
+        said=said,
     )
 
 
@@ -115,7 +138,7 @@ class _Found:
 
     def __init__(self, path: Path, document: Document) -> None:
         self._path = path
-        self._line = document.line
+        self._document = document
         value = document.value
         if not isinstance(value, dict):
             raise self.error("expected an operation or a notification of Genesys Web Services")
@@ -154,7 +177,26 @@ class _Found:
         response = self._layers[0].get("response")
         layers = [*self._layers, response] if isinstance(response, dict) else self._layers
         found = next((layer["statusCode"] for layer in layers if "statusCode" in layer), None)
-        return int(found) if isinstance(found, str) and found.isdecimal() else found
+        return int(found) if isinstance(found, str) and _STATUS.fullmatch(found) else found
+
+    def said(self) -> Any:
+        """A notification without what it came in; an operation as it is."""
+        if self.operation is not None:
+            return self._layers[0]
+        names = ("notificationType", "messageType")
+        return next(layer for layer in self._layers if any(name in layer for name in names))
+
+    def target(self) -> str | None:
+        """The agent whom an operation hands it on to; None for a queue."""
+        if user := self.first(_TARGET_USERS):
+            return user
+        for layer in self._layers:
+            for name in _TARGETS:
+                part = layer.get(name)
+                uri = _text(part.get("uri") if isinstance(part, dict) else part)
+                if uri and "/users/" in uri:
+                    return _last_of_uri(uri)
+        return None
 
     def first(self, names: tuple[str, ...]) -> str | None:
         """The first of these properties that is a text, a number, or an object with an id."""
@@ -162,9 +204,9 @@ class _Found:
             for name in names:
                 part = layer.get(name)
                 if isinstance(part, dict):
-                    part = part.get("id") or part.get("userName")
+                    part = part.get("id") or part.get("uri") or part.get("userName")
                 if text := _text(part):
-                    return _last_of_uri(text) if name.endswith("Uri") else text
+                    return _last_of_uri(text) if "/" in text else text
         return None
 
     def interaction(self) -> str:
@@ -173,9 +215,14 @@ class _Found:
         Raises:
             InputError: There is none.
         """
-        own = _text(self.body.get("id")) if self.media else self.first(("interactionId", "id"))
-        if own is None and (uri := self.first(("uri", "url", "path"))):
-            own = _last_of_uri(uri)
+        if self.media:
+            own = _text(self.body.get("id")) or self.first(("uri",))
+        else:
+            # The id of a wrapper is none of an interaction: the innermost one counts.
+            inner = (_text(layer.get("id")) for layer in reversed(self._layers))
+            own = self.first(("interactionId", "uri", "url", "path")) or next(
+                filter(None, inner), None
+            )
         if not own:
             raise self.error("expected the id of an interaction, or its uri")
         return own
@@ -187,8 +234,10 @@ class _Found:
             InputError: What it states is no time.
         """
         for name, value in self._times():
-            if isinstance(value, int) and not isinstance(value, bool) and value <= LAST // 1000:
-                return value * 1000
+            if isinstance(value, int) and not isinstance(value, bool):
+                if _SECONDS < value <= LAST // 1000:
+                    return value * 1000
+                raise self.error(f"{name}: expected milliseconds since 1970, got {value}")
             try:
                 return parse_time(value if isinstance(value, str) else repr(value)).micros
             except TimeFormatError as error:
@@ -213,12 +262,12 @@ class _Found:
                 f"{day} {month} {year} {hour}:{minute}:{second} {zone}"
             )
             return parse_time(moment.isoformat()).micros
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
     def error(self, what: str) -> InputError:
         """What is wrong with the record."""
-        return InputError(f"{self._path}: line {self._line}: {what}")
+        return self._document.error(self._path, what)
 
 
 def _text(value: Any) -> str | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from lifecycle.errors import InputError, TimeFormatError
-from lifecycle.replay import Log
+from lifecycle.errors import TimeFormatError
 from lifecycle.systems.changes import messages_of
-from lifecycle.systems.files import Document, documents
+from lifecycle.systems.documents import Document, documents
+from lifecycle.systems.files import raw_lines
 from lifecycle.systems.mapping import Mapping as ValueMapping
 from lifecycle.systems.mapping import Names
 from lifecycle.systems.message import Party, derived_id, lead_message
@@ -36,20 +37,26 @@ def read_hubspot(path: Path, *, mapping: ValueMapping | None = None) -> Source:
     mapping = mapping or ValueMapping.default("hubspot")
     tally, spool = Tally(), Spool()
     try:
-        if _is_json(path):
-            spool.fill(_Histories(path, mapping, tally).records())
+        head, lines = _opened(path)
+        if head[:1] in (b"{", b"["):
+            spool.fill(_Histories(path, mapping, tally).records(lines))
         else:
-            spool.fill(changes(path, mapping, tally, _tidy))
+            spool.fill(changes(path, mapping, tally, _tidy, lines))
     except BaseException:
         spool.close()
         raise
     return Source(path, tally, spool, partial(_messages, mapping))
 
 
-def _is_json(path: Path) -> bool:
-    with Log.open(path) as log:
-        first = next(log.lines(), None)
-    return first is not None and first.raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in b"{["
+def _opened(path: Path) -> tuple[bytes, Iterator[bytes]]:
+    """The first line that is not blank, and all lines."""
+    lines = raw_lines(path, "JSON or a CSV file")
+    seen = []
+    for raw in lines:
+        seen.append(raw)
+        if raw.strip():
+            break
+    return (seen[-1].strip() if seen else b""), chain(seen, lines)
 
 
 def _tidy(change: dict[str, Any], cells: Mapping[str, str]) -> None:
@@ -77,54 +84,69 @@ class _Histories:
         self._mapping = mapping
         self._tally = tally
 
-    def records(self) -> Iterator[Record]:
+    def records(self, lines: Iterator[bytes]) -> Iterator[Record]:
         """What each says, in the order of the file."""
-        for document in documents(self._path):
+        for document in documents(self._path, lines):
             value = document.value
             several = value.get("results") if isinstance(value, dict) else None
-            for one in several if isinstance(several, list) else [value]:
-                yield from self._of(Document(document.line, one))
+            if not isinstance(several, list):
+                yield from self._of(document)
+                continue
+            for number, one in enumerate(several):
+                path = f"{document.path}.results[{number}]".lstrip(".")
+                yield from self._of(Document(document.line, path, one))
 
     def _of(self, document: Document) -> Iterator[Record]:
-        value, line = document.value, document.line
+        value = document.value
         if not isinstance(value, dict):
-            raise self._error(line, "", "expected an object of HubSpot, got something else")
+            raise document.error(self._path, "expected an object of HubSpot")
         if _HISTORY not in value:
-            columns = self._mapping.columns
-            name = self._text(value, columns["field"], line, "") if "field" in columns else ""
-            yield from self._version(self._lead(value, line), name, value, line, "")
+            yield from self._row(document)
             return
-        lead = self._lead(value, line)
+        lead = self._lead(document)
         histories = value[_HISTORY]
         if not isinstance(histories, dict):
-            raise self._error(line, _HISTORY, "expected an object")
+            raise document.error(self._path, "expected an object", _HISTORY)
         for name, versions in histories.items():
             path = f"{_HISTORY}.{name}"
             if not isinstance(versions, list):
-                raise self._error(line, path, "expected an array of versions")
-            for number, version in enumerate(versions):
-                yield from self._version(lead, name, version, line, f"{path}[{number}]")
-        yield from self._now(lead, value, line)
+                raise document.error(self._path, "expected an array of versions", path)
+            # The newest comes first: of equal times, too.
+            for number, version in reversed(list(enumerate(versions))):
+                where = f"{path}[{number}]"
+                if not isinstance(version, dict):
+                    raise document.error(self._path, "expected a version: value, timestamp", where)
+                yield from self._version(document, lead, name, version, where)
+        yield from self._now(lead, document)
+
+    def _row(self, document: Document) -> Iterator[Record]:
+        """A version that stands by itself, with the object's id and the property's name."""
+        columns = self._mapping.columns
+        name = self._text(document, document.value, columns.get("field", ()), "")
+        if not name:
+            names = " or ".join(columns.get("field", ()))
+            raise document.error(self._path, f"expected {_HISTORY}, or a property as {names}")
+        yield from self._version(document, self._lead(document), name, document.value, "")
 
     def _version(
-        self, lead: dict[str, str], name: str, version: Any, line: int, path: str
+        self, document: Document, lead: dict[str, str], name: str, version: Any, path: str
     ) -> Iterator[Record]:
-        if not isinstance(version, dict):
-            raise self._error(line, path, "expected a version: value, timestamp")
         self._tally.records += 1
-        if self._mapping.names_all_fields and name not in self._mapping.fields:
+        name = self._mapping.fields.get(name, name)
+        if not self._mapping.speaks_of(name):
             self._tally.left_out[f"field {name}"] += 1
             return
         columns = self._mapping.columns
-        new = self._text(version, columns["new"], line, path)
-        time = self._time(version, columns["time"], line, path)
-        source = self._text(version, columns.get("source", ()), line, path)
-        by = self._text(version, columns.get("by", ()), line, path)
+        new = self._text(document, version, columns["new"], path)
+        time = self._time(document, version, columns["time"], path)
+        source = self._text(document, version, columns.get("source", ()), path)
+        by = self._text(document, version, columns.get("by", ()), path)
         change = {"lead": lead, "field": name, "new": new, "by": _by(source, by)}
-        yield Record(_name(lead), time, line, change)
+        yield Record(_name(lead), time, document.line, change)
 
-    def _now(self, lead: dict[str, str], value: dict[str, Any], line: int) -> Iterator[Record]:
+    def _now(self, lead: dict[str, str], document: Document) -> Iterator[Record]:
         """How the object is now: its contact, as far as the export has it."""
+        value = document.value
         properties = value.get("properties")
         if not isinstance(properties, dict) or "updatedAt" not in value:
             return
@@ -136,21 +158,21 @@ class _Histories:
         }
         if known := {name: part for name, part in contact.items() if part}:
             self._tally.records += 1
-            time = self._time(value, ("updatedAt",), line, "")
-            yield Record(_name(lead), time, line, {"lead": lead, "is": known})
+            time = self._time(document, value, ("updatedAt",), "")
+            yield Record(_name(lead), time, document.line, {"lead": lead, "is": known})
 
-    def _lead(self, value: dict[str, Any], line: int) -> dict[str, str]:
+    def _lead(self, document: Document) -> dict[str, str]:
         found = {
-            scheme: self._text(value, names, line, "")
+            scheme: self._text(document, document.value, names, "")
             for scheme, names in self._mapping.lead.items()
         }
         lead = {scheme: text for scheme, text in found.items() if text}
-        if not lead:
+        if next(iter(found)) not in lead:
             names = next(iter(self._mapping.lead.values()))
-            raise self._error(line, "", f"expected the object's id as {' or '.join(names)}")
+            raise document.error(self._path, f"expected the object's id as {' or '.join(names)}")
         return lead
 
-    def _text(self, value: dict[str, Any], names: Names, line: int, path: str) -> str:
+    def _text(self, document: Document, value: dict[str, Any], names: Names, path: str) -> str:
         """The first of these properties that is there; an empty text when none is."""
         for name in names:
             part = value.get(name)
@@ -159,19 +181,16 @@ class _Histories:
             if isinstance(part, (int, float)) and not isinstance(part, bool):
                 return str(part)
             if part is not None:
-                raise self._error(line, f"{path}.{name}".lstrip("."), "expected a text")
+                raise document.error(self._path, "expected a text", f"{path}.{name}".lstrip("."))
         return ""
 
-    def _time(self, value: dict[str, Any], names: Names, line: int, path: str) -> int:
-        text = self._text(value, names, line, path)
+    def _time(self, document: Document, value: dict[str, Any], names: Names, path: str) -> int:
+        text = self._text(document, value, names, path)
         try:
             return self._mapping.moment(text)
         except TimeFormatError as error:
-            raise self._error(line, f"{path}.{names[0]}".lstrip("."), str(error)) from None
-
-    def _error(self, line: int, path: str, expected: str) -> InputError:
-        where = f"line {line}, {path}" if path else f"line {line}"
-        return InputError(f"{self._path}: {where}: {expected}")
+            where = f"{path}.{names[0]}".lstrip(".")
+            raise document.error(self._path, str(error), where) from None
 
 
 def _name(lead: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from lifecycle.domain import RULED_TRIGGERS, Trigger
 from lifecycle.errors import InputError, MappingError, TimeFormatError
-from lifecycle.messages import LAST, parse_time
+from lifecycle.messages import parse_time
 
 #: What a column can be for.
 COLUMNS: Final = (
@@ -35,10 +35,11 @@ COLUMNS: Final = (
     "telephone",
 )
 _NEEDED: Final = ("new", "time")
-_TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "time", "map")
+_TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "fields", "time", "map")
 _ROW: Final = ("field", "value", "after", "trigger")
 
-_LONGEST: Final = 15
+# Of the years 2001 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
+_MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
 
 #: Names of columns: of several the first that is there.
 Names: TypeAlias = tuple[str, ...]
@@ -78,6 +79,7 @@ class Mapping:
         lead: Columns of the lead's keys, by scheme.
         contact: Columns of its contact's keys, by scheme.
         columns: Columns by what they are for, one of COLUMNS.
+        fields: What fields are called that have other names in some files.
         rows: The first that fits decides.
         time_format: As ``datetime.strptime`` takes it; None for RFC 3339.
         zone: Of times without an offset.
@@ -89,6 +91,7 @@ class Mapping:
     lead: Columns
     contact: Columns
     columns: Columns
+    fields: MappingOf[str, str]
     rows: tuple[MapRow, ...] = field(repr=False)
     time_format: str | None = None
     zone: ZoneInfo = field(factory=lambda: ZoneInfo("UTC"))
@@ -128,6 +131,8 @@ class Mapping:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise MappingError("", f"not valid TOML: {error}") from None
+        except RecursionError:
+            raise MappingError("", "nested too deep, expected a mapping") from None
         reader = _Reader(text.splitlines())
         reader.known("", table, _TABLES)
         columns = reader.columns("columns", table.get("columns"), COLUMNS)
@@ -145,12 +150,13 @@ class Mapping:
         return cls(
             name=reader.text("name", table.get("name")),
             party=reader.text("party", table.get("party")),
-            people=reader.texts("people", table.get("people", [])),
+            people=reader.texts("people", table["people"]) if "people" in table else (),
             lead=lead,
             contact=reader.columns("contact", table.get("contact", {})),
             columns=columns,
+            fields=reader.names("fields", table.get("fields", {})),
             rows=tuple(reader.row(number, row) for number, row in enumerate(rows, 1)),
-            time_format=times.get("format") and reader.text("time, format", times["format"]),
+            time_format=reader.time_format(times.get("format")),
             zone=reader.zone(times.get("zone", "UTC")),
         )
 
@@ -161,15 +167,9 @@ class Mapping:
                 return row.trigger
         return None
 
-    @property
-    def fields(self) -> frozenset[str]:
-        """The fields that rows name: changes of any other are none of theirs."""
-        return frozenset(row.field for row in self.rows if row.field is not None)
-
-    @property
-    def names_all_fields(self) -> bool:
-        """Whether no row is for all fields."""
-        return all(row.field is not None for row in self.rows)
+    def speaks_of(self, name: str) -> bool:
+        """Whether a row is for this field: changes of any other are none of theirs."""
+        return any(row.field in (None, name) for row in self.rows)
 
     def moment(self, text: str) -> int:
         """A time of the file in microseconds since 1970 in UTC.
@@ -179,19 +179,17 @@ class Mapping:
         Raises:
             TimeFormatError: It is none, or of another format.
         """
-        if self.time_format is None and text.isascii() and text.isdigit():
-            return _milliseconds(text)
         if self.time_format is None:
+            if _MILLISECONDS.fullmatch(text):
+                return int(text) * 1000
             found = parse_time(text)
-            if found.has_offset or self.zone.key == "UTC":
-                return found.micros
-            return _micros(datetime.fromisoformat(text.replace(" ", "T")), self.zone)
+            return found.micros if found.has_offset else _in_zone(found.micros, self.zone)
         try:
-            return _micros(datetime.strptime(text, self.time_format), self.zone)  # noqa: DTZ007
-        except ValueError:
-            raise TimeFormatError(
-                f"expected a time as {self.time_format!r}, got {text[:40]!r}"
-            ) from None
+            moment = datetime.strptime(text, self.time_format)  # noqa: DTZ007 - the zone follows
+            return _micros(moment, self.zone)
+        except (ValueError, OverflowError):
+            expected = f"expected a time as {self.time_format!r}, got {text[:40]!r}"
+            raise TimeFormatError(expected) from None
 
 
 def default_text(system: str) -> str:
@@ -199,11 +197,15 @@ def default_text(system: str) -> str:
     return (resources.files(__package__) / "maps" / f"{system}.toml").read_text("utf-8")
 
 
-def _milliseconds(text: str) -> int:
-    micros = int(text[:_LONGEST]) * 1000
-    if len(text) > _LONGEST or micros > LAST:
-        raise TimeFormatError(f"expected milliseconds since 1970, got {text[:40]}")
-    return micros
+def _in_zone(micros: int, zone: ZoneInfo) -> int:
+    """A time that was taken for one of UTC, and is one of this zone."""
+    if zone.key == "UTC":
+        return micros
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+        return _micros(moment.replace(tzinfo=None), zone)
+    except OverflowError:
+        raise TimeFormatError("no such time in that time zone") from None
 
 
 def _micros(moment: datetime, zone: ZoneInfo) -> int:
@@ -240,6 +242,8 @@ class _Reader:
         table = self.table(where, value)
         if known is not None:
             self.known(where, table, known)
+        if not all(name.strip() for name in table):
+            raise self.error(where, "expected a name, got an empty one")
         return {name: self.texts(f"{where}, {name}", one) for name, one in table.items()}
 
     def known(self, where: str, table: MappingOf[str, Any], known: Sequence[str]) -> None:
@@ -254,15 +258,30 @@ class _Reader:
         return value
 
     def text(self, where: str, value: Any) -> str:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value.strip():
             raise self.error(where, f"expected a text, got {_got(value)}")
         return value
 
     def texts(self, where: str, value: Any) -> Names:
         several = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in several):
+        if not several or not all(isinstance(one, str) for one in several):
             raise self.error(where, f"expected a text or several, got {_got(value)}")
         return tuple(several)
+
+    def names(self, where: str, value: Any) -> dict[str, str]:
+        table = self.table(where, value)
+        return {name: self.text(f"{where}, {name}", one) for name, one in table.items()}
+
+    def time_format(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        form = self.text("time, format", value)
+        try:
+            datetime.strptime(datetime(2026, 3, 1, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
+        except (ValueError, re.error) as error:
+            expected = f"expected a format such as '%d.%m.%Y %H:%M', got {form!r} ({error})"
+            raise self.error("time, format", expected) from None
+        return form
 
     def zone(self, value: Any) -> ZoneInfo:
         try:
@@ -295,8 +314,16 @@ class _Reader:
 @lru_cache(maxsize=1000)
 def _pattern(texts: Names) -> re.Pattern[str]:
     """These texts, in which ``*`` stands for anything."""
-    parts = (".*".join(map(re.escape, text.split("*"))) for text in texts)
-    return re.compile("|".join(parts), re.DOTALL)
+    return re.compile("|".join(f"(?:{_glob(text)})" for text in texts), re.DOTALL)
+
+
+def _glob(text: str) -> str:
+    """Each part is found where it comes first, and never looked for again (as fnmatch does)."""
+    first, *parts = map(re.escape, text.split("*"))
+    if not parts:
+        return first
+    middle = "".join(f"(?>.*?{part})" for part in parts[:-1])
+    return f"{first}{middle}.*{parts[-1]}"
 
 
 def _got(value: Any) -> str:

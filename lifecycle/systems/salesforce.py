@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from lifecycle.errors import TimeFormatError
+from lifecycle.messages import LAST
 from lifecycle.systems.changes import messages_of
-from lifecycle.systems.files import Row, Table
 from lifecycle.systems.mapping import Mapping as ValueMapping
 from lifecycle.systems.message import derived_id, lead_message, person
 from lifecycle.systems.source import Made, Recall, Source, Tally
 from lifecycle.systems.spool import Record, Spool
 from lifecycle.systems.table import changes
+from lifecycle.systems.tables import Row, Table
 
 CREATED: Final = "created"
 _OWNER: Final = "Owner"
 _STATUS: Final = "Status"
 # Ids are letters and digits, 15 where their case counts, 18 with three more that make it safe.
-_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+# Those of leads, users and queues begin with 00, as no name does.
+_ID: Final = re.compile(r"00[A-Za-z0-9]{13}(?:[A-Za-z0-9]{3})?")
 _SAFE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 #: A time is known to the second: what is true at its end was true within it.
 _TO_THE_END: Final = 999_999
@@ -36,9 +38,9 @@ _LEAD: Final = {
     "id": ("Id", "LeadId", "Lead ID"),
     "created": ("CreatedDate", "Create Date"),
     "modified": ("LastModifiedDate", "SystemModstamp", "Last Modified Date"),
+    "by": ("CreatedById", "Created By"),
 }
 _LEAD_MORE: Final = {
-    "by": ("CreatedById", "Created By"),
     "status": ("Status", "Lead Status"),
     "name": ("Name",),
     "first": ("FirstName", "First Name"),
@@ -112,7 +114,7 @@ def _lead_records(path: Path, mapping: ValueMapping, tally: Tally) -> Iterator[R
             _time(table, row, columns[role], mapping) for role in ("created", "modified")
         )
         keys = {"lead": {scheme: lead}, "contact": {}}
-        by = person(mapping.party, full_id(cells.get("by", "")))
+        by = person(mapping.party, full_id(cells["by"]))
         name = f"{scheme}:{lead}"
         yield Record(name, created, row.line, {**keys, **_creation(lead), "by": by})
         yield Record(name, modified, row.line, {**keys, "is": cells})
@@ -137,7 +139,7 @@ def _snapshot(mapping: ValueMapping, record: Record) -> Made:
         "contact": {name: value for name, value in details.items() if value},
         "fieldChange": {"field": _STATUS, "old": status, "new": status} if status else None,
     }
-    time = record.time + _TO_THE_END
+    time = min(record.time + _TO_THE_END, LAST)
     identity = derived_id(mapping.name, (time, content))
     return Made(lead_message("update", event_id=identity, time=time, **content), record.line)
 

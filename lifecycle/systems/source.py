@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeAlias
@@ -91,6 +92,10 @@ class Source:
     tally: Tally
     _spool: Spool
     _make: Make
+    _read: Tally = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._read = deepcopy(self.tally)
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +108,11 @@ class Source:
         self._spool.close()
 
     def messages(self, recall: Recall = _recall_nothing) -> Iterator[Made]:
-        """The messages, lead by lead; they fill the tally.
+        """The messages, lead by lead; they fill the tally, which begins anew.
 
         ``recall`` gives what a store knows of a lead: an interaction goes on where it was.
         """
+        self.tally = deepcopy(self._read)
         for records in self._spool.leads():
             yield from self._make(records, recall, self.tally)
 

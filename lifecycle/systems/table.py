@@ -10,11 +10,11 @@ from typing import Any, Final, TypeAlias
 
 from lifecycle.errors import TimeFormatError
 from lifecycle.systems.changes import messages_of
-from lifecycle.systems.files import Row, Table
 from lifecycle.systems.mapping import Columns, Mapping
 from lifecycle.systems.message import person
 from lifecycle.systems.source import Source, Tally
 from lifecycle.systems.spool import Record, Spool
+from lifecycle.systems.tables import Row, Table
 
 _DETAILS: Final = ("name", "email", "telephone")
 #: Brings a change into its system's own form; it sees the cells by what their columns are for.
@@ -40,13 +40,21 @@ def read_csv(path: Path, mapping: Mapping) -> Source:
     return Source(path, tally, spool, partial(messages_of, mapping))
 
 
-def changes(path: Path, mapping: Mapping, tally: Tally, tidy: Tidy = as_it_is) -> Iterator[Record]:
+def changes(
+    path: Path,
+    mapping: Mapping,
+    tally: Tally,
+    tidy: Tidy = as_it_is,
+    lines: Iterator[bytes] | None = None,
+) -> Iterator[Record]:
     """The changes of a table; rows of fields that the mapping does not speak of are left out.
+
+    ``lines`` are those of the file, where they are open already.
 
     Raises:
         InputError: The file cannot be read, or a row is not as it must be.
     """
-    yield from _Changes(Table(path), mapping).records(tally, tidy)
+    yield from _Changes(Table(path, lines), mapping).records(tally, tidy)
 
 
 class _Changes:
@@ -60,9 +68,11 @@ class _Changes:
         for role, names in mapping.columns.items():
             if table.has(names):
                 self._column[role] = table.column(names)
-        self._lead = self._keys(mapping.lead)
-        if not self._lead:
-            table.column(next(iter(mapping.lead.values())))
+        # By the first of its names it is told which rows are one lead's.
+        first = next(iter(mapping.lead))
+        self._lead = {first: table.column(mapping.lead[first])} | self._keys(mapping.lead)
+        # Called as the mapping does, whatever the case of the header.
+        self._field = next(name for name in mapping.columns["new"] if table.has([name]))
         self._contact = self._keys(mapping.contact)
 
     def records(self, tally: Tally, tidy: Tidy) -> Iterator[Record]:
@@ -70,7 +80,7 @@ class _Changes:
         for row in self._table.rows():
             tally.records += 1
             change = self._change(row, tidy)
-            if self._mapping.names_all_fields and change["field"] not in self._mapping.fields:
+            if not self._mapping.speaks_of(change["field"]):
                 tally.left_out[f"field {change['field']}"] += 1
                 continue
             scheme, value = next(iter(change["lead"].items()))
@@ -85,8 +95,9 @@ class _Changes:
     def _change(self, row: Row, tidy: Tidy) -> dict[str, Any]:
         cells = {role: row.cells[column].strip() for role, column in self._column.items()}
         party = self._mapping.party
+        name = cells.get("field", self._field)
         change: dict[str, Any] = {
-            "field": cells.get("field", self._column["new"]),
+            "field": self._mapping.fields.get(name, name),
             "old": cells.get("old"),
             "new": cells["new"],
             "by": person(party, cells.get("by", "")),
@@ -96,8 +107,8 @@ class _Changes:
             "lead": self._named(row, self._lead),
             "contact": self._contact_of(row, cells),
         }
-        if not change["lead"]:
-            column = next(iter(self._lead.values()))
+        scheme, column = next(iter(self._lead.items()))
+        if scheme not in change["lead"]:
             raise self._table.error(row, column, "expected the id of a lead, got nothing")
         tidy(change, cells)
         return change

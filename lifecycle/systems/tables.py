@@ -1,0 +1,103 @@
+"""CSV files with a header, read strictly."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from lifecycle.errors import InputError
+from lifecycle.systems.files import raw_lines, text_lines
+from lifecycle.text import counted, short
+
+_KIND: Final = "a CSV file"
+_DELIMITERS: Final = ",;\t"
+
+
+@frozen
+class Row:
+    """A row of a table: the number of the line that it begins on, and its cells by column."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+class Table:
+    """A CSV file with a header; the delimiter is a comma, a semicolon or a tab.
+
+    ``lines`` are those of the file, where they are open already.
+
+    Raises:
+        InputError: The file cannot be read, or has no header.
+    """
+
+    def __init__(self, path: Path, lines: Iterator[bytes] | None = None) -> None:
+        self.path = path
+        texts = text_lines(path, raw_lines(path, _KIND) if lines is None else lines, _KIND)
+        head, self._blank = "", 0
+        for head in texts:
+            if head.strip():
+                break
+            self._blank += 1
+        if not head.strip():
+            raise InputError(f"{path}: is empty, expected a CSV file with a header")
+        delimiter = max(_DELIMITERS, key=head.count)
+        self._reader = csv.reader(chain([head], texts), delimiter=delimiter, strict=True)
+        line = self._line()
+        self.columns = [name.strip() for name in self._next(line) or ()]
+        named = [name.casefold() for name in self.columns if name]
+        if len(set(named)) < len(named):
+            raise InputError(f"{path}: line {line}: two columns have the same name")
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that hold something, in their order.
+
+        Raises:
+            InputError: The file cannot be read further, or a row is not like the header.
+        """
+        line = self._line()
+        while (cells := self._next(line)) is not None:
+            if any(cells):
+                if len(cells) != len(self.columns):
+                    what = f"expected {counted(len(self.columns), 'column')}, got {len(cells)}"
+                    raise InputError(f"{self.path}: line {line}: {what}")
+                yield Row(line, dict(zip(self.columns, cells, strict=True)))
+            line = self._line()
+
+    def column(self, names: Sequence[str]) -> str:
+        """Which of these names a column has.
+
+        Raises:
+            InputError: None of them is that of a column.
+        """
+        for name in names:
+            for column in self.columns:
+                if column.casefold() == name.casefold():
+                    return column
+        expected = " or ".join(repr(name) for name in names)
+        found = short(", ".join(repr(name) for name in self.columns if name))
+        where = f"line {self._blank + 1}"
+        raise InputError(f"{self.path}: {where}: expected a column {expected}, found {found}")
+
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether one of these names is that of a column."""
+        known = {column.casefold() for column in self.columns}
+        return any(name.casefold() in known for name in names)
+
+    def error(self, row: Row, column: str, expected: str) -> InputError:
+        """What is wrong with a cell, as one sentence."""
+        return InputError(f"{self.path}: line {row.line}, column {column!r}: {expected}")
+
+    def _line(self) -> int:
+        """The line that the next row begins on."""
+        return self._blank + self._reader.line_num + 1
+
+    def _next(self, line: int) -> list[str] | None:
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            raise InputError(f"{self.path}: line {line}: not valid CSV: {error}") from None
