@@ -31,7 +31,9 @@ CALLS = (SAMPLES / "calls.toml").read_text()
 HISTORY = ("Id", "LeadId", "Field", "OldValue", "NewValue", "CreatedDate", "CreatedById")
 LEAD = full_id("00Q0000000Ex01A")
 ADA, BOB, BOSS = (full_id(f"0050000000{name}01A"[:15]) for name in ("Ada0", "Bob0", "Mgr0"))
+QUEUE = full_id("00G0000000Web01")
 OPEN, WORKING, LOST = "Open - Not Contacted", "Working - Contacted", "Closed - Not Converted"
+WORKED = ("Status", OPEN, WORKING)
 
 
 def table(columns, rows, **options):
@@ -233,6 +235,30 @@ def test_names_of_15_letters_are_no_ids(history, store):
     assert full_id("ChristopherLong") == "ChristopherLong"
 
 
+@pytest.mark.parametrize(
+    ("rows", "states"),
+    [
+        # Won at once; recycled after it was closed; into a queue when it is new.
+        ([("Status", OPEN, "Closed - Converted")], ["accepted"]),
+        ([("Status", OPEN, LOST), ("Owner", ADA, QUEUE)], ["rejected"]),
+        ([WORKED, ("Status", WORKING, LOST), ("Owner", ADA, QUEUE)], ["accepted", "retracted"]),
+        ([("Owner", "", QUEUE)], []),
+        ([("Owner", QUEUE, ADA), ("Owner", ADA, QUEUE)], ["assigned", "retracted"]),
+    ],
+)  # fmt: skip
+def test_an_everyday_story_of_salesforce_has_no_refusals(rows, states, history, store):
+    told = [
+        change(n, *row, f"09:0{n}:00", BOSS if row[0] == "Owner" else ADA)
+        for n, row in enumerate([("created", "", ""), *rows])
+    ]
+    for part in (told[:-1], told):
+        imported(read_salesforce(history(part)), store)
+    assert [row[2] for row in rows_of(store)] == ["sent", *states]
+    assert found_codes(store) == []
+    if states[-1:] == ["retracted"] and rows[-1][0] == "Owner" and len(rows) == 2:
+        assert str(store.lead(f"salesforceid:{LEAD}").holder) == f"salesforceuserid:{QUEUE}"
+
+
 def test_a_report_says_the_same_in_other_words(tmp_path, store):
     columns = ("Lead ID", "Field / Event", "Old Value", "New Value", "Edit Date", "Edited By")
     day = "2026-03-02T"
@@ -242,7 +268,8 @@ def test_a_report_says_the_same_in_other_words(tmp_path, store):
         (LEAD[:15], "Lead Status", OPEN, WORKING, f"{day}09:02:00Z", "Ada Agent"),
     ]
     path = tmp_path / "report.csv"
-    path.write_text(table(columns, rows))
+    footer = '\n\n"Lead History Report"\n"Copyright (c) Example Inc."\n'
+    path.write_text(table(columns, rows) + footer)
     imported(read_salesforce(path), store)
     assert [row[0] for row in rows_of(store)] == ["send", "assign", "accept"]
     assert str(store.lead(f"salesforceid:{LEAD}").holder) == "salesforceuserid:Ada Agent"
@@ -487,8 +514,21 @@ def test_a_table_of_ones_own_is_a_history_of_a_lead(store):
         lambda text: text.replace(";", "\t").encode(),
         lambda text: (text + "\n;;;;;\n").encode(),
         lambda text: text.replace("web", '"web"').encode(),
+        lambda text: f"sep=;\n{text}".encode(),
+        lambda text: f"\n\n{text}".encode(),
     ],
-    ids=["mark", "crlf", "cr", "mixed", "comma", "tab", "blank rows", "quoted"],
+    ids=[
+        "mark",
+        "crlf",
+        "cr",
+        "mixed",
+        "comma",
+        "tab",
+        "blank rows",
+        "quoted",
+        "sep",
+        "blank first",
+    ],
 )
 def test_what_loses_nothing_is_read_as_it_comes(remake, tmp_path, store):
     path = tmp_path / "calls.csv"
@@ -631,6 +671,20 @@ def test_a_mapping_that_changes_its_mind_is_a_conflict(store, tmp_path):
     path.write_text(CALLS.replace('trigger = "accept"', 'trigger = "update"'))
     found = imported(read_csv(SAMPLES / "calls.csv", Mapping.from_toml(path)), store)
     assert (found.outcomes["conflict"], found.outcomes["duplicate"]) == (1, 5)
+
+
+def test_what_is_not_as_it_should_be_is_said_and_what_to_do(path, tmp_path, lifecycle):
+    mapping = tmp_path / "map.toml"
+    mapping.write_text(CALLS.replace('"Assigned to"', '"Given to"') + MAP.replace("New", "On hold"))
+    result = lifecycle("import", "csv", path, SAMPLES / "calls.csv", "--map", mapping)
+    assert result.exit_code == 0
+    assert "columns that the mapping names, and the file has not: 'Given to'" in result.stderr
+    mapping.write_text(CALLS.replace('trigger = "accept"', 'trigger = "update"'))
+    result = lifecycle("import", "csv", path, SAMPLES / "calls.csv", "--map", mapping, "--json")
+    assert result.exit_code == 1
+    result = lifecycle("import", "csv", path, SAMPLES / "calls.csv")
+    assert result.exit_code == 2
+    assert "begin with `lifecycle import csv --show-map > map.toml`" in result.stderr
 
 
 def test_a_value_with_an_asterisk_stands_for_anything_and_nothing_else_does():

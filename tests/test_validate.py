@@ -18,6 +18,8 @@ from lifecycle.errors import MessageError
 from lifecycle.messages import MAX_BYTES, Decoded, Ignored, read_message, validation, verdicts
 from lifecycle.messages.parse import canonical
 
+DATE_TIME = 'should match format "date-time"'
+
 
 def accept(**changes):
     return lead("accept", "10:00", id="urn:1", agent=ADA) | changes
@@ -87,9 +89,15 @@ def test_a_valid_message_breaks_nothing():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"time": "2026-03-01"}, ['time: should match format "date-time" (format)']),
-        ({"time": "2026-03-01T10:00:00"}, ['time: should match format "date-time" (format)']),
-        ({"time": "2026-03-01T10:00:00+0000"}, ['time: should match format "date-time" (format)']),
+        ({"time": "2026-03-01"}, [f"time: {DATE_TIME}, got '2026-03-01' (format)"]),
+        (
+            {"time": "2026-03-01T10:00:00"},
+            [f"time: {DATE_TIME}, got '2026-03-01T10:00:00' (format)"],
+        ),
+        (
+            {"time": "2026-03-01T10:00:00+0000"},
+            [f"time: {DATE_TIME}, got '2026-03-01T10:00:00+0000' (format)"],
+        ),
         ({"time": 5}, ["time: expected a time, got a number (type)"]),
         (
             {"time": "soon"},
@@ -116,9 +124,12 @@ def test_a_valid_message_breaks_nothing():
                 "data.object.identifier.y: should be null,number,string (type)",
             ],
         ),
-        ({"id": "7"}, ['id: should match format "uri" (format)']),
+        ({"id": "7"}, ["id: should match format \"uri\", got '7' (format)"]),
         ({"id": 7}, []),
-        ({"originalRecipient": ""}, ['originalRecipient: should match format "uri" (format)']),
+        (
+            {"originalRecipient": ""},
+            ["originalRecipient: should match format \"uri\", got '' (format)"],
+        ),
         ({"agent": {"name": "Ada"}}, []),
     ],
     ids=str,
@@ -289,7 +300,7 @@ def test_people_get_a_line_for_each_problem_and_a_summary(lifecycle, write_log):
     done = lifecycle("validate", log)
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [
-        f'{log}:2: id: should match format "uri" (format); decoded all the same',
+        f"{log}:2: id: should match format \"uri\", got '7' (format); decoded all the same",
         f"{log}:3: expected an object, got a number (invalid)",
     ]
     assert done.stderr.splitlines() == [

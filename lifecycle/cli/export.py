@@ -19,6 +19,7 @@ from lifecycle.store import LeadReader
 from lifecycle.text import clean, counted
 
 _FORMATS: Final = ("csv", "jsonl", "parquet")
+STANDARD_OUTPUT: Final = "-"
 #: How every SQLite database begins.
 _SQLITE: Final = b"SQLite format 3\0"
 _PARTS: Final = ("", "-wal", "-shm", "-journal")
@@ -36,16 +37,14 @@ _PARTS: Final = ("", "-wal", "-shm", "-journal")
     "--format",
     "style",
     type=click.Choice(_FORMATS),
-    default="csv",
-    show_default=True,
-    help="How to write it; parquet needs pyarrow.",
+    help="How to write it; without it as the FILE's name ends, else csv. parquet needs pyarrow.",
 )
 @click.option(
     "--output",
     "-o",
     type=options.PATH,
     metavar="FILE",
-    help="Write to a file, which is replaced when all is written.",
+    help="Write to a file, which is replaced when all is written; `-` is standard output.",
 )
 @click.option("--all", "superseded", is_flag=True, help="Of history, superseded rows, too.")
 @options.as_of
@@ -54,7 +53,7 @@ def export(
     *,
     database: Path,
     what: str,
-    style: str,
+    style: str | None,
     output: Path | None,
     superseded: bool,
     as_of: int | None,
@@ -65,6 +64,8 @@ def export(
     All of it is as of one moment, whoever writes to the store meanwhile, and takes the same memory
     however much it is. --as-of and --as-known-at are for leads, and hold all of these in memory.
     """
+    output = None if str(output) == STANDARD_OUTPUT else output
+    style = style or _named(output)
     past = as_of is not None or as_known_at is not None
     _check_usage(what, superseded=superseded, past=past)
     _check_output(output, database, style)
@@ -83,6 +84,12 @@ def export(
             rows = write(table, map(table.row, found), file)
     if output is not None:
         click.echo(f"{clean(str(output))}: {counted(rows, 'row')}", err=True)
+
+
+def _named(output: Path | None) -> str:
+    """The format that a file's name ends with."""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
+    return ending if ending in _FORMATS else "csv"
 
 
 def _check_usage(what: str, *, superseded: bool, past: bool) -> None:

@@ -31,6 +31,11 @@ from lifecycle.text import clean, counted, short
 #: So many values without a mapping are named.
 _SHOWN = 20
 
+_NO_MAP = "a table needs --map FILE: begin with `lifecycle import csv --show-map > map.toml`"
+_CONFLICT = (
+    "records that are known by their ids say something else now; a store keeps what a mapping\n"
+    "meant when it was used: after a change of the mapping, import into a new store"
+)
 _NOTHING = "not one record says what happened to a lead: is the mapping right?"
 
 _FILE = click.argument("file", metavar="FILE", type=options.PATH)
@@ -47,7 +52,7 @@ def import_() -> None:
     """
 
 
-def _mapped(system: str, *, required: bool = False) -> Callable[[Any], Any]:
+def _mapped(system: str) -> Callable[[Any], Any]:
     """The options of a mapping: the user's own file, and the one that is built in."""
 
     def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click
@@ -60,9 +65,8 @@ def _mapped(system: str, *, required: bool = False) -> Callable[[Any], Any]:
         "map_path",
         type=options.PATH,
         metavar="FILE",
-        required=required,
         help="What columns hold and values mean, in TOML."
-        + ("" if required else " Without it the one that --show-map prints."),
+        + ("" if system == "csv" else " Without it the one that --show-map prints."),
     )
     shown = click.option(
         "--show-map",
@@ -127,6 +131,7 @@ def salesforce(
         rules_path,
         lambda: read_salesforce(file, leads=leads, mapping=mapping),
         as_json=as_json,
+        own_map=map_path is not None,
     )
 
 
@@ -149,46 +154,69 @@ def hubspot(
     FILE is JSON as the API gives it (propertiesWithHistory), or a table with the same.
     """
     mapping = Mapping.from_toml(map_path) if map_path else None
-    _load(database, rules_path, lambda: read_hubspot(file, mapping=mapping), as_json=as_json)
+    _load(
+        database,
+        rules_path,
+        lambda: read_hubspot(file, mapping=mapping),
+        as_json=as_json,
+        own_map=map_path is not None,
+    )
 
 
 @import_.command()
 @options.database
 @_FILE
-@_mapped("csv", required=True)
+@_mapped("csv")
 @options.rules_file
 @_JSON
 def csv(
-    *, database: Path, file: Path, map_path: Path, rules_path: Path | None, as_json: bool
+    *, database: Path, file: Path, map_path: Path | None, rules_path: Path | None, as_json: bool
 ) -> None:
     """A table of your own, with a mapping.
 
     FILE has a header, and one row for each thing that happened to a lead.
     """
+    if map_path is None:
+        raise click.UsageError(_NO_MAP)
     mapping = Mapping.from_toml(map_path)
-    _load(database, rules_path, lambda: read_csv(file, mapping), as_json=as_json)
+    _load(database, rules_path, lambda: read_csv(file, mapping), as_json=as_json, own_map=True)
 
 
 def _load(
-    database: Path, rules_path: Path | None, read: Callable[[], Source], *, as_json: bool
+    database: Path,
+    rules_path: Path | None,
+    read: Callable[[], Source],
+    *,
+    as_json: bool,
+    own_map: bool = False,
 ) -> None:
     rules = Rules.from_toml(rules_path) if rules_path else None
     seldom_collect()
-    with progress("import") as tell, read() as source:
-        with LeadStore(database, rules=rules) as store:
-            store.relax()
-            imported = load(store, source, tell=tell)
-            states = store.states()
-        if as_json:
-            click.echo(to_json(imported.as_dict()))
-        else:
-            _print(imported, states)
-        nothing = bool(imported.tally.records) and not imported.tally.told
-        if imported.tally.unmapped:
-            click.echo(_unmapped(imported, source.path), err=True)
-        elif nothing:
-            click.echo(_NOTHING, err=True)
-    raise SystemExit(bool(imported.tally.unmapped) or nothing)
+    with progress("import") as tell, read() as source, LeadStore(database, rules=rules) as store:
+        store.relax()
+        imported = load(store, source, tell=tell)
+        states = store.states()
+    if as_json:
+        click.echo(to_json(imported.as_dict()))
+    else:
+        _print(imported, states)
+    if own_map and imported.tally.absent:
+        named = clean(", ".join(map(repr, imported.tally.absent)))
+        click.echo(f"columns that the mapping names, and the file has not: {named}", err=True)
+    wanting = _wanting(imported, source.path)
+    for sentence in wanting:
+        click.echo(sentence, err=True)
+    raise SystemExit(bool(wanting))
+
+
+def _wanting(imported: Imported, path: Path) -> list[str]:
+    """What was not taken in as it should be, and what to do."""
+    tally = imported.tally
+    if tally.unmapped:
+        return [_unmapped(imported, path)]
+    if imported.outcomes["conflict"]:
+        return [_CONFLICT]
+    return [_NOTHING] if tally.records and not tally.told else []
 
 
 def _print(imported: Imported, states: Mapping_[State, int]) -> None:
@@ -230,6 +258,6 @@ def _unmapped(imported: Imported, path: Path) -> str:
         for one in found[:_SHOWN]
     ]
     lines += [f"  and {len(found) - _SHOWN:,} more"] * (len(found) > _SHOWN)
-    heading = f"{path}: values without a mapping, which were not taken in:"
+    heading = f"{clean(str(path))}:\nvalues without a mapping, which were not taken in:"
     advice = "give them a row in a mapping of your own (--show-map, --map FILE), and import again"
-    return "\n".join([clean(heading), *(clean(short(line)) for line in lines), advice])
+    return "\n".join([heading, *(clean(short(line)) for line in lines), advice])

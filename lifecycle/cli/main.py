@@ -117,8 +117,8 @@ def _status(error: LifecycleError) -> int:
 def cli() -> None:
     """CRM lead messages in; every lead's state, history and refusals out.
 
-    Begin with `lifecycle replay leads.db LOG`, then look at `lifecycle leads leads.db` and
-    `lifecycle show leads.db LEAD`.
+    Begin with `lifecycle replay leads.db LOG`, or with what a CRM exports: `lifecycle import`. Then
+    look at `lifecycle leads leads.db` and `lifecycle show leads.db LEAD`.
     """
 
 

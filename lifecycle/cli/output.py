@@ -27,6 +27,7 @@ TABLE_ROWS: Final = 200
 _PIPE_WIDTH: Final = 200
 # A column whose cells are no longer than this is not broken over lines, another one is.
 _SHORT: Final = 20
+_PADDING: Final = 3
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -142,19 +143,23 @@ def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     cells = [[clean(short(_words(row.get(name)))) for name in columns] for row in shown]
+    out = console()
+    longest = [max(len(name), *map(len, its)) for name, *its in zip(columns, *cells, strict=True)]
+    fits = sum(longest) + _PADDING * len(longest) <= out.width
     for number, name in enumerate(columns):
         numeric = isinstance(shown[0].get(name), int)
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        longest = max(len(row[number]) for row in cells)
+        # Where a table is too wide its later columns are broken, and nothing is cut off.
+        stays = fits or number == 0 or numeric
         table.add_column(
             name.replace("_", " "),
             justify=justify,
             overflow="fold",
-            no_wrap=longest <= _SHORT,
+            no_wrap=longest[number] <= _SHORT and stays,
         )
     for row in cells:
         table.add_row(*map(Text, row))
-    console().print(table)
+    out.print(table)
     more = sum(1 for _ in rows)
     if more:
         click.echo(f"... and {more:,} more; --format csv, json or jsonl prints all", err=True)

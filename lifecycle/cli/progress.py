@@ -34,7 +34,7 @@ def progress(what: str) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task(what, rate="")
+        task = bar.add_task(what, total=None, rate="")
 
         def tell(now: Progress) -> None:
             seconds = bar.tasks[task].elapsed or 0.001

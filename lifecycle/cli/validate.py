@@ -15,6 +15,7 @@ from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
 from lifecycle.messages import MAX_BYTES, Verdict, is_json, too_large, unreadable, verdicts
 from lifecycle.replay import STANDARD_INPUT, Line, Log, check_readable
+from lifecycle.systems.files import check_kind
 from lifecycle.text import clean, counted
 
 
@@ -116,6 +117,8 @@ def _lines(log: Log) -> Iterator[Line]:
     """
     lines = log.messages()
     held = list(islice(lines, 1))
+    if held:
+        check_kind(log.name, held[0].raw, "messages in JSON")
     if held and _is_unfinished(held[0].raw.strip()):
         for line in lines:
             held.append(line)

@@ -44,6 +44,7 @@ class Violation:
         schema_path: Where in the schema, as a JSON pointer; ``#`` for what no schema can say.
         params: What the keyword asks for.
         message: What is wrong, in words.
+        got: The value whose format is not as it must be.
     """
 
     place: str
@@ -52,6 +53,7 @@ class Violation:
     schema_path: str
     params: dict[str, Any]
     message: str
+    got: Any = None
 
     def as_dict(self) -> dict[str, Any]:
         """The violation as the network's own validator prints it."""
@@ -65,7 +67,8 @@ class Violation:
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
-        return f"{where}{self.message} ({self.keyword})"
+        got = f", got {self.got!r:.80}" if self.got is not None else ""
+        return f"{where}{self.message}{got} ({self.keyword})"
 
 
 @immutable
@@ -220,6 +223,7 @@ def _of_error(error: ValidationError, places: dict[str, Path], prefix: Path) -> 
         schema_path="/".join(["#", *(_escaped(one) for one in error.schema_path)]),
         params=params,
         message=_message(keyword, params),
+        got=error.instance if keyword == "format" else None,
     )
 
 

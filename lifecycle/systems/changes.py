@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from lifecycle.domain import Trigger
@@ -27,7 +28,8 @@ def messages_of(
     Where changes do not say what was before, the store may know it from an earlier import.
     """
     states_old = all(record.content.get("old") is not None for record in records)
-    before = {} if states_old or not records else _values_before(recall, records[0])
+    knows_all = not records or (states_old and not mapping.looks_around)
+    before = {} if knows_all else _values_before(recall, records[0])
     for moment, record in in_sequence(_once(records, tally)):
         yield from _message(mapping, moment, record, before, tally)
 
@@ -72,7 +74,7 @@ def _message(
 ) -> Iterator[Made]:
     change = record.content
     name, old, new = change["field"], change.get("old"), change["new"]
-    trigger = mapping.trigger(name, new, old if old is not None else before.get(name, ""))
+    trigger = mapping.trigger(name, new, old if old is not None else before.get(name, ""), before)
     before[name] = new
     if trigger is None:
         tally.leave_unmapped(name, new, record.line)
@@ -95,11 +97,10 @@ def _letter(
     old, new = change.get("old"), change["new"]
     recipient: Party | None = None
     participant: Party | None = None
-    if trigger == "assign":
-        recipient = change.get("assignee") or (
-            person(mapping.party, new, change.get("new_name")) if of_people else None
-        )
-    elif trigger == "retract" and of_people and old:
+    if trigger in ("assign", "retract"):
+        named = person(mapping.party, new, change.get("new_name")) if of_people else None
+        recipient = change.get("assignee") or named
+    if trigger == "retract" and of_people and old:
         participant = person(mapping.party, old, change.get("old_name"))
     said = {"field": change["field"], "old": old, "new": new}
     content: dict[str, Any] = {
@@ -114,8 +115,8 @@ def _letter(
     return lead_message(trigger, event_id=identity, time=time, **content)
 
 
-def in_sequence(records: Iterable[Record]) -> Iterator[tuple[int, Record]]:
-    """Records, which are in the order of their times, with the moment of each.
+def in_sequence(records: Iterable[Record]) -> list[tuple[int, Record]]:
+    """Records, which are in the order of their times, with the moment of each, in their order.
 
     A system that keeps seconds says of two changes of a field within one only by their values which
     was first: old and new ones make a chain. They are a microsecond apart in the messages, so that
@@ -124,13 +125,15 @@ def in_sequence(records: Iterable[Record]) -> Iterator[tuple[int, Record]]:
     by_field: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_field[record.content["field"]].append(record)
+    sequence: list[tuple[int, Record]] = []
     for its in by_field.values():
         groups = [(time, list(group)) for time, group in groupby(its, lambda one: one.time)]
         value = None
         for (time, group), begin in zip(groups, _begins(groups), strict=True):
             for number, record in enumerate(_chained(group, begin if value is None else value)):
-                yield min(time + number, LAST), record
+                sequence.append((min(time + number, LAST), record))
                 value = record.content["new"]
+    return sorted(sequence, key=itemgetter(0))
 
 
 def _begins(groups: list[tuple[int, list[Record]]]) -> list[str | None]:

@@ -43,7 +43,7 @@ def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
             number += 1
             if number == 1:
                 raw = raw.removeprefix(_BOM)
-                _check_kind(path, raw, kind)
+                check_kind(str(path), raw, kind)
             if len(raw) > LARGEST:
                 raise too_long(path, f"line {number}")
             yield raw
@@ -66,7 +66,9 @@ def text_lines(path: Path, lines: Iterator[bytes], kind: str) -> Iterator[str]:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             where = place(raw, error.start, number)
-            raise InputError(f"{path}: {where}: not UTF-8, expected {kind} in UTF-8") from None
+            raise InputError(
+                f"{path}: {where}: not UTF-8, expected {kind} in UTF-8 (save it so)"
+            ) from None
         if "\0" in text:
             where = place(raw, raw.index(b"\0"), number)
             raise InputError(f"{path}: {where}: a NUL character, expected {kind}")
@@ -82,7 +84,12 @@ def place(raw: bytes, offset: int, before: int = 0) -> str:
     return f"line {before + len(ends) + 1}, column {offset - begin + 1}"
 
 
-def _check_kind(path: Path, raw: bytes, kind: str) -> None:
-    for mark, name in _KINDS.items():
+def check_kind(name: str, raw: bytes, expected: str) -> None:
+    """Check that a file does not begin as those of another kind do.
+
+    Raises:
+        InputError: It does.
+    """
+    for mark, kind in _KINDS.items():
         if raw.startswith(mark):
-            raise InputError(f"{path}: line 1, column 1: this is {name}, expected {kind}")
+            raise InputError(f"{name}: line 1, column 1: this is {kind}, expected {expected}")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,7 @@ COLUMNS: Final = (
 )
 _NEEDED: Final = ("new", "time")
 _TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "fields", "time", "map")
-_ROW: Final = ("field", "value", "after", "trigger")
+_ROW: Final = ("field", "value", "after", "when", "trigger")
 
 # Of the years 2001 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
 _MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
@@ -47,24 +48,30 @@ Names: TypeAlias = tuple[str, ...]
 Columns: TypeAlias = MappingOf[str, Names]
 
 
+_NO_VALUES: Final[MappingOf[str, str]] = MappingProxyType({})
+
+
 @frozen
 class MapRow:
     """One row of a mapping: a change to these values, from these, is this trigger.
 
-    ``field`` is None for all fields, ``after`` for all values before.
+    ``field`` is None for all fields, ``after`` for all values before; ``when`` has the values that
+    other fields must have.
     """
 
     field: str | None
     value: re.Pattern[str]
     after: re.Pattern[str] | None
+    when: MappingOf[str, re.Pattern[str]]
     trigger: Trigger
 
-    def fits(self, name: str, new: str, before: str) -> bool:
+    def fits(self, name: str, new: str, before: str, values: MappingOf[str, str]) -> bool:
         """Whether this change is one of those."""
         return (
             (self.field is None or self.field == name)
             and self.value.fullmatch(new) is not None
             and (self.after is None or self.after.fullmatch(before) is not None)
+            and all(one.fullmatch(values.get(other, "")) for other, one in self.when.items())
         )
 
 
@@ -160,12 +167,19 @@ class Mapping:
             zone=reader.zone(times.get("zone", "UTC")),
         )
 
-    def trigger(self, name: str, new: str, before: str) -> Trigger | None:
-        """What a change of this field means; None: nobody said."""
+    def trigger(
+        self, name: str, new: str, before: str, values: MappingOf[str, str] = _NO_VALUES
+    ) -> Trigger | None:
+        """What a change of this field means, where fields have these values; None: nobody said."""
         for row in self.rows:
-            if row.fits(name, new, before):
+            if row.fits(name, new, before, values):
                 return row.trigger
         return None
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether what a change means depends on the values of other fields."""
+        return any(row.when for row in self.rows)
 
     def speaks_of(self, name: str) -> bool:
         """Whether a row is for this field: changes of any other are none of theirs."""
@@ -234,6 +248,10 @@ class _Reader:
             field=None if name is None else self.text(f"{where}, field", name),
             value=_pattern(self.texts(f"{where}, value", row["value"])),
             after=_pattern(self.texts(f"{where}, after", row["after"])) if "after" in row else None,
+            when={
+                other: _pattern(texts)
+                for other, texts in self.columns(f"{where}, when", row.get("when", {})).items()
+            },
             trigger=trigger,
         )
 

@@ -55,12 +55,14 @@ class Tally:
         told: How many of them messages tell.
         left_out: How many say nothing of a lead, or nothing new, by reason.
         unmapped: Values that nobody gave a meaning.
+        absent: Columns that the mapping names, and the file has not.
     """
 
     records: int = 0
     told: int = 0
     left_out: Counter[str] = field(factory=Counter)
     unmapped: dict[tuple[str, str], Unmapped] = field(factory=dict)
+    absent: list[str] = field(factory=list)
 
     def leave_unmapped(self, name: str, value: str, line: int) -> None:
         """Note a value that no row of the mapping fits."""

@@ -54,7 +54,9 @@ def changes(
     Raises:
         InputError: The file cannot be read, or a row is not as it must be.
     """
-    yield from _Changes(Table(path, lines), mapping).records(tally, tidy)
+    found = _Changes(Table(path, lines), mapping)
+    tally.absent += found.absent
+    yield from found.records(tally, tidy)
 
 
 class _Changes:
@@ -74,6 +76,13 @@ class _Changes:
         # Called as the mapping does, whatever the case of the header.
         self._field = next(name for name in mapping.columns["new"] if table.has([name]))
         self._contact = self._keys(mapping.contact)
+        #: Columns that the mapping names, and the table has not.
+        self.absent = [
+            names[0]
+            for columns in (mapping.columns, mapping.contact)
+            for names in columns.values()
+            if not table.has(names)
+        ]
 
     def records(self, tally: Tally, tidy: Tidy) -> Iterator[Record]:
         """The changes, in the order of the file."""
@@ -128,4 +137,5 @@ class _Changes:
         try:
             return self._mapping.moment(row.cells[column].strip())
         except TimeFormatError as error:
-            raise self._table.error(row, column, str(error)) from None
+            hint = "" if self._mapping.time_format else "; [time] in a mapping names another format"
+            raise self._table.error(row, column, f"{error}{hint}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,8 @@ from lifecycle.text import counted, short
 
 _KIND: Final = "a CSV file"
 _DELIMITERS: Final = ",;\t"
+# What tells Excel how columns are parted.
+_SEPARATOR: Final = re.compile(r"(?i:sep)=.?")
 
 
 @frozen
@@ -40,7 +43,7 @@ class Table:
         texts = text_lines(path, raw_lines(path, _KIND) if lines is None else lines, _KIND)
         head, self._blank = "", 0
         for head in texts:
-            if head.strip():
+            if head.strip() and not _SEPARATOR.fullmatch(head.strip()):
                 break
             self._blank += 1
         if not head.strip():
@@ -56,12 +59,17 @@ class Table:
     def rows(self) -> Iterator[Row]:
         """The rows that hold something, in their order.
 
+        Lines of one cell behind a blank one are what reports end with, and no rows.
+
         Raises:
             InputError: The file cannot be read further, or a row is not like the header.
         """
-        line = self._line()
+        line, blank = self._line(), False
         while (cells := self._next(line)) is not None:
-            if any(cells):
+            if blank and len(cells) == 1 < len(self.columns):
+                cells = []
+            blank = not any(cells)
+            if not blank:
                 if len(cells) != len(self.columns):
                     what = f"expected {counted(len(self.columns), 'column')}, got {len(cells)}"
                     raise InputError(f"{self.path}: line {line}: {what}")
