@@ -50,6 +50,17 @@ def test_any_order_batches_and_copies_say_what_the_fold_says(world, chance):
             assert store_says(store) == world_says(RULES, arrived)
 
 
+def test_a_time_with_and_without_an_offset_are_two_contents_in_any_order(tmp_path):
+    stated = lead("add", "10:00")
+    bare = stated | {"time": stated["time"].removesuffix("Z")}
+    says = []
+    for number, arrivals in enumerate(([stated, bare], [bare, stated])):
+        with new_store(tmp_path, f"{number}.db") as store:
+            assert [one.kind for one in store.apply_many(arrivals)] == ["applied", "conflict"]
+            says.append(store_says(store))
+    assert says[0] == says[1]
+
+
 @given(worlds, chances)
 def test_what_was_known_at_any_moment_can_be_asked_for(world, chance):
     with tempfile.TemporaryDirectory() as folder, new_store(folder) as store:

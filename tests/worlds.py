@@ -71,6 +71,8 @@ def messages(draw):
     if not draw(st.integers(0, 3)):
         data["fieldChange"] = draw(FIELD_CHANGES)
     message = {"topic": topic, "time": draw(moments()), "data": data}
+    if not draw(st.integers(0, 5)):
+        message["time"] = message["time"].removesuffix("Z")
     if draw(st.integers(0, 9)):
         message["id"] = f"urn:event:{draw(st.integers(0, 40))}"
     return message

@@ -281,8 +281,14 @@ def _own_date(topic: str, action: LeadAction | ContactAction) -> Instant | None:
 
 
 def _digest(envelope: Envelope, stated: Instant | None) -> bytes:
-    """SHA-256 of the content: topic, stated time in microseconds, data; in canonical form."""
-    content = (envelope.topic, stated.micros if stated else None, envelope.data)
+    """SHA-256 of the content: topic, stated time in microseconds, data; in canonical form.
+
+    A time without an offset is a finding, so that it is another content than the same with one.
+    """
+    time: Any = None
+    if stated is not None:
+        time = stated.micros if stated.has_offset else [stated.micros]
+    content = (envelope.topic, time, envelope.data)
     return hashlib.sha256(canonical(content)).digest()
 
 
