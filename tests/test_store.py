@@ -436,7 +436,8 @@ def test_a_place_that_cannot_be_written_can_be_read(open_folder):
 
 
 def test_a_writer_that_waits_too_long_says_so(path, monkeypatch):
-    monkeypatch.setattr(unit, "BUSY_SECONDS", 0.1)
+    for module in (unit, connection):
+        monkeypatch.setattr(module, "BUSY_SECONDS", 0.1)
     with LeadStore(path) as store, LeadStore(path) as other:
         other._connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(BusyStoreError, match=r"another writer holds the store"):
