@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lifecycle.errors import (
         AmbiguousLeadError,
         BusyStoreError,
+        HeadFormatError,
         InputError,
         LeadLookupError,
         LifecycleError,
@@ -88,6 +89,7 @@ __all__ = [
     "FieldChange",
     "Finding",
     "FindingEntry",
+    "HeadFormatError",
     "History",
     "HistoryEntry",
     "HistoryRow",
