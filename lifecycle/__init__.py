@@ -66,13 +66,16 @@ if TYPE_CHECKING:
     )
     from lifecycle.store import (
         Change,
+        Defect,
         FindingEntry,
+        Head,
         HistoryEntry,
         LeadReader,
         LeadStore,
         Outcome,
         Quarantined,
         StoredMessage,
+        Verification,
     )
 
 __all__ = [
@@ -83,12 +86,14 @@ __all__ = [
     "BusyStoreError",
     "Change",
     "Contact",
+    "Defect",
     "Edge",
     "EventFate",
     "Explanation",
     "FieldChange",
     "Finding",
     "FindingEntry",
+    "Head",
     "HeadFormatError",
     "History",
     "HistoryEntry",
@@ -125,6 +130,7 @@ __all__ = [
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "Verification",
     "Violation",
     "audit",
     "decode",

@@ -137,7 +137,7 @@ class Arrivals:
         return Outcome("duplicate" if same else "conflict", packed.id, TRIGGERS[packed.trigger])
 
     def _replace(self, standing: _Standing, packed: Packed, place: Place) -> None:
-        """Let this copy count, and keep the one that counted, each with its number in the ledger."""
+        """Let this copy count, and keep the one that counted, with its number in the ledger."""
         event, ledger = unpack(*packed.columns), self._ledger.enter(packed)
         arrival = standing.arrival
         if arrival is not None:

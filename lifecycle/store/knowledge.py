@@ -91,8 +91,9 @@ class Knowledge:
 
     def _copies_that_counted(self, at: int) -> dict[int, _Copy]:
         rows = self._connection.execute(
-            "SELECT copy.event, coalesce(event.subject, lead.subject),"
-            " event.id, copy.digest, copy.trigger, copy.time, copy.content FROM copy JOIN event ON event.seq = copy.event"
+            "SELECT copy.event, coalesce(event.subject, lead.subject), event.id, copy.digest,"
+            " copy.trigger, copy.time, copy.content FROM copy"
+            " JOIN event ON event.seq = copy.event"
             " LEFT JOIN lead ON lead.id = event.lead"
             " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
             (at,),

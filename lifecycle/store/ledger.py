@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 from struct import Struct
-from typing import Final, NamedTuple, Self
+from typing import Final, Self, TypeAlias
 
 from attrs import frozen
 
@@ -24,7 +24,7 @@ from lifecycle.store.packing import Packed
 #: The link before the first entry.
 BEGINNING: Final = bytes(32)
 SALT_BYTES: Final = 16
-_CONTENT: Final = Struct(">QQqqQQ")
+_CONTENT: Final = Struct(">16sQQqqQQ")
 _LINK: Final = Struct(">32sqq32s")
 _HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})", re.ASCII)
 _ADD: Final = (
@@ -32,15 +32,8 @@ _ADD: Final = (
 )
 
 
-class Content(NamedTuple):
-    """What an entry commits to: the columns of an event, or of a copy, as they are stored."""
-
-    id: str
-    digest: bytes
-    trigger: int
-    time: int
-    content: str
-    body: bytes
+#: What an entry commits to: id, digest, trigger, time, content and body, as they are stored.
+Content: TypeAlias = tuple[str, bytes, int, int, str, bytes]
 
 
 @frozen
@@ -67,11 +60,11 @@ class Head:
 
 
 def commitment_of(salt: bytes, content: Content) -> bytes:
-    """The salted digest of a content: SHA-256 of the salt, all lengths and numbers, all texts."""
+    """The salted digest of a content: SHA-256 of the salt, all sizes and numbers, all texts."""
     event_id, digest, trigger, time, decoded, body = content
     name, text = event_id.encode(), decoded.encode()
-    sizes = _CONTENT.pack(len(name), len(digest), trigger, time, len(text), len(body))
-    return sha256(b"".join((salt, sizes, name, digest, text, body))).digest()
+    sizes = _CONTENT.pack(salt, len(name), len(digest), trigger, time, len(text), len(body))
+    return sha256(sizes + name + digest + text + body).digest()
 
 
 def link_of(previous: bytes, number: int, recorded_at: int, commitment: bytes) -> bytes:
@@ -109,9 +102,9 @@ class Ledger:
     def _rows(self) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
         number, link = self._head.count, self._head.link
         salts = os.urandom(SALT_BYTES * len(self._entered))
-        for place, (event_id, _, *rest) in enumerate(self._entered):
+        for place, packed in enumerate(self._entered):
             salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
             number += 1
-            commitment = commitment_of(salt, Content(event_id, *rest))
+            commitment = commitment_of(salt, packed.whole)
             link = link_of(link, number, self._recorded_at, commitment)
             yield number, self._recorded_at, salt, commitment, link
