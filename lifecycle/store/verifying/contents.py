@@ -116,12 +116,12 @@ class Contents:
             where = f"entry {words(number)}"
             previous = self.head
             if number != previous.count + 1:
-                yield _defect(where, f"entry {previous.count + 1}", f"entry {words(number)}")
+                yield _broken(where, f"entry {previous.count + 1}", f"entry {words(number)}")
             try:
                 if link_of(previous.link, number, recorded_at, commitment) != link:
-                    yield _defect(where, "a link that binds it to the one before", words(link))
+                    yield _broken(where, "a link that binds it to the one before", words(link))
             except UNREADABLE as error:
-                yield _unreadable(where, error)
+                yield _broken(where, "values that can be read", words(error))
             yield from self._carrier(where, number, salt)
             self.entries += 1
             self.head = Head(number, link)
@@ -134,16 +134,16 @@ class Contents:
         if salt is None:
             self.erased += not self._is_carried(number)
         elif not self._is_carried(number):
-            yield _defect(where, "the content that it was made for", "none")
+            yield _broken(where, "the content that it was made for", "none")
         elif not isinstance(salt, bytes) or len(salt) != SALT_BYTES:
-            yield _defect(where, f"a salt of {SALT_BYTES} bytes", words(salt))
+            yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
 
     def _lost(self, head: Head) -> Defect:
         if head.count > self.head.count:
             found = f"{self.head.count} entries: the last ones were cut off"
         else:
             found = "another link: what was stored until then was written anew"
-        return _defect(f"the head noted as {head.count}", f"link {head.link.hex()}", found)
+        return _broken(f"the head noted as {head.count}", f"link {head.link.hex()}", found)
 
 
 def _decoded(content: Content) -> tuple[object, ...]:
@@ -156,6 +156,10 @@ def _decoded(content: Content) -> tuple[object, ...]:
 
 def _defect(where: str, expected: str, found: str) -> Defect:
     return Defect("contents", where, expected, found)
+
+
+def _broken(where: str, expected: str, found: str) -> Defect:
+    return Defect("ledger", where, expected, found)
 
 
 def _unreadable(where: str, error: Exception) -> Defect:

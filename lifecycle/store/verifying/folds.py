@@ -60,6 +60,9 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "verdict": VERDICTS,
     "outcome": OUTCOMES,
 }
+#: The number of a party that is not there.
+_NOBODY: Final = -1
+_PARTIES: Final = ("by", "holder", "owner", "sender", "recipient")
 #: What is counted in the end, so that nothing stands beside the subjects.
 _ALL: Final = {
     "events": "SELECT count(*) FROM event",
@@ -74,7 +77,7 @@ class _KnownParties(Parties):
     """Parties by number; nothing is written: one that is not there has a number that none has."""
 
     def _add(self, names: tuple[str, str]) -> int:  # noqa: ARG002 - as the parties call it
-        return -1
+        return _NOBODY
 
 
 @define
@@ -345,6 +348,8 @@ def _differences(
 
 
 def _named(column: str, value: Any) -> str:
+    if column in _PARTIES and value == _NOBODY:
+        return "a party that is not there"
     names = _WORDS.get(column, ())
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else words(value)
 

@@ -24,8 +24,10 @@ _REFERENCES: Final = (
     ("quarantine", "id", "log", ("log.id",)),
     ("subject", "id", "deletion", ("event.seq",)),
 )
+#: Of a content that was erased nobody knows any more which event came with it.
 _BEFORE_IT_CAME: Final = (
-    "recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
+    "NOT EXISTS (SELECT 1 FROM ledger WHERE salt IS NULL)"
+    " AND recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
 )
@@ -58,7 +60,6 @@ _LAST: Final = (
     ("subject", "SELECT max(subject) FROM lead"),
     ("subject", "SELECT max(subject) FROM event"),
     ("recorded_at", "SELECT recorded_at FROM ledger ORDER BY number DESC LIMIT 1"),
-    ("recorded_at", "SELECT max(recorded_at) FROM rules"),
     ("recorded_at", "SELECT max(recorded_at) FROM history"),
     ("recorded_at", "SELECT max(superseded_at) FROM history"),
     ("recorded_at", "SELECT max(recorded_at) FROM finding"),
@@ -99,7 +100,7 @@ class Records:
                 f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL AND {absent}"
             )
             for number, found in rows:
-                expected = f"a {column} that is there"
+                expected = f"its {column} to be there"
                 yield _defect(f"{table} {words(number)}", expected, f"{column} {words(found)}")
 
     def _numbers(self) -> Iterator[Defect]:
