@@ -1,7 +1,6 @@
 """Verifying: what is whole verifies, in whatever order it came; every edit of it is found."""
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -283,50 +282,107 @@ def test_nothing_is_called_unvouched_that_is_not(edited):
             assert edited(f"UPDATE {table} SET {name} = 7").sound
 
 
-@pytest.mark.parametrize(
-    ("check", "words", "statements"),
-    [
-        ("contents", "event 3: expected what entry 3 of", ["UPDATE event SET body = (SELECT body FROM event WHERE seq = 2) WHERE seq = 3"]),
-        ("contents", "event 2: expected what entry 3 of", ["UPDATE event SET ledger = 5 - ledger WHERE seq IN (2, 3)"]),
-        ("contents", "which is another's", ["UPDATE event SET ledger = 2 WHERE seq = 3"]),
-        ("contents", "expected entry 99 in the ledger, found none", ["UPDATE event SET ledger = 99 WHERE seq = 3"]),
-        ("ledger", "entry 3: expected the content that it was made for, found none", ["DELETE FROM event WHERE seq = 3"]),
-        ("ledger", "entry 4: expected entry 3, found entry 4", ["DELETE FROM ledger WHERE number = 3"]),
-        ("ledger", "entry 3: expected a link", ["UPDATE ledger SET recorded_at = recorded_at + 1 WHERE number = 3"]),
-        ("ledger", "entry 3: expected the content", ["DELETE FROM event WHERE seq = 3", "DELETE FROM history WHERE event = 3"]),
-        ("contents", "event 3: expected no content: it was erased", ["UPDATE ledger SET salt = NULL WHERE number = 3"]),
-        ("ledger", "expected the content that it was made for", ["DELETE FROM copy WHERE id = 1"]),
-        ("contents", "expected a content behind", ["UPDATE event SET digest = CAST(x'ff' || substr(digest, 2) AS BLOB) WHERE id = 'urn:add'"]),
-        ("contents", "entry 99 in the ledger", ["INSERT INTO event SELECT 99, 99, 'urn:new', x'00', digest, trigger, time, lead, subject, outcome, recorded_at, late, run, log, line, content, body FROM event WHERE seq = 1"]),
-        ("folds", "expected state accepted, found received", ["UPDATE lead SET state = 2 WHERE state = 4"]),
-        ("folds", "expected target accepted, found received", ["UPDATE history SET target = 2 WHERE target = 4 AND superseded_at IS NULL"]),
-        ("folds", "expected a row for its", ["DELETE FROM history WHERE event = 2 AND superseded_at IS NULL"]),
-        ("folds", "expected this finding, found none", ["DELETE FROM finding WHERE code = 'conflict'"]),
-        ("folds", "expected this finding, found none", ["UPDATE finding SET superseded_at = recorded_at + 1 WHERE code = 'conflict'"]),
-        ("folds", "expected no such finding, found one", ["UPDATE finding SET superseded_at = NULL WHERE superseded_at IS NOT NULL"]),
-        ("folds", "expected no such lead", ["INSERT INTO lead SELECT 99, 'x:99', subject, state, since, holder, owner, sender, recipient, contact, events, refusals, last_time, last_trigger, last_id, decisions, fields, contact_only, keys FROM lead WHERE id = 1"]),
-        ("folds", "a party that is not there", ["UPDATE party SET uri = uri || 'x'"]),
-        ("folds", "expected events that keys link, found 2 groups", ["UPDATE lead SET subject = 1 WHERE id = 4"]),
-        ("records", "expected superseded_at behind recorded_at", ["UPDATE history SET superseded_at = 5 WHERE superseded_at IS NOT NULL"]),
-        ("records", "expected its event to be there", ["UPDATE history SET event = 99 WHERE superseded_at IS NOT NULL"]),
-        ("records", "store, event: expected at least", ["UPDATE store SET event = 3"]),
-        ("records", "expected [0, 0, 0], found [7, 0, 0]", ["INSERT INTO run VALUES (1, 0, 7, 0, 0)"]),
-        ("schema", "rules 1: expected rules of digest", ["UPDATE rules SET digest = 'x' WHERE id = 1"]),
-        ("schema", "rules 2: expected rules that can be used", ["UPDATE rules SET toml = 'x'"]),
-        ("folds", "expected rules that can be used", ["UPDATE rules SET toml = 'x'"]),
-        ("schema", "table dictionary", ["UPDATE dictionary SET content = x'00'"]),
-        ("schema", "table state_name", ["UPDATE state_name SET name = 'accepted' WHERE id = 1"]),
-        ("schema", "index lead_subject: expected it to be there", ["DROP INDEX lead_subject"]),
-        ("schema", "view lead_list: expected it as lifecycle makes it", ["DROP VIEW lead_list", "CREATE VIEW lead_list AS SELECT 'sent' AS state"]),
-        ("schema", "table ignored: expected it as lifecycle makes it", ["ALTER TABLE ignored ADD COLUMN more INTEGER"]),
-        ("schema", "trigger t: expected no such thing", ["CREATE TRIGGER t AFTER INSERT ON event BEGIN UPDATE lead SET state = 1; END"]),
-        ("schema", "trigger t: expected no such thing", ["CREATE TABLE notes (x)", "CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM finding; END"]),
-        ("schema", "trigger t: expected no such thing", ["CREATE TRIGGER t INSTEAD OF INSERT ON lead_list BEGIN SELECT 1; END"]),
-        ("schema", "view mine: expected no such thing", ["CREATE VIEW mine AS SELECT * FROM lead"]),
-        ("schema", "view mine: expected no such thing", ["CREATE VIEW inner_one AS SELECT lead_id FROM lead_list", "CREATE VIEW mine AS SELECT * FROM inner_one"]),
-        ("schema", "index mine: expected no such thing", ["CREATE UNIQUE INDEX mine ON lead (state, id)"]),
-    ],
-)  # fmt: skip
+# What finds it and in which words, and the statements that make the edit.
+FOUND = """
+contents: event 3: expected what entry 3 of
+    UPDATE event SET body = (SELECT body FROM event WHERE seq = 2) WHERE seq = 3
+contents: event 2: expected what entry 3 of
+    UPDATE event SET ledger = 5 - ledger WHERE seq IN (2, 3)
+contents: which is another's
+    UPDATE event SET ledger = 2 WHERE seq = 3
+contents: expected entry 99 in the ledger, found none
+    UPDATE event SET ledger = 99 WHERE seq = 3
+ledger: entry 3: expected the content that it was made for, found none
+    DELETE FROM event WHERE seq = 3
+ledger: entry 4: expected entry 3, found entry 4
+    DELETE FROM ledger WHERE number = 3
+ledger: entry 3: expected a link
+    UPDATE ledger SET recorded_at = recorded_at + 1 WHERE number = 3
+ledger: entry 3: expected the content
+    DELETE FROM event WHERE seq = 3
+    DELETE FROM history WHERE event = 3
+contents: event 3: expected no content: it was erased
+    UPDATE ledger SET salt = NULL WHERE number = 3
+ledger: expected the content that it was made for
+    DELETE FROM copy WHERE id = 1
+contents: expected a content behind
+    UPDATE event SET digest = (SELECT max(digest) FROM copy) WHERE id = 'urn:add'
+contents: entry 99 in the ledger
+    CREATE TABLE more AS SELECT * FROM event WHERE rowid = 1
+    UPDATE more SET seq = 99, ledger = 99, id = 'urn:new', id_hash = x'00'
+    INSERT INTO event SELECT * FROM more
+folds: expected state accepted, found received
+    UPDATE lead SET state = 2 WHERE state = 4
+folds: expected target accepted, found received
+    UPDATE history SET target = 2 WHERE target = 4 AND superseded_at IS NULL
+folds: expected a row for its
+    DELETE FROM history WHERE event = 2 AND superseded_at IS NULL
+folds: expected this finding, found none
+    DELETE FROM finding WHERE code = 'conflict'
+folds: expected this finding, found none
+    UPDATE finding SET superseded_at = recorded_at + 1 WHERE code = 'conflict'
+folds: expected no such finding, found one
+    UPDATE finding SET superseded_at = NULL WHERE superseded_at IS NOT NULL
+folds: expected no such lead
+    CREATE TABLE more AS SELECT * FROM lead WHERE rowid = 1
+    UPDATE more SET id = 99
+    INSERT INTO lead SELECT * FROM more
+folds: a party that is not there
+    UPDATE party SET uri = uri || 'x'
+folds: expected events that keys link, found 2 groups
+    UPDATE lead SET subject = 1 WHERE id = 4
+records: expected superseded_at behind recorded_at
+    UPDATE history SET superseded_at = 5 WHERE superseded_at IS NOT NULL
+records: expected its event to be there
+    UPDATE history SET event = 99 WHERE superseded_at IS NOT NULL
+records: store, event: expected at least
+    UPDATE store SET event = 3
+records: expected [0, 0, 0], found [7, 0, 0]
+    INSERT INTO run VALUES (1, 0, 7, 0, 0)
+schema: rules 1: expected rules of digest
+    UPDATE rules SET digest = 'x' WHERE id = 1
+schema: rules 2: expected rules that can be used
+    UPDATE rules SET toml = 'x'
+folds: expected rules that can be used
+    UPDATE rules SET toml = 'x'
+schema: table dictionary
+    UPDATE dictionary SET content = x'00'
+schema: table state_name
+    UPDATE state_name SET name = 'accepted' WHERE id = 1
+schema: index lead_subject: expected it to be there
+    DROP INDEX lead_subject
+schema: view lead_list: expected it as lifecycle makes it
+    DROP VIEW lead_list
+    CREATE VIEW lead_list AS SELECT 'sent' AS state
+schema: table ignored: expected it as lifecycle makes it
+    ALTER TABLE ignored ADD COLUMN more INTEGER
+schema: trigger t: expected no such thing
+    CREATE TRIGGER t AFTER INSERT ON event BEGIN UPDATE lead SET state = 1; END
+schema: trigger t: expected no such thing
+    CREATE TABLE notes (x)
+    CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM finding; END
+schema: trigger t: expected no such thing
+    CREATE TRIGGER t INSTEAD OF INSERT ON lead_list BEGIN SELECT 1; END
+schema: view mine: expected no such thing
+    CREATE VIEW mine AS SELECT * FROM lead
+schema: view mine: expected no such thing
+    CREATE VIEW inner_one AS SELECT lead_id FROM lead_list
+    CREATE VIEW mine AS SELECT * FROM inner_one
+schema: index mine: expected no such thing
+    CREATE UNIQUE INDEX mine ON lead (state, id)
+"""
+
+
+def cases():
+    for line in FOUND.strip().splitlines():
+        if line.startswith(" "):
+            statements.append(line.strip())
+        else:
+            statements = []
+            yield *line.split(": ", 1), statements
+
+
+@pytest.mark.parametrize(("check", "words", "statements"), list(cases()))
 def test_an_edit_is_found(check, words, statements, edited):
     found = edited(*statements)
     assert not found.sound
@@ -421,11 +477,11 @@ def test_what_is_no_head_is_refused(text, store):
 
 # --- what was erased ------------------------------------------------------------------------------
 
+TIMELESS = "(SELECT seq FROM event WHERE id = 'urn:timeless')"
+NUMBER = f"(SELECT ledger FROM copy WHERE event = {TIMELESS})"
 ERASE = (
-    "UPDATE ledger SET salt = NULL WHERE number ="
-    " (SELECT copy.ledger FROM copy JOIN event ON event.seq = copy.event"
-    " WHERE event.id = 'urn:timeless')",
-    "DELETE FROM copy WHERE event = (SELECT seq FROM event WHERE id = 'urn:timeless')",
+    f"UPDATE ledger SET salt = NULL WHERE number IN {NUMBER}",
+    f"DELETE FROM copy WHERE event = {TIMELESS}",
 )
 
 
