@@ -374,6 +374,7 @@ schema: index mine: expected no such thing
 
 
 def cases():
+    statements = []
     for line in FOUND.strip().splitlines():
         if line.startswith(" "):
             statements.append(line.strip())
