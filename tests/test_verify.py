@@ -63,7 +63,7 @@ def contents(world):
 @given(worlds.map(quarrelling) | worlds, chances)
 def test_any_order_and_batches_verify_and_have_one_digest(world, chance):
     with store_of(world, chance) as one, store_of(world, chance) as other:
-        assert one.verify().defects == ()
+        assert one.verify(past=True).defects == ()
         assert one.digest() == other.digest()
         entries = one._connection.execute("SELECT number FROM ledger").fetchall()
         assert entries == [(number + 1,) for number in range(one.head().count)]
@@ -84,7 +84,7 @@ def test_what_was_folded_again_with_other_rules_verifies(world, chance):
     with store_of(world, chance) as store:
         before = store.head()
         store.rebuild(BASE)
-        found = store.verify(before)
+        found = store.verify(before, past=True)
         assert (found.defects, found.head, found.rules) == ((), before, BASE.digest)
 
 
@@ -183,7 +183,7 @@ def whole(tmp_path_factory):
         store.apply(timeless, received_at=moment("12:00"))
         store.apply(timeless, received_at=moment("11:00"))
         store._connection.execute("INSERT INTO log (name) VALUES ('one'), ('two')")
-        assert store.verify().defects == ()
+        assert store.verify(past=True).defects == ()
         store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store._connection.execute("PRAGMA journal_mode = DELETE")
     return path
@@ -193,13 +193,13 @@ def whole(tmp_path_factory):
 def edited(whole, path):
     """Edit a copy of that store with plain SQL; what verifying finds."""
 
-    def edit(*statements, noted=()):
+    def edit(*statements, noted=(), past=False):
         shutil.copy(whole, path)
         with closing(sqlite3.connect(path, isolation_level=None)) as plain:
             for statement in statements:
                 assert plain.execute(statement).rowcount != 0, statement
         with LeadReader(path) as reader:
-            return reader.verify(*noted)
+            return reader.verify(*noted, past=past)
 
     return edit
 
@@ -388,6 +388,34 @@ def test_an_edit_is_found(check, words, statements, edited):
     found = edited(*statements)
     assert not found.sound
     assert any(one.check == check and words in str(one) for one in found.defects), found.defects
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("step", "trigger", "source", "target", "verdict", "at", "by", "holder"),
+        *("reason", "refusal", "recorded_at", "superseded_at"),
+    ],
+)
+@pytest.mark.parametrize("which", ["IS NULL", "IS NOT NULL"])
+def test_an_edit_of_any_row_of_history_is_found_in_what_was_known(column, which, edited, whole):
+    """Superseded rows, too; and times, even where they stay plausible."""
+    with closing(sqlite3.connect(whole)) as plain:
+        rows = plain.execute(f"SELECT id FROM history WHERE superseded_at {which}").fetchall()
+    assert rows
+    change = f"{column} || ' '" if column in ("reason", "refusal") else f"{column} + 1"
+    for (row,) in rows:
+        with closing(sqlite3.connect(whole)) as plain:
+            found = plain.execute(f"SELECT {column} FROM history WHERE id = {row}").fetchone()
+        if found != (None,) and column != "refusal":
+            found = edited(f"UPDATE history SET {column} = {change} WHERE id = {row}", past=True)
+            assert "past" in {one.check for one in found.defects}, row
+
+
+def test_a_superseded_row_that_was_taken_out_is_found_in_what_was_known(edited):
+    found = edited("DELETE FROM history WHERE superseded_at IS NOT NULL", past=True)
+    assert {one.check for one in found.defects} == {"past"}
+    assert "found none" in str(found.defects[0])
 
 
 CONTENT = "ledger, id, id_hash, digest, trigger, time, content, body"
@@ -619,6 +647,6 @@ def test_what_is_no_store_cannot_be_verified(tmp_path, lifecycle):
 
 def test_verifying_writes_nothing(whole, lifecycle):
     before = whole.read_bytes()
-    lifecycle("verify", whole, "--noted", f"0:{'0' * 64}")
+    assert lifecycle("verify", whole, "--noted", f"0:{'0' * 64}", "--past").exit_code == 0
     assert whole.read_bytes() == before
     assert [one.name for one in Path(whole.parent).iterdir()] == ["leads.db"]

@@ -21,6 +21,7 @@ _MEANINGS: Final = {
     "contents": "messages, each beside what was decoded of it and its entry in the ledger",
     "ledger": "entries of the ledger, each bound to the one before",
     "folds": "leads and rows of history, beside a fresh fold",
+    "past": "moments of subjects, beside folds of what was known by then",
     "records": "rules for references, times, counts and numbers",
 }
 
@@ -49,6 +50,7 @@ class HeadType(click.ParamType):  # type: ignore[type-arg] # generic since click
     multiple=True,
     help="A head that was noted before: the store must still contain it. May be repeated.",
 )
+@click.option("--past", is_flag=True, help="Superseded rows of history, too: it can take long.")
 @click.option("--head", is_flag=True, help="Only print the head, to be noted elsewhere.")
 @click.option("--digest", is_flag=True, help="Only print the digest of the set of messages.")
 @click.option(
@@ -60,7 +62,7 @@ class HeadType(click.ParamType):  # type: ignore[type-arg] # generic since click
     help="How to print.",
 )
 def verify(
-    *, database: Path, noted: tuple[Head, ...], head: bool, digest: bool, style: str
+    *, database: Path, noted: tuple[Head, ...], past: bool, head: bool, digest: bool, style: str
 ) -> None:
     """Check that nothing in a store was changed but by lifecycle.
 
@@ -72,12 +74,12 @@ def verify(
     Stores with the same messages have the same --digest, in whatever order they came.
     """
     if head or digest:
-        if noted:
-            raise click.UsageError("--head and --digest check nothing: --noted stands alone")
+        if noted or past:
+            raise click.UsageError("--head and --digest check nothing; verify without them")
         _print_marks(database, style, head=head, digest=digest)
         return
     with LeadReader(database) as store:
-        found = store.verify(*noted)
+        found = store.verify(*noted, past=past)
     if style == "json":
         emit_one(found.as_dict(), style)
     else:

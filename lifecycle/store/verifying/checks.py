@@ -15,6 +15,7 @@ from lifecycle.errors import RulesError
 from lifecycle.store.ledger import Head
 from lifecycle.store.verifying.contents import Contents
 from lifecycle.store.verifying.folds import Folds
+from lifecycle.store.verifying.past import Past
 from lifecycle.store.verifying.reading import UNREADABLE
 from lifecycle.store.verifying.records import Records
 from lifecycle.store.verifying.schema import Schema
@@ -25,10 +26,13 @@ _TOLD: Final = 100
 _INTEGRITY: Final = f"PRAGMA integrity_check({_TOLD})"
 
 
-def verify(connection: sqlite3.Connection, noted: Iterable[Head]) -> Verification:
+def verify(
+    connection: sqlite3.Connection, noted: Iterable[Head], *, past: bool = False
+) -> Verification:
     """Check everything that can be checked; within one snapshot.
 
-    ``noted``: heads that were noted elsewhere, which the ledger must still contain.
+    ``noted``: heads that were noted elsewhere, which the ledger must still contain. ``past``:
+    whether to fold again what was known at every past moment.
     """
     contents, folds = Contents(connection, tuple(noted)), Folds(connection)
     schema, records = Schema(connection), Records(connection)
@@ -39,6 +43,9 @@ def verify(connection: sqlite3.Connection, noted: Iterable[Head]) -> Verificatio
     report.run("ledger", contents.check_ledger, lambda: contents.entries)
     report.run("folds", folds.check, lambda: folds.checked)
     report.run("records", records.check, lambda: records.checked)
+    if past:
+        history = Past(connection)
+        report.run("past", history.check, lambda: history.checked)
     return Verification(
         head=contents.head,
         erased=contents.erased,
