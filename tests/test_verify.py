@@ -18,7 +18,7 @@ from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
 from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules
-from lifecycle.store.ledger import BEGINNING, Ledger
+from lifecycle.store.ledger import BEGINNING, Ledger, commitment_of, link_of
 
 JOE, ANN = {"c": "9"}, {"c": "8"}
 BASE = Rules.loads(
@@ -462,7 +462,7 @@ def test_a_store_that_was_put_back_is_found_by_a_noted_head(path):
         (found,) = reader.verify(head).defects
     assert str(found) == (
         f"the head noted as 2: expected link {head.link.hex()},"
-        " found 1 entries: the last ones were cut off"
+        " found an end at number 1: the last entries were cut off"
     )
 
 
@@ -496,6 +496,48 @@ def test_a_store_that_was_written_anew_is_found_by_a_noted_head_alone(tmp_path):
         assert reader.verify(heads["other"]).sound
         (found,) = reader.verify(heads["one"]).defects
     assert "found another link: what was stored until then was written anew" in str(found)
+
+
+def link_anew(path):
+    """What a forger can do: make every entry again for what is in the store now."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as plain:
+        contents = plain.execute(
+            "SELECT ledger, id, digest, trigger, time, content, body FROM event UNION ALL"
+            " SELECT copy.ledger, event.id, copy.digest, copy.trigger, copy.time, copy.content,"
+            " copy.body FROM copy JOIN event ON event.seq = copy.event ORDER BY 1"
+        ).fetchall()
+        link = BEGINNING
+        for number, *content in contents:
+            salt, recorded_at = plain.execute(
+                "SELECT salt, recorded_at FROM ledger WHERE number = ?", (number,)
+            ).fetchone()
+            commitment = commitment_of(salt, content)
+            link = link_of(link, number, recorded_at, commitment)
+            plain.execute(
+                "UPDATE ledger SET commitment = ?, link = ? WHERE number = ?",
+                (commitment, link, number),
+            )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "trigger = 1",
+        "time = time + 1",
+        "digest = randomblob(32)",
+        "content = replace(content, 'no time', 'no fun')",
+        "body = (SELECT body FROM event WHERE seq = 1)",
+    ],
+)
+def test_what_was_decoded_is_what_the_message_says_even_where_all_was_linked_anew(
+    change, edited, path
+):
+    edited(f"UPDATE event SET {change} WHERE seq = 2")
+    link_anew(path)
+    with LeadReader(path) as reader:
+        found = reader.verify().defects
+    assert "ledger" not in {one.check for one in found}
+    assert any("by its message" in str(one) for one in found if one.check == "contents")
 
 
 @pytest.mark.parametrize("text", ["", "3", "3:", "3:aa", "-1:" + "0" * 64, "03:" + "0" * 64])
@@ -578,12 +620,14 @@ def test_a_value_of_another_type_is_found(whole, path):
     with closing(sqlite3.connect(path)) as plain:
         plain.executescript(
             "PRAGMA writable_schema = ON;"
-            "UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '') WHERE name = 'event'"
+            "UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '')"
+            " WHERE name IN ('event', 'ledger')"
         )
         plain.commit()
     with closing(sqlite3.connect(path)) as plain:
         plain.execute("UPDATE event SET time = 'soon', content = 5, body = 'text' WHERE seq = 2")
-        plain.execute("UPDATE ledger SET link = x'00', commitment = x'' WHERE number = 3")
+        plain.execute("UPDATE ledger SET commitment = x'' WHERE number = 3")
+        plain.execute("UPDATE ledger SET link = 'text', salt = 5 WHERE number > 4")
         plain.commit()
     with LeadReader(path) as reader:
         found = {one.check for one in reader.verify().defects}

@@ -124,7 +124,7 @@ class Contents:
                 yield _broken(where, "values that can be read", words(error))
             yield from self._carrier(where, number, salt)
             self.entries += 1
-            self.head = Head(number, link)
+            self.head = Head(number, link if isinstance(link, bytes) else b"")
             missing.discard(self.head)
         for head in sorted(missing, key=lambda one: one.count):
             yield self._lost(head)
@@ -140,7 +140,7 @@ class Contents:
 
     def _lost(self, head: Head) -> Defect:
         if head.count > self.head.count:
-            found = f"{self.head.count} entries: the last ones were cut off"
+            found = f"an end at number {self.head.count}: the last entries were cut off"
         else:
             found = "another link: what was stored until then was written anew"
         return _broken(f"the head noted as {head.count}", f"link {head.link.hex()}", found)
