@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,20 @@ def test_digests_are_the_same_for_the_same_set_and_no_other(some, more, chance):
         with store_of(some, chance) as one, store_of(others, chance) as other:
             same = contents(some) == contents(others)
             assert (one.digest() == other.digest()) == same
+
+
+def test_of_a_content_with_several_times_the_earliest_is_in_the_digest():
+    """A message without a time has that of its receipt, and may be received twice."""
+    one, other = (lead("update", "10:00", keys=keys, id="urn:1") | {"time": None} for keys in "12")
+    arrivals = [(message, moment(at)) for message in (one, other) for at in ("11:00", "12:00")]
+    digests = set()
+    for order in permutations(arrivals):
+        with LeadStore(":memory:", clock=lambda: NOW) as store:
+            for message, at in order:
+                store.apply(message, received_at=at)
+            assert store.verify(past=True).defects == ()
+            digests.add(store.digest())
+    assert len(digests) == 1
 
 
 @settings(max_examples=50)
