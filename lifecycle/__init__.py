@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lifecycle.errors import (
         AmbiguousLeadError,
         BusyStoreError,
+        HeadFormatError,
         InputError,
         LeadLookupError,
         LifecycleError,
@@ -65,13 +66,16 @@ if TYPE_CHECKING:
     )
     from lifecycle.store import (
         Change,
+        Defect,
         FindingEntry,
+        Head,
         HistoryEntry,
         LeadReader,
         LeadStore,
         Outcome,
         Quarantined,
         StoredMessage,
+        Verification,
     )
 
 __all__ = [
@@ -82,12 +86,15 @@ __all__ = [
     "BusyStoreError",
     "Change",
     "Contact",
+    "Defect",
     "Edge",
     "EventFate",
     "Explanation",
     "FieldChange",
     "Finding",
     "FindingEntry",
+    "Head",
+    "HeadFormatError",
     "History",
     "HistoryEntry",
     "HistoryRow",
@@ -123,6 +130,7 @@ __all__ = [
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "Verification",
     "Violation",
     "audit",
     "decode",

@@ -8,6 +8,7 @@ LifecycleError
  |- TimeFormatError         the caller's: a time that cannot be understood
  |- SourcesError            the caller's: what cannot be audited together
  |- OverdueError            the caller's: a limit of time that cannot be understood
+ |- HeadFormatError         the caller's: a text that is no head, noted from a store
  |- MissingExtraError       the caller's: a library is not installed that only an extra brings
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
  |- UnknownMessageError     the caller's: no quarantined message has this number
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousLeadError",
     "BusyStoreError",
+    "HeadFormatError",
     "InputError",
     "LeadLookupError",
     "LifecycleError",
@@ -104,6 +106,14 @@ class OverdueError(LifecycleError, ValueError):
         self.text = text
         self.expected = expected
         super().__init__(f"{text}: {expected}")
+
+
+class HeadFormatError(LifecycleError, ValueError):
+    """A text is not the head of a store, as ``lifecycle verify DB --head`` prints it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"expected a head as COUNT:HEX, got {text!r:.100}")
 
 
 class MissingExtraError(LifecycleError, ImportError):

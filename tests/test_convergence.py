@@ -240,3 +240,4 @@ def test_two_processes_that_write_at_once_say_what_the_fold_says(seed, path):
     assert [writer.exitcode for writer in writers] == [0, 0]
     with LeadStore(path, clock=lambda: NOW) as store:
         assert store_says(store) == history_says(fold(RULES, map(decode, messages)))
+        assert store.verify().sound

@@ -292,6 +292,7 @@ def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path,
         with LeadStore(path, clock=lambda: NOW) as store:
             check = store._connection.execute("PRAGMA integrity_check").fetchone()
             assert check == ("ok",)
+            assert store.verify().sound
         summary, same = run(path, log)
         resumed += summary["resumed_from"] > 0
         assert same == said

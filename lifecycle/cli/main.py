@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "schema": ("schema", "Print the schema of a message, or the AsyncAPI document."),
     "show": ("reading", "Show one lead, and how it got there."),
     "validate": ("validate", "Check messages against their schemas."),
+    "verify": ("verify", "Check that nothing in a store was changed but by lifecycle."),
 }
 
 

@@ -3,6 +3,7 @@
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.leadstore import Cursor, LeadStore, system_clock
+from lifecycle.store.ledger import Head
 from lifecycle.store.listing import EventEntry, StoreListing
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome, OutcomeKind
@@ -17,13 +18,16 @@ from lifecycle.store.records import (
     lead_dict,
     refusal_dict,
 )
+from lifecycle.store.verifying import Defect, Verification
 
 __all__ = [
     "AHEAD",
     "Change",
     "Cursor",
+    "Defect",
     "EventEntry",
     "FindingEntry",
+    "Head",
     "HistoryEntry",
     "LeadReader",
     "LeadStore",
@@ -39,6 +43,7 @@ __all__ = [
     "StoredMessage",
     "Taken",
     "VerdictChange",
+    "Verification",
     "as_micros",
     "hashed",
     "lead_dict",

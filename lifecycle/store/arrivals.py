@@ -11,6 +11,7 @@ from attrs import define, field
 
 from lifecycle.domain import TRIGGERS, LeadEvent, Problem, immutable
 from lifecycle.messages import MAX_BYTES, Decoded, Ignored, Reading, Undecodable, format_time
+from lifecycle.store.ledger import Ledger
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed, pack, unpack
 from lifecycle.store.payload import decompress
@@ -49,11 +50,12 @@ def taken(reading: Reading) -> Taken:
 class Arrival:
     """An event to be folded: a new one, or another copy that counts from now on.
 
-    ``replaces`` is the number of the verdict on the copy that counted before; ``rows`` are those of
-    its keys, in their order.
+    ``ledger`` is the number of its content; ``replaces`` that of the verdict on the copy that
+    counted before; ``rows`` are those of its keys, in their order.
     """
 
     seq: int
+    ledger: int
     packed: Packed
     event: LeadEvent
     place: Place
@@ -77,6 +79,7 @@ class Arrivals:
         self._working = working
         self._connection = working.connection
         self._recorded_at = recorded_at
+        self._ledger = Ledger(working.connection, recorded_at)
         self._latest = now + AHEAD
         self._standing: dict[bytes, _Standing] = {}
         self._ignored: Counter[str] = Counter()
@@ -88,8 +91,9 @@ class Arrivals:
         self._look_up(one.id_hash for one, _ in messages if isinstance(one, Packed))
         return [self._take(message, place) for message, place in messages]
 
-    def save_ignored(self) -> None:
-        """Add up the ignored topics."""
+    def save(self) -> None:
+        """Write what no fold concerns: the ledger, and how many messages were ignored."""
+        self._ledger.save()
         if not self._ignored:
             return
         self._connection.executemany(
@@ -118,7 +122,8 @@ class Arrivals:
         standing = self._standing.get(packed.id_hash)
         if standing is None:
             seq = self._working.numbers.next_event()
-            arrival = Arrival(seq, packed, unpack(*packed.columns), place)
+            ledger = self._ledger.enter(packed)
+            arrival = Arrival(seq, ledger, packed, unpack(*packed.columns), place)
             self._standing[packed.id_hash] = _Standing(seq, packed.version, arrival)
             self.to_fold.append(arrival)
             return packed.id
@@ -126,34 +131,50 @@ class Arrivals:
         if packed.version < standing.version:
             self._replace(standing, packed, place)
         elif not same:
-            self._keep_copy(standing.seq, packed.version, packed.body)
+            self._keep_other(standing.seq, packed)
         if not same:
             self.contested.add(standing.seq)
         return Outcome("duplicate" if same else "conflict", packed.id, TRIGGERS[packed.trigger])
 
     def _replace(self, standing: _Standing, packed: Packed, place: Place) -> None:
-        """Let this copy count, and keep the one that counted."""
-        event = unpack(*packed.columns)
-        if standing.arrival is not None:
-            self._keep_copy(standing.seq, standing.version, standing.arrival.packed.body)
-            standing.arrival.event, standing.arrival.packed = event, packed
+        """Let this copy count, and keep the one that counted, with its number in the ledger."""
+        event, ledger = unpack(*packed.columns), self._ledger.enter(packed)
+        arrival = standing.arrival
+        if arrival is not None:
+            was = arrival.packed
+            self._keep_copy(
+                *(standing.seq, arrival.ledger, was.digest, was.trigger, was.time),
+                *(self._recorded_at, was.content, was.body),
+            )
+            arrival.event, arrival.packed, arrival.ledger = event, packed, ledger
         else:
-            body, recorded_at, run, verdict = self._connection.execute(
-                "SELECT body, recorded_at, run, outcome FROM event WHERE seq = ?", (standing.seq,)
+            verdict, run, *copy = self._connection.execute(
+                "SELECT outcome, run, seq, ledger, digest, trigger, time, recorded_at, content,"
+                " body FROM event WHERE seq = ?",
+                (standing.seq,),
             ).fetchone()
-            self._keep_copy(standing.seq, standing.version, body, recorded_at)
+            self._keep_copy(*copy)
             place = Place(place.log, place.line, run)
-            standing.arrival = Arrival(standing.seq, packed, event, place, verdict)
+            standing.arrival = Arrival(standing.seq, ledger, packed, event, place, verdict)
             self.to_fold.append(standing.arrival)
         standing.version = packed.version
 
-    def _keep_copy(
-        self, seq: int, version: tuple[bytes, int], body: bytes, recorded_at: int | None = None
-    ) -> None:
+    def _keep_other(self, seq: int, packed: Packed) -> None:
+        """Keep a copy that does not count, if it is not known yet."""
+        known = self._connection.execute(
+            "SELECT 1 FROM copy WHERE event = ? AND digest = ? AND time = ?", (seq, *packed.version)
+        ).fetchone()
+        if known is None:
+            self._keep_copy(
+                *(seq, self._ledger.enter(packed), packed.digest, packed.trigger, packed.time),
+                *(self._recorded_at, packed.content, packed.body),
+            )
+
+    def _keep_copy(self, *columns: Any) -> None:
         self._connection.execute(
-            "INSERT OR IGNORE INTO copy (event, digest, time, body, recorded_at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (seq, *version, body, recorded_at or self._recorded_at),
+            "INSERT INTO copy (event, ledger, digest, trigger, time, recorded_at, content, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            columns,
         )
 
     def _postpone(self, packed: Packed, place: Place) -> Outcome:

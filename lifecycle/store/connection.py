@@ -40,7 +40,7 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
         _check_path(path, mode)
     try:
         connection = _connect(path, mode)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
     try:
         database = Database(connection, execute_plugins=False)
@@ -48,7 +48,7 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
         if mode != "read":
             _prepare(database, path)
         _check_version(database, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise translated(error, path) from error
     except BaseException:
@@ -88,7 +88,7 @@ def _open_uri(uri: str) -> sqlite3.Connection:
             connection.execute(setting)
         register(connection)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection

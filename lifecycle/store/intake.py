@@ -48,7 +48,7 @@ class Intake:
         self._take_due()
         results = self._arrivals.take(messages)
         self._fold_arrivals(self._arrivals.to_fold)
-        self._arrivals.save_ignored()
+        self._arrivals.save()
         self._save.flush(self._arrivals.contested)
         return [one if isinstance(one, Outcome) else self._results[one] for one in results]
 

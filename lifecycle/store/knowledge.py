@@ -15,8 +15,7 @@ from attrs import evolve, frozen
 
 from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHistory, Rules, fold
 from lifecycle.errors import RulesError
-from lifecycle.messages import decode
-from lifecycle.store.payload import decompress
+from lifecycle.store.packing import unpack
 from lifecycle.store.rows import StoredEvent, select_in
 from lifecycle.store.working import WorkingSet, all_subjects
 
@@ -92,16 +91,14 @@ class Knowledge:
 
     def _copies_that_counted(self, at: int) -> dict[int, _Copy]:
         rows = self._connection.execute(
-            "SELECT copy.event, copy.body, copy.time, coalesce(event.subject, lead.subject)"
-            " FROM copy JOIN event ON event.seq = copy.event"
+            "SELECT copy.event, coalesce(event.subject, lead.subject), event.id, copy.digest,"
+            " copy.trigger, copy.time, copy.content FROM copy"
+            " JOIN event ON event.seq = copy.event"
             " LEFT JOIN lead ON lead.id = event.lead"
             " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
             (at,),
         )
-        return {
-            seq: _Copy(decode(decompress(body), received_at=time), subject)
-            for seq, body, time, subject in rows
-        }
+        return {seq: _Copy(unpack(*packed), subject) for seq, subject, *packed in rows}
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:

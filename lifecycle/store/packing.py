@@ -49,6 +49,11 @@ class Packed(NamedTuple):
         return (self.id, self.digest, self.trigger, self.time, self.content)
 
     @property
+    def whole(self) -> tuple[str, bytes, int, int, str, bytes]:
+        """What the ledger commits to."""
+        return (*self.columns, self.body)
+
+    @property
     def version(self) -> tuple[bytes, int]:
         """Of several copies under one id the one with the smallest version counts."""
         return (self.digest, self.time)
@@ -68,12 +73,13 @@ def pack(decoded: Decoded) -> Packed:
         event.digest,
         TRIGGER_NUMBER[event.trigger],
         event.time,
-        _content(event),
+        content_of(event),
         compress(decoded.payload.removeprefix(_BOM)),
     )
 
 
-def _content(event: LeadEvent) -> str:
+def content_of(event: LeadEvent) -> str:
+    """What was decoded, as JSON: all but the columns that an event has of its own."""
     snapshot, change = event.snapshot, event.field_change
     return orjson.dumps(
         (

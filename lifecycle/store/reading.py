@@ -14,8 +14,10 @@ from lifecycle.domain import STATES, Finding, History, Key, Lead, LeadHistory, R
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
+from lifecycle.store.digest import digest_of
 from lifecycle.store.evidence import StoreEvidence
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
+from lifecycle.store.ledger import Head, head_of
 from lifecycle.store.listing import StoreListing
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
@@ -42,6 +44,7 @@ from lifecycle.store.working import WorkingSet
 
 if TYPE_CHECKING:
     from lifecycle.store.connection import Mode
+    from lifecycle.store.verifying import Verification
 
 _PAGE: Final = 1000
 _MANY: Final = 100
@@ -333,6 +336,45 @@ class LeadReader:
         found = self._connection.execute(f"SELECT {sums} FROM lead").fetchone()
         counts = zip(STATES, map(int, found), strict=True)
         return {state: count for state, count in counts if count}
+
+    # --- whether it was changed -------------------------------------------------------------
+
+    @reading
+    def head(self) -> Head:
+        """The end of the ledger, to be noted where nobody who can write the store can write.
+
+        ``verify`` tells later whether what was stored until now is still there and unchanged.
+        """
+        return head_of(self._connection)
+
+    @reading
+    def digest(self) -> str:
+        """The digest of the data set: two stores have the same if they hold the same messages.
+
+        It does not depend on the order in which they came, nor on how often.
+        """
+        return digest_of(self._connection)
+
+    @reading
+    def verify(self, *noted: Head | str, past: bool = False) -> Verification:
+        """Check that nothing in the store was changed but by lifecycle.
+
+        The file's integrity, the schema, every content against the ledger and its own message, the
+        chain, and every lead, current row of history, finding and key against a fresh fold.
+
+        ``noted`` are heads, as ``head`` gave them or as text: the store must still contain them.
+        ``past`` adds the rows that were superseded: each subject is folded again as it was known at
+        every moment at which something of it came, which can take long.
+        What is wrong is in the result; nothing is raised for it, and nothing is written.
+
+        Raises:
+            HeadFormatError: A text is no head.
+        """
+        # Making a new store to compare with needs sqlite_utils.
+        from lifecycle.store.verifying.checks import verify  # noqa: PLC0415
+
+        heads = [Head.parse(one) if isinstance(one, str) else one for one in noted]
+        return verify(self._connection, heads, past=past)
 
     # --- how ---------------------------------------------------------------------------------
 

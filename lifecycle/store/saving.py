@@ -60,7 +60,7 @@ def _update(table: str, columns: str) -> str:
 
 
 _EVENT_COLUMNS: Final = (
-    "seq, lead, subject, outcome, recorded_at, late, run, log, line,"
+    "seq, ledger, lead, subject, outcome, recorded_at, late, run, log, line,"
     " id, id_hash, digest, trigger, time, content, body"
 )
 # In the order in which they are executed: what is superseded makes room for what takes its place.
@@ -399,6 +399,7 @@ class Save:
         self._pending[statement].append(
             (
                 arrival.seq,
+                arrival.ledger,
                 lead,
                 subject,
                 OUTCOME_NUMBER[verdict],

@@ -108,10 +108,20 @@ _TABLES: Final = (
         lead INTEGER,
         leads INTEGER NOT NULL
     ) STRICT""",
-    # The copies that count. subject: only for a deletion, which has no lead. content: what was
-    # decoded, as JSON. body: the message itself, compressed.
+    # Only ever added to: one row for each content that was stored, in the order of arrival, with
+    # numbers from 1 without a gap. salt: NULL once the content is erased.
+    """CREATE TABLE ledger (
+        number INTEGER PRIMARY KEY,
+        recorded_at INTEGER NOT NULL,
+        salt BLOB,
+        commitment BLOB NOT NULL,
+        link BLOB NOT NULL
+    ) STRICT""",
+    # The copies that count. ledger: the number of the content. subject: only for a deletion, which
+    # has no lead. content: what was decoded, as JSON. body: the message itself, compressed.
     """CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
+        ledger INTEGER NOT NULL,
         id TEXT NOT NULL,
         id_hash BLOB NOT NULL UNIQUE,
         digest BLOB NOT NULL,
@@ -135,10 +145,13 @@ _TABLES: Final = (
     """CREATE TABLE copy (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         event INTEGER NOT NULL,
+        ledger INTEGER NOT NULL,
         digest BLOB NOT NULL,
+        trigger INTEGER NOT NULL,
         time INTEGER NOT NULL,
-        body BLOB NOT NULL,
         recorded_at INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        body BLOB NOT NULL,
         UNIQUE (event, digest, time)
     ) STRICT""",
     # superseded_change: the number, in one sequence with id, under which it was superseded.

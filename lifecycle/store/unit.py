@@ -66,7 +66,8 @@ def snapshot(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         if outermost:
             connection.execute("BEGIN")
         yield
-        if outermost:
+        # Of a damaged file SQLite may have given up by itself.
+        if outermost and connection.in_transaction:
             connection.execute("COMMIT")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error

@@ -1,0 +1,124 @@
+"""``lifecycle verify``: whether a store was changed by anybody but lifecycle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lifecycle.cli import options
+from lifecycle.cli.output import console, emit_one
+from lifecycle.errors import HeadFormatError
+from lifecycle.store import Head, LeadReader, Verification
+from lifecycle.text import clean, counted
+
+#: What each check looks at.
+_MEANINGS: Final = {
+    "file": "pages of the file, read by SQLite's own integrity check",
+    "schema": "tables, indices and views, beside those of a new store",
+    "contents": "messages, each beside what was decoded of it and its entry in the ledger",
+    "ledger": "entries of the ledger, each bound to the one before",
+    "folds": "leads and rows of history, beside a fresh fold",
+    "past": "moments of subjects, beside folds of what was known by then",
+    "records": "rules for references, times, counts and numbers",
+}
+
+
+class HeadType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3
+    """A head as it was noted."""
+
+    name = "head"
+
+    def convert(
+        self, value: str | Head, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Head:
+        """Parse the text."""
+        try:
+            return value if isinstance(value, Head) else Head.parse(value)
+        except HeadFormatError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@options.database
+@click.option(
+    "--noted",
+    type=HeadType(),
+    metavar="COUNT:HEX",
+    multiple=True,
+    help="A head that was noted before: the store must still contain it. May be repeated.",
+)
+@click.option("--past", is_flag=True, help="Superseded rows of history, too: it can take long.")
+@click.option("--head", is_flag=True, help="Only print the head, to be noted elsewhere.")
+@click.option("--digest", is_flag=True, help="Only print the digest of the set of messages.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+def verify(
+    *, database: Path, noted: tuple[Head, ...], past: bool, head: bool, digest: bool, style: str
+) -> None:
+    """Check that nothing in a store was changed but by lifecycle.
+
+    The file, the schema, every message, the ledger that binds them, and every lead and row of
+    history beside a fresh fold. Exit status 1 when something is wrong.
+
+    What was cut off at the end, or written anew from the beginning, is only found with a head that
+    was noted before: print it with --head, keep it where nobody who can write the store can write.
+    Stores with the same messages have the same --digest, in whatever order they came.
+    """
+    if head or digest:
+        if noted or past:
+            raise click.UsageError("--head and --digest check nothing; verify without them")
+        _print_marks(database, style, head=head, digest=digest)
+        return
+    with LeadReader(database) as store:
+        found = store.verify(*noted, past=past)
+    if style == "json":
+        emit_one(found.as_dict(), style)
+    else:
+        _print(found)
+    click.get_current_context().exit(0 if found.sound else 1)
+
+
+def _print_marks(database: Path, style: str, *, head: bool, digest: bool) -> None:
+    with LeadReader(database) as store, store.snapshot():
+        marks = {"head": str(store.head())} if head else {}
+        if digest:
+            marks["digest"] = store.digest()
+    if style == "json":
+        emit_one(marks, style)
+        return
+    for mark in marks.values():
+        click.echo(mark)
+
+
+def _print(found: Verification) -> None:
+    from rich.table import Table  # noqa: PLC0415 - only where a person watches
+
+    wrong = Counter(one.check for one in found.defects)
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for name, count in found.checked.items():
+        mark, style = ("✗", "bold red") if wrong[name] else ("✓", "green")
+        table.add_row(mark, name, f"{count:,}", _MEANINGS[name], style=style)
+    console().print(table)
+    click.echo()
+    for one in found.defects:
+        click.echo(clean(f"✗ {one.check}: {one}"))
+    if found.count > len(found.defects):
+        click.echo(f"... and {found.count - len(found.defects):,} more")
+    if found.erased:
+        click.echo(f"{counted(found.erased, 'message')} erased; the ledger still holds")
+    click.echo("sound: nothing is wrong" if found.sound else counted(found.count, "defect"))
+    click.echo(f"head {found.head}")
+    click.echo(f"rules {found.rules}")

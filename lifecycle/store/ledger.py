@@ -1,0 +1,110 @@
+"""The ledger: what was stored when, each entry bound to its content and to the entry before it.
+
+Every content that is stored has an entry, whether it counts or not. Its ``commitment`` is a salted
+digest of the content; its ``link`` one of the link before, its number, its time and its commitment.
+So the last link, noted elsewhere, vouches for all there is. Without its salt a commitment tells
+nothing of a content, so that one can be erased while the chain still holds. (design.md section 8)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from hashlib import sha256
+from struct import Struct
+from typing import Final, Self, TypeAlias
+
+from attrs import frozen
+
+from lifecycle.errors import HeadFormatError
+from lifecycle.store.packing import Packed
+
+#: The link before the first entry.
+BEGINNING: Final = bytes(32)
+SALT_BYTES: Final = 16
+_CONTENT: Final = Struct(">16sQQqqQQ")
+_LINK: Final = Struct(">32sqq32s")
+_HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})", re.ASCII)
+_ADD: Final = (
+    "INSERT INTO ledger (number, recorded_at, salt, commitment, link) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+#: What an entry commits to: id, digest, trigger, time, content and body, as they are stored.
+Content: TypeAlias = tuple[str, bytes, int, int, str, bytes]
+
+
+@frozen
+class Head:
+    """The end of a ledger, to be noted elsewhere: how many entries it has, and the last link."""
+
+    count: int
+    link: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The head that was noted as ``COUNT:HEX``.
+
+        Raises:
+            HeadFormatError: It is no head.
+        """
+        found = _HEAD.fullmatch(text.strip())
+        if found is None:
+            raise HeadFormatError(text)
+        return cls(int(found[1]), bytes.fromhex(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.count}:{self.link.hex()}"
+
+
+def commitment_of(salt: bytes, content: Content) -> bytes:
+    """The salted digest of a content: SHA-256 of the salt, all sizes and numbers, all texts."""
+    event_id, digest, trigger, time, decoded, body = content
+    name, text = event_id.encode(), decoded.encode()
+    sizes = _CONTENT.pack(salt, len(name), len(digest), trigger, time, len(text), len(body))
+    return sha256(sizes + name + digest + text + body).digest()
+
+
+def link_of(previous: bytes, number: int, recorded_at: int, commitment: bytes) -> bytes:
+    """What binds an entry to all before it: SHA-256 of these."""
+    return sha256(_LINK.pack(previous, number, recorded_at, commitment)).digest()
+
+
+def head_of(connection: sqlite3.Connection) -> Head:
+    """The end of the ledger as it stands."""
+    found = connection.execute(
+        "SELECT number, link FROM ledger ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return Head(*found) if found else Head(0, BEGINNING)
+
+
+class Ledger:
+    """The entries that a transaction adds."""
+
+    def __init__(self, connection: sqlite3.Connection, recorded_at: int) -> None:
+        self._connection = connection
+        self._recorded_at = recorded_at
+        self._head = head_of(connection)
+        self._entered: list[Packed] = []
+
+    def enter(self, packed: Packed) -> int:
+        """The number of this content, which is to be stored."""
+        self._entered.append(packed)
+        return self._head.count + len(self._entered)
+
+    def save(self) -> None:
+        """Write what was entered."""
+        if self._entered:
+            self._connection.executemany(_ADD, self._rows())
+
+    def _rows(self) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+        number, link = self._head.count, self._head.link
+        salts = os.urandom(SALT_BYTES * len(self._entered))
+        for place, packed in enumerate(self._entered):
+            salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+            number += 1
+            commitment = commitment_of(salt, packed.whole)
+            link = link_of(link, number, self._recorded_at, commitment)
+            yield number, self._recorded_at, salt, commitment, link

@@ -1,0 +1,166 @@
+"""The contents beside the ledger: what was stored is still there, and is what was stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lifecycle.messages import decode
+from lifecycle.store.ledger import BEGINNING, SALT_BYTES, Content, Head, commitment_of, link_of
+from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed
+from lifecycle.store.payload import payload_text
+from lifecycle.store.verifying.reading import UNREADABLE, words
+from lifecycle.store.verifying.verification import Defect
+
+_ENTRY: Final = "ledger.recorded_at, ledger.salt, ledger.commitment"
+_EVENTS: Final = (
+    f"SELECT event.seq, event.id_hash, event.recorded_at, event.ledger, {_ENTRY}, event.id,"
+    " event.digest, event.trigger, event.time, event.content, event.body"
+    " FROM event LEFT JOIN ledger ON ledger.number = event.ledger ORDER BY event.seq"
+)
+_COPIES: Final = (
+    "SELECT copy.id, event.digest, event.time, copy.recorded_at, copy.ledger,"
+    f" {_ENTRY}, event.id, copy.digest, copy.trigger, copy.time, copy.content, copy.body"
+    " FROM copy LEFT JOIN event ON event.seq = copy.event"
+    " LEFT JOIN ledger ON ledger.number = copy.ledger ORDER BY copy.id"
+)
+_LEDGER: Final = "SELECT number, recorded_at, salt, commitment, link FROM ledger ORDER BY number"
+#: Where in such a row the columns of the content begin, behind those of what tells it.
+_CONTENT: Final = 5
+_PARTS: Final = ("id", "digest", "trigger", "time", "content")
+
+
+class Contents:
+    """The events and copies, and the ledger, which must be checked after them.
+
+    Attributes:
+        checked: How many contents were looked at.
+        entries: How many entries of the ledger were.
+        erased: How many of these have no content any more.
+        head: The end of the ledger.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, noted: tuple[Head, ...]) -> None:
+        self._connection = connection
+        self._noted = noted
+        # A bit for each entry: whether a content was seen that has its number.
+        self._carried = bytearray()
+        self.checked = self.entries = self.erased = 0
+        self.head = Head(0, BEGINNING)
+
+    def check(self) -> Iterator[Defect]:
+        """What is wrong with events and copies."""
+        (entries,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
+        self._carried = bytearray(entries // 8 + 1)
+        for seq, id_hash, *entered in self._connection.execute(_EVENTS):
+            where = f"event {words(seq)}"
+            try:
+                content = entered[_CONTENT:]
+                yield from self._content(where, *entered)
+                if hashed(content[0]) != id_hash:
+                    yield _defect(where, "the hash of its id", words(id_hash))
+            except UNREADABLE as error:
+                yield _unreadable(where, error)
+        for copy, digest, time, *entered in self._connection.execute(_COPIES):
+            where = f"copy {words(copy)}"
+            try:
+                if digest is None:
+                    yield _defect(where, "the event that it is a copy of", "none")
+                    continue
+                yield from self._content(where, *entered)
+                content = entered[_CONTENT:]
+                if (content[1], content[3]) <= (digest, time):
+                    yield _defect(where, "a content behind the one that counts", "one before it")
+            except UNREADABLE as error:
+                yield _unreadable(where, error)
+
+    def _content(self, where: str, *entered: Any) -> Iterator[Defect]:
+        """Check one content: against its entry, and against what its message says."""
+        self.checked += 1
+        recorded_at, number, entered_at, salt, commitment, *columns = entered
+        content: Content = (*columns,)
+        if entered_at is None:
+            yield _defect(where, f"entry {words(number)} in the ledger", "none")
+        elif not self._carry(number):
+            yield _defect(where, "an entry of its own", f"entry {number}, which is another's")
+        elif salt is None:
+            yield _defect(where, "no content: it was erased", "one")
+        elif commitment_of(salt, content) != commitment:
+            yield _defect(
+                where, f"what entry {number} of the ledger was made for", "something else"
+            )
+        elif recorded_at != entered_at:
+            yield _defect(where, f"recorded_at {entered_at}", words(recorded_at))
+        for name, wanted, found in zip(_PARTS, _decoded(content), content, strict=False):
+            if wanted != found:
+                yield _defect(where, f"{name} {words(wanted)} by its message", words(found))
+
+    def _carry(self, number: int) -> bool:
+        """Note that a content has this number; False where another one has."""
+        byte, bit = number >> 3, 1 << (number & 7)
+        if not 0 <= byte < len(self._carried):
+            return True
+        free = not self._carried[byte] & bit
+        self._carried[byte] |= bit
+        return free
+
+    def _is_carried(self, number: int) -> bool:
+        byte = number >> 3
+        return 0 <= byte < len(self._carried) and bool(self._carried[byte] & 1 << (number & 7))
+
+    def check_ledger(self) -> Iterator[Defect]:
+        """What is wrong with the ledger: gaps, links, contents that are not there any more."""
+        missing = set(self._noted) - {self.head}
+        for number, recorded_at, salt, commitment, link in self._connection.execute(_LEDGER):
+            where = f"entry {words(number)}"
+            previous = self.head
+            if number != previous.count + 1:
+                yield _broken(where, f"entry {previous.count + 1}", f"entry {words(number)}")
+            try:
+                if link_of(previous.link, number, recorded_at, commitment) != link:
+                    yield _broken(where, "a link that binds it to the one before", words(link))
+            except UNREADABLE as error:
+                yield _broken(where, "values that can be read", words(error))
+            yield from self._carrier(where, number, salt)
+            self.entries += 1
+            self.head = Head(number, link if isinstance(link, bytes) else b"")
+            missing.discard(self.head)
+        for head in sorted(missing, key=lambda one: one.count):
+            yield self._lost(head)
+
+    def _carrier(self, where: str, number: int, salt: object) -> Iterator[Defect]:
+        """An entry has its content, or it was erased."""
+        if salt is None:
+            self.erased += not self._is_carried(number)
+        elif not self._is_carried(number):
+            yield _broken(where, "the content that it was made for", "none")
+        elif not isinstance(salt, bytes) or len(salt) != SALT_BYTES:
+            yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
+
+    def _lost(self, head: Head) -> Defect:
+        if head.count > self.head.count:
+            found = f"an end at number {self.head.count}: the last entries were cut off"
+        else:
+            found = "another link: what was stored until then was written anew"
+        return _broken(f"the head noted as {head.count}", f"link {head.link.hex()}", found)
+
+
+def _decoded(content: Content) -> tuple[object, ...]:
+    """The columns of a content as its message says them."""
+    _, _, _, time, _, body = content
+    event = decode(payload_text(body) or "", received_at=time)
+    number = TRIGGER_NUMBER[event.trigger]
+    return (event.id, event.digest, number, event.time, content_of(event))
+
+
+def _defect(where: str, expected: str, found: str) -> Defect:
+    return Defect("contents", where, expected, found)
+
+
+def _broken(where: str, expected: str, found: str) -> Defect:
+    return Defect("ledger", where, expected, found)
+
+
+def _unreadable(where: str, error: Exception) -> Defect:
+    return _defect(where, "values that can be read", f"{type(error).__name__}: {error}")
