@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -32,7 +31,10 @@ QUICK: Final = Amount(25, 40)
 _PAGE: Final = 4096
 _COMMANDS: Final = ("leads", "changes", "quarantine", "doctor")
 _BATCHES: Final = 4
-_BROKEN: Final = "LIFECYCLE_TRACEBACK"
+_STATUSES: Final = (0, 1, 3)
+#: How a command says what it did not foresee, in one sentence.
+_UNFORESEEN: Final = "lifecycle: failed ("
+_VAGUE: Final = "said in one sentence, without naming the damage"
 Damage = Callable[[Random, bytearray], None]
 
 
@@ -59,8 +61,10 @@ _KINDS: Final[tuple[tuple[str, Damage], ...]] = (
     ("", _flip),
     ("", _zero),
     ("", _flip),
-    ("", _truncate),
     ("", _cut_pages),
+    ("", _flip),
+    ("", _truncate),
+    ("", _flip),
     ("-wal", _truncate),
     ("-wal", _flip),
 )
@@ -94,7 +98,6 @@ def run(seed: int, amount: Amount) -> Result:
     """Damage files, and read them."""
     result = Result()
     counts: Counter[str] = Counter()
-    os.environ[_BROKEN] = "1"
     with folder() as place:
         whole = _Whole(place, messages(seed, amount.size))
         for number in range(seed, seed + amount.runs):
@@ -107,7 +110,7 @@ def run(seed: int, amount: Amount) -> Result:
             damage(rng, content)
             file.write_bytes(content)
             name = f"seed {number}: {damage.__name__.strip('_')}{suffix}"
-            wrong, verdict = _judge(damaged / "leads.db", whole, suffix)
+            wrong, verdict = _judge(damaged / "leads.db", whole, suffix, counts)
             counts[verdict] += 1
             result.runs += 1
             result.failures += [f"{name}: {one}" for one in wrong]
@@ -116,9 +119,9 @@ def run(seed: int, amount: Amount) -> Result:
     return result
 
 
-def _judge(path: Path, whole: _Whole, suffix: str) -> tuple[list[str], str]:
+def _judge(path: Path, whole: _Whole, suffix: str, counts: Counter[str]) -> tuple[list[str], str]:
     """What is wrong with what is said of a damaged file, and what became of it."""
-    wrong = [found for command in _COMMANDS if (found := _traceback(command, path))]
+    wrong = [found for command in _COMMANDS if (found := _traceback(command, path, counts))]
     try:
         with LeadReader(path) as store:
             found = store.verify(whole.head)
@@ -139,10 +142,11 @@ def _judge(path: Path, whole: _Whole, suffix: str) -> tuple[list[str], str]:
     return [*wrong, "content changed, and verify calls it sound"], "missed"
 
 
-def _traceback(command: str, path: Path) -> str | None:
-    """The error that a command did not foresee."""
+def _traceback(command: str, path: Path, counts: Counter[str]) -> str | None:
+    """How a command ended that did not end with data or one sentence."""
     done = CliRunner().invoke(cli, [command, str(path)])
-    error = done.exception
-    if error is None or isinstance(error, SystemExit):
+    counts[_VAGUE] += _UNFORESEEN in done.stderr
+    ended = done.exception is None or isinstance(done.exception, SystemExit)
+    if ended and done.exit_code in _STATUSES and "Traceback" not in done.output:
         return None
-    return f"{command}: {type(error).__name__}: {error}"
+    return f"{command}: status {done.exit_code}: {done.exception!r}"

@@ -31,6 +31,8 @@ FULL: Final = Amount(200, 2000)
 QUICK: Final = Amount(6, 500)
 _BATCHES: Final = 20
 _NOBODY: Final = 65534
+_LARGER: Final = ("mount", "-o", "remount,size=64m")
+_UNMOUNT: Final = ("umount",)
 _TMPFS: Final = ("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs")
 
 
@@ -87,7 +89,7 @@ class _Case:
             ended = Child(lambda tell: self._replay(path, tell)).end()
             if ended.status != REFUSED:
                 self._result.failures.append(f"{name}: {ended}")
-            subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
+            subprocess.run([*_LARGER, place], check=True)
             self._check(path, ended, name)
             self._result.notes.append("a tmpfs of 512 KiB was filled")
 
@@ -147,4 +149,4 @@ def _small_disk(place: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run([*_UNMOUNT, place], check=True)

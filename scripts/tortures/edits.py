@@ -145,7 +145,9 @@ def _sound(path: Path, *heads: Head) -> bool:
 def _rows(plain: sqlite3.Connection, rng: Random) -> tuple[int, int, int]:
     """An event, a lead and a current row of history."""
     return (
-        rng.choice(_all(plain, "SELECT seq FROM event WHERE seq <= (SELECT max(number) FROM ledger)")),
+        rng.choice(
+            _all(plain, "SELECT seq FROM event WHERE seq <= (SELECT max(number) FROM ledger)")
+        ),
         rng.choice(_all(plain, "SELECT id FROM lead")),
         rng.choice(_all(plain, "SELECT id FROM history WHERE superseded_at IS NULL")),
     )
@@ -161,5 +163,3 @@ def _execute(
 
 def _all(plain: sqlite3.Connection, sql: str) -> list[int]:
     return [row[0] for row in plain.execute(sql)]
-
-

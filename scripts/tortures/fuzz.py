@@ -99,7 +99,9 @@ def _changed(rng: Random, line: bytes) -> bytes:
 
 def _places(value: Any) -> Any:
     """Every place in a value, as its container and key."""
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
     for key in list(keys):
         yield value, key
         yield from _places(value[key])

@@ -101,5 +101,3 @@ class _Failing:
         if self._left == 0 and not self.failed:
             self.failed = True
             raise sqlite3.OperationalError("disk I/O error")
-
-

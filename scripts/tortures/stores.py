@@ -16,13 +16,17 @@ from lifecycle import LeadReader, LeadStore
 from lifecycle.errors import LifecycleError
 from lifecycle.replay import replay
 
-_VIEWS: Final = (
+_LEADS: Final = (
     "SELECT lead_id, state, since, holder, owner, sender, recipient, events, refusals,"
-    " contact_deleted_at FROM lead_list ORDER BY 1, 2, 3, 8",
+    " contact_deleted_at FROM lead_list ORDER BY 1, 2, 3, 8"
+)
+_HISTORY: Final = (
     'SELECT lead_id, at, trigger, "from", "to", verdict, "by", holder, reason, event_id'
-    " FROM lead_history WHERE superseded_at IS NULL",
+    " FROM lead_history WHERE superseded_at IS NULL"
+)
+_FINDINGS: Final = (
     "SELECT severity, code, lead_id, event_id, detail FROM finding_list"
-    " WHERE superseded_at IS NULL ORDER BY 1, 2, 3, 4, 5",
+    " WHERE superseded_at IS NULL ORDER BY 1, 2, 3, 4, 5"
 )
 
 
@@ -40,7 +44,7 @@ def said(store: LeadReader) -> str:
     """
     found = sha256(store.digest().encode())
     with store.snapshot():
-        for view in _VIEWS:
+        for view in (_LEADS, _HISTORY, _FINDINGS):
             for row in store._connection.execute(view):
                 found.update(repr(row).encode())
     return found.hexdigest()

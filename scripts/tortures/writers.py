@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import Final
 
-from children import Child, Tell
+from children import Child, Ended, Tell
 from letters import Message, batches, messages
 from result import Amount, Result
 from stores import defects, filled, folder, said
@@ -44,7 +45,7 @@ def run(seed: int, amount: Amount) -> Result:
     return result
 
 
-def _write(path: object, some: list[Message], writers: int, seed: int) -> list[str]:
+def _write(path: Path, some: list[Message], writers: int, seed: int) -> list[str]:
     """Let so many write at once; what they met, and what is not accounted for."""
     rng = Random(f"writers/{seed}")
     given: list[list[Message]] = [[] for _ in range(writers)]
@@ -56,7 +57,7 @@ def _write(path: object, some: list[Message], writers: int, seed: int) -> list[s
 
     def work(own: list[Message], tell: Tell) -> None:
         kinds: Counter[str] = Counter()
-        with LeadStore(str(path)) as store:
+        with LeadStore(path) as store:
             for batch in batches(Random(f"{seed}/{len(own)}"), own, _MOST):
                 kinds.update(one.kind for one in store.apply_many(batch))
         for kind, count in kinds.items():
@@ -65,16 +66,20 @@ def _write(path: object, some: list[Message], writers: int, seed: int) -> list[s
     children = [Child(lambda tell, own=own: work(own, tell)) for own in given]
     ended = [child.end() for child in children]
     wrong = [str(one) for one in ended if one.status]
-    if wrong:
-        return wrong
+    return wrong or _accounts(path, ended, 2 * len(some))
+
+
+def _accounts(path: Path, ended: list[Ended], given: int) -> list[str]:
+    """What the writers said of so many messages, beside what is in the store."""
+    wrong = []
     kinds: Counter[str] = Counter()
     for line in (line for one in ended for line in one.told):
         kind, count = line.split()
         kinds[kind] += int(count)
-    with LeadStore(str(path)) as store:
+    with LeadStore(path) as store:
         (events,) = store._connection.execute("SELECT count(*) FROM event").fetchone()
     if kinds["applied"] + kinds["refused"] + kinds["noted"] != events:
         wrong.append(f"{events} events, and {dict(kinds)}")
-    if kinds.total() != 2 * len(some):
-        wrong.append(f"{2 * len(some)} messages, and {dict(kinds)}")
+    if kinds.total() != given:
+        wrong.append(f"{given} messages, and {dict(kinds)}")
     return wrong
