@@ -224,7 +224,7 @@ def check_header(path: Path) -> Point:
         raise NotAStoreError(f"{path}: not a SQLite database; {hint}")
     wrong = list(_wrong_fields(header)) if len(header) == _HEADER_BYTES else [_short(header)]
     # While others write, the size in the header may be that of before or after.
-    if not wrong and not any(path.with_name(path.name + end).exists() for end in _JOURNALS):
+    if not wrong and not any(map(_is_used, (path.with_name(path.name + end) for end in _JOURNALS))):
         wrong += _wrong_size(header, size)
     if not wrong:
         return Point("header", "well", "intact", [])
@@ -238,6 +238,11 @@ def check_header(path: Path) -> Point:
 
 
 _JOURNALS: Final = ("-wal", "-journal")
+
+
+def _is_used(journal: Path) -> bool:
+    """Whether there is something in a journal; readers leave empty ones behind."""
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _short(header: bytes) -> str:

@@ -10,10 +10,11 @@ import argparse
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Final
 
-from result import keep
+from result import Result, keep
 from rows import NAMES, does, row
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -36,7 +37,10 @@ def torture(name: str, seed: int, *, quick: bool) -> bool:
     amount = one.QUICK if quick else one.FULL
     print(f"{name}: {does(one, amount)}", flush=True)
     started = time.monotonic()
-    result = one.run(seed, amount)
+    try:
+        result = one.run(seed, amount)
+    except Exception:  # noqa: BLE001 - a store so broken that the row could not go on
+        result = Result(failures=[f"seed {seed}: the row ended early: {traceback.format_exc()}"])
     seconds = time.monotonic() - started
     for line in result.notes:
         print(f"  {line}")

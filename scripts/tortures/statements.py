@@ -68,13 +68,20 @@ def _fail(
         store._connection = store._parties._connection = whole
     if not failing.failed:
         return None
+    return wrong + _try_again(store, batch, before, wanted)
+
+
+def _try_again(store: LeadStore, batch: list[Any], before: str, wanted: str) -> list[str]:
+    """What is wrong after a batch failed, and after it was given again."""
+    wrong = []
+    if store._connection.in_transaction:
+        return ["the failed batch left a transaction open"]
     if said(store) != before:
         wrong.append("the failed batch left something")
     store.apply_many(batch)
     if said(store) != wanted:
         wrong.append("tried again, the store says something else")
-    wrong += [f"{one.check}: {one}" for one in store.verify().defects]
-    return wrong
+    return wrong + [f"{one.check}: {one}" for one in store.verify().defects]
 
 
 class _Failing:
