@@ -3,11 +3,15 @@
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from letters import lead
+
+from lifecycle import LeadReader, LeadStore
 
 ROOT = Path(__file__).parents[1]
 TORTURES = ROOT / "scripts" / "tortures"
@@ -151,6 +155,30 @@ def torture(*arguments):
         text=True,
         timeout=300,
     )
+
+
+DIE_WITHIN = """
+import os, signal, sys
+from lifecycle import LeadStore
+store = LeadStore(sys.argv[1])
+store._connection.execute("PRAGMA cache_size = 5")
+with store.transaction():
+    store._connection.execute("DELETE FROM lead")
+    for number in range(2000):
+        store._connection.execute("INSERT INTO party (uri, name) VALUES (?, ?)", ("x" * 99, number))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_of_a_writer_that_was_killed_without_a_write_ahead_log_readers_see_nothing(path):
+    """It has written over the file; what was there is in its journal, and must be put back."""
+    with LeadStore(path) as store:
+        store._connection.execute("PRAGMA journal_mode = DELETE")
+        store.apply(lead("add", "10:00"))
+    assert torture("-c", DIE_WITHIN, path).returncode == -signal.SIGKILL
+    assert path.with_name("leads.db-journal").stat().st_size > 0
+    with LeadReader(path) as reader:
+        assert (reader.lead_count(), reader.verify().defects) == (1, ())
 
 
 @pytest.fixture

@@ -85,6 +85,11 @@ def connect(path: Path, mode: Mode) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         if mode != "read" or path.with_name(f"{path.name}-wal").exists():
             raise
+        if path.with_name(f"{path.name}-journal").exists():
+            # A writer was killed, and not in write-ahead mode: what it did not commit is taken back
+            # first, as every reader of SQLite's does it.
+            connect(path, "write").close()
+            return _open_uri(uri)
         # A store in write-ahead mode in a place where nothing can be written: nobody writes to it.
         return _open_uri(f"{uri}&immutable=1")
 

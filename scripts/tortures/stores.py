@@ -57,9 +57,9 @@ def said_by(path: Path) -> str:
 
 
 def defects(path: Path) -> list[str]:
-    """What is wrong with a store: its file, its messages, its leads beside a fresh fold."""
+    """What is wrong with a store, for a reader: its file, its messages, its leads beside a fold."""
     try:
-        with LeadStore(path, create=False) as store:
+        with LeadReader(path) as store:
             return [f"{one.check}: {one}" for one in store.verify().defects[:3]]
     except LifecycleError as error:
         return [str(error)]
