@@ -64,7 +64,8 @@ def _do(work: Work, pipe: int) -> NoReturn:
     status = BROKEN
 
     def tell(what: object) -> None:
-        os.write(pipe, f"{what}\n".replace("\n", " ").rstrip().encode() + b"\n")
+        line = " ".join(str(what).splitlines())
+        os.write(pipe, f"{line}\n".encode())
 
     try:
         work(tell)

@@ -17,12 +17,12 @@ from lifecycle import LeadStore
 
 DOES: Final = (
     "order, duplication, batching, processes: {runs:,} hypothesis examples of up to {size}"
-    " messages, every hundredth by two processes"
+    " messages, every fiftieth by two processes"
 )
 HOLDS: Final = "one digest of messages, leads, histories and findings"
 FULL: Final = Amount(100_000, 14)
 QUICK: Final = Amount(60, 14)
-_PROCESSES: Final = 100
+_PROCESSES: Final = 50
 _NAMES: Final = st.sampled_from("123")
 _PARTIES: Final = st.sampled_from(["https://ada.example/#me", "https://bob.example/#me", None])
 
