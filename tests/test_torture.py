@@ -213,7 +213,7 @@ def test_every_row_is_there_and_says_what_it_does(part):
 
 def test_the_same_seed_gives_the_same_messages():
     script = (
-        f"import sys; sys.path.insert(0, {str(TORTURES)!r}); from letters import messages;"
+        f"import sys; sys.path.insert(0, {str(TORTURES)!r}); from stories import messages;"
         " assert messages(3, 500) == messages(3, 500) != messages(4, 500)"
     )
     assert torture("-c", script).returncode == 0

@@ -10,9 +10,9 @@ from random import Random
 from typing import Final
 
 from click.testing import CliRunner
-from letters import Message, messages
 from result import Amount, Result
 from stores import folder, said
+from stories import Message, messages
 
 from lifecycle import Head, LeadReader, LeadStore
 from lifecycle.cli import cli

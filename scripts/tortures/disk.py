@@ -12,9 +12,9 @@ from random import Random
 from typing import Final
 
 from children import REFUSED, Child, Ended, Tell
-from letters import messages, write_log
 from result import Amount, Result
 from stores import defects, folder, line_of, replayed
+from stories import messages, write_log
 
 from lifecycle import LeadStore
 from lifecycle.replay import replay

@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from letters import messages
 from result import Amount, Result
 from stores import filled, folder
+from stories import messages
 
 from lifecycle import Head, LeadReader
 

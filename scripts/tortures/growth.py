@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from math import log
 from typing import Final
 
-from letters import TYPES, Message, letter
 from result import Amount, Result
+from stories import TYPES, Message, letter
 
 from lifecycle import LeadStore
 

@@ -8,9 +8,9 @@ from random import Random
 from typing import Final
 
 from children import Child, Tell
-from letters import Message, messages
 from result import Amount, Result
 from stores import defects, filled, folder, said, said_by
+from stories import Message, messages
 
 from lifecycle import LeadReader, LeadStore
 

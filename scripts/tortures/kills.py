@@ -9,9 +9,9 @@ from random import Random
 from typing import Final
 
 from children import Child, Ended, Tell
-from letters import messages, write_log
 from result import Amount, Result
 from stores import defects, folder, line_of, replayed, said_by
+from stories import messages, write_log
 
 from lifecycle import LeadStore
 from lifecycle.replay import replay

@@ -9,9 +9,9 @@ from children import Child
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
-from letters import TYPES, Message, batches, deletion, letter
 from result import Amount, Result
 from stores import folder, said, said_by
+from stories import TYPES, Message, batches, deletion, letter
 
 from lifecycle import LeadStore
 

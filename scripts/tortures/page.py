@@ -17,7 +17,8 @@ def table() -> str:
         amount = one.FULL if name in found else one.QUICK
         said = _found(found[name]) if name in found else "**quick form only**, by the tests"
         lines.append(f"| {name} | {does(one, amount)} | {one.HOLDS} | {said} |")
-    notes = [f"- **{name}**: {'; '.join(found[name]['notes'])}" for name in NAMES if name in found]
+    noted = ((name, found[name]["notes"]) for name in NAMES if name in found)
+    notes = [f"- **{name}**: {'; '.join(some)}" for name, some in noted if some]
     return "\n".join([*lines, "", *notes])
 
 

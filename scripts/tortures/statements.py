@@ -7,9 +7,9 @@ import sqlite3
 from itertools import count
 from typing import Any, Final
 
-from letters import messages
 from result import Amount, Result
 from stores import filled, folder, said
+from stories import messages
 
 from lifecycle import LeadStore
 from lifecycle.errors import StoreError

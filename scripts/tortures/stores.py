@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from letters import Message
+from stories import Message
 
 from lifecycle import LeadReader, LeadStore
 from lifecycle.errors import LifecycleError

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from letters import messages, write_log
 from result import Amount, Result
 from stores import folder, replayed
+from stories import messages, write_log
 
 DOES: Final = (
     "Python 3.11 to 3.13 where present, PYTHONHASHSEED 0, 1 and random, a log of {size:,} events"

@@ -8,9 +8,9 @@ from random import Random
 from typing import Final
 
 from children import Child, Ended, Tell
-from letters import Message, batches, messages
 from result import Amount, Result
 from stores import defects, filled, folder, said
+from stories import Message, batches, messages
 
 from lifecycle import LeadStore
 
