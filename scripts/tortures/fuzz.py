@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -93,7 +94,7 @@ def _changed(rng: Random, line: bytes) -> bytes:
             case 2:
                 parent[key] = json.loads(json.dumps(rng.choice((root, [root], [parent[key]] * 3))))
             case _:
-                parent[key] = rng.choice(_ODD)
+                parent[key] = deepcopy(rng.choice(_ODD))
     return json.dumps(root, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")  # noqa: PLR2004
 
 
