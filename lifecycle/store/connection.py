@@ -37,9 +37,9 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
         StoreError: The file cannot be opened, or is not a store that this version understands.
     """
     if str(path) != MEMORY:
-        _check_path(path, mode)
+        check_path(path, mode)
     try:
-        connection = _connect(path, mode)
+        connection = connect(path, mode)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
     try:
@@ -57,7 +57,12 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
     return connection
 
 
-def _check_path(path: Path, mode: Mode) -> None:
+def check_path(path: Path, mode: Mode) -> None:
+    """Check that there may be a store.
+
+    Raises:
+        StoreError: There is a directory, or nothing to be read, or no place for it.
+    """
     if path.is_dir():
         raise StoreError(f"{path}: is a directory, expected the file of a store")
     if mode != "create" and not path.exists():
@@ -66,7 +71,12 @@ def _check_path(path: Path, mode: Mode) -> None:
         raise StoreError(f"{path}: the directory {path.parent} does not exist")
 
 
-def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
+def connect(path: Path, mode: Mode) -> sqlite3.Connection:
+    """A connection to a database, whatever is in it.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+    """
     if str(path) == MEMORY:
         return _open_uri("file::memory:")
     uri = f"file:{quote(str(path.absolute()))}?mode={_URI_MODE[mode]}"
@@ -75,6 +85,11 @@ def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         if mode != "read" or path.with_name(f"{path.name}-wal").exists():
             raise
+        if path.with_name(f"{path.name}-journal").exists():
+            # A writer was killed, and not in write-ahead mode: what it did not commit is taken back
+            # first, as every reader of SQLite's does it.
+            connect(path, "write").close()
+            return _open_uri(uri)
         # A store in write-ahead mode in a place where nothing can be written: nobody writes to it.
         return _open_uri(f"{uri}&immutable=1")
 
@@ -126,8 +141,8 @@ def _nothing() -> None:
 
 def _check_version(database: Database, path: Path) -> None:
     """The store has all our migrations, and none that we do not know."""
-    ours = _our_migrations()
-    applied = {migration.name for migration in migrations.applied(database)}
+    ours = our_migrations()
+    applied = applied_migrations(database.conn)
     if not applied:
         raise NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
     if newer := sorted(applied - ours):
@@ -136,8 +151,14 @@ def _check_version(database: Database, path: Path) -> None:
         )
 
 
+def applied_migrations(connection: sqlite3.Connection) -> frozenset[str]:
+    """The names of the migrations that a database has; none where it is not a store."""
+    database = Database(connection, execute_plugins=False)
+    return frozenset(migration.name for migration in migrations.applied(database))
+
+
 @lru_cache
-def _our_migrations() -> frozenset[str]:
+def our_migrations() -> frozenset[str]:
     """The names of all migrations that this version knows: those that an empty database lacks."""
     empty = Database(memory=True)
     try:

@@ -1,0 +1,57 @@
+"""``lifecycle doctor``: what a store lies in, and whether something needs attention."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lifecycle.cli import options
+from lifecycle.cli.output import console, emit_one
+from lifecycle.store.doctor import Diagnosis, examine
+from lifecycle.text import clean
+
+#: The sign of each verdict, and its colour.
+_MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
+
+
+@click.command()
+@options.database
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+def doctor(*, database: Path, style: str) -> None:
+    """Look at a store's file and at where it lies.
+
+    SQLite's version and journal, the file system, the header, pages, the schema, cursors of logs,
+    and what waits in the quarantine. Nothing is written. Exit status 1 when something needs
+    attention: a network mount, a schema of another version, a damaged header; warnings do not
+    count. Whether the content is what was stored, `lifecycle verify` tells.
+    """
+    found = examine(database)
+    if style == "json":
+        emit_one(found.as_dict(), style)
+    else:
+        _print(found)
+    click.get_current_context().exit(0 if found.well else 1)
+
+
+def _print(found: Diagnosis) -> None:
+    from rich.table import Table  # noqa: PLC0415 - only where a person watches
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for one in found.points:
+        mark, style = _MARKS[one.verdict]
+        table.add_row(Text(mark, style), one.name, Text(clean(one.found)))
+        if one.advice:
+            table.add_row("", "", Text(f"→ {clean(one.advice)}", "dim"))
+    console().print(table)

@@ -1,0 +1,248 @@
+"""The tortures: the quick form of each finds nothing, and each can fail."""
+
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from letters import lead
+
+from lifecycle import LeadReader, LeadStore
+
+ROOT = Path(__file__).parents[1]
+TORTURES = ROOT / "scripts" / "tortures"
+PAGE = ROOT / "docs" / "reliability.md"
+ROWS = (
+    "kills",
+    "writers",
+    "killed",
+    "disk",
+    "statements",
+    "damage",
+    "edits",
+    "fuzz",
+    "order",
+    "growth",
+    "versions",
+)
+
+# What is done to lifecycle before a row is run, in a process of its own: the row must see it.
+SABOTAGE = {
+    # The cursor goes back to the beginning after every batch.
+    "disk": """
+from lifecycle.replay.replay import _Run
+take = _Run._take
+def forgetful(self, chunk, source, log, cursor):
+    cursor = take(self, chunk, source, log, cursor)
+    self._store._connection.execute("UPDATE log SET line = 0, byte_offset = 0")
+    return cursor
+_Run._take = forgetful
+""",
+    # Rows of history are lost between two transactions of one batch.
+    "kills": """
+from lifecycle.store.leadstore import LeadStore
+move = LeadStore.move
+def early(self, cursor):
+    self._connection.execute("COMMIT")
+    self._connection.execute("BEGIN IMMEDIATE")
+    self._connection.execute("DELETE FROM history WHERE id % 7 = 0")
+    move(self, cursor)
+LeadStore.move = early
+""",
+    # The first message of every batch is lost.
+    "writers": """
+from lifecycle.store.leadstore import LeadStore
+take = LeadStore.take
+LeadStore.take = lambda self, messages: take(self, messages[1:])
+""",
+    # Counts of leads grow by themselves.
+    "killed": """
+from lifecycle.store.leadstore import LeadStore
+take = LeadStore.take
+def forgetful(self, messages):
+    found = take(self, messages)
+    self._connection.execute("UPDATE lead SET events = events + 1 WHERE id % 9 = 0")
+    return found
+LeadStore.take = forgetful
+""",
+    # What failed stays as far as it came: nothing is rolled back.
+    "statements": """
+from contextlib import contextmanager
+from lifecycle.store import leadstore
+from lifecycle.store.unit import translated
+@contextmanager
+def careless(connection, path, undo):
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except Exception as error:
+        raise translated(error, path) from error
+    finally:
+        connection = getattr(connection, "_connection", connection)
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+leadstore.unit_of_work = careless
+""",
+    # Verifying that always finds nothing.
+    "damage": """
+from lifecycle.store.verifying.verification import Verification
+Verification.sound = True
+""",
+    # The same.
+    "edits": """
+from lifecycle.store.verifying.verification import Verification
+Verification.sound = True
+""",
+    # An error that is no problem of the message.
+    "fuzz": """
+import fuzz
+taken = fuzz.taken
+def brittle(message):
+    if not hasattr(message, "problems") or len(message.problems) > 1:
+        raise RuntimeError("unforeseen")
+    return taken(message)
+fuzz.taken = brittle
+""",
+    # Of a batch only the first three messages are taken.
+    "order": """
+from lifecycle import LeadStore
+apply_many = LeadStore.apply_many
+def hasty(self, messages, **options):
+    return apply_many(self, messages[:3], **options)
+LeadStore.apply_many = hasty
+""",
+    # Every batch reads all that is there.
+    "growth": """
+from lifecycle.store.leadstore import LeadStore
+take = LeadStore.take
+def slow(self, messages):
+    for _ in range(40):
+        self._connection.execute("SELECT sum(length(hex(body))) FROM event").fetchone()
+    return take(self, messages)
+LeadStore.take = slow
+""",
+    # What depends on how texts are hashed.
+    "versions": """
+import stores
+import versions
+versions._SCRIPT = "import os; print(hash('text'))"
+""",
+}
+FORM = """
+import sys
+sys.path.insert(0, {tortures!r})
+{sabotage}
+from rows import row
+one = row({name!r})
+found = one.run(0, one.QUICK).failures
+assert found, "nothing was found"
+assert all(line.startswith("seed ") for line in found), found
+"""
+
+
+def torture(*arguments):
+    # What coverage adds would be measured, and killed.
+    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+DIE_WITHIN = """
+import os, signal, sys
+from lifecycle import LeadStore
+store = LeadStore(sys.argv[1])
+store._connection.execute("PRAGMA cache_size = 5")
+with store.transaction():
+    store._connection.execute("DELETE FROM lead")
+    for number in range(2000):
+        store._connection.execute("INSERT INTO party (uri, name) VALUES (?, ?)", ("x" * 99, number))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_of_a_writer_that_was_killed_without_a_write_ahead_log_readers_see_nothing(path):
+    """It has written over the file; what was there is in its journal, and must be put back."""
+    with LeadStore(path) as store:
+        store._connection.execute("PRAGMA journal_mode = DELETE")
+        store.apply(lead("add", "10:00"))
+    assert torture("-c", DIE_WITHIN, path).returncode == -signal.SIGKILL
+    assert path.with_name("leads.db-journal").stat().st_size > 0
+    with LeadReader(path) as reader:
+        assert (reader.lead_count(), reader.verify().defects) == (1, ())
+
+
+@pytest.fixture
+def part(monkeypatch):
+    """A module of the tortures, by its name."""
+    monkeypatch.syspath_prepend(TORTURES)
+    for name in ("page", "result", "rows", "main"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield importlib.import_module
+    for name in ("page", "result", "rows", "main"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_quick_form_of_a_row_finds_nothing(name):
+    done = torture(TORTURES / "main.py", "--quick", "--only", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r" 0 failures, [\d.]+ s$", done.stdout.strip())
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_sees_what_was_sabotaged(name):
+    script = FORM.format(tortures=str(TORTURES), sabotage=SABOTAGE[name], name=name)
+    done = torture("-c", script)
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout
+
+
+def test_every_row_is_there_and_says_what_it_does(part):
+    rows = part("rows")
+    assert rows.NAMES == ROWS
+
+
+def test_the_same_seed_gives_the_same_messages():
+    script = (
+        f"import sys; sys.path.insert(0, {str(TORTURES)!r}); from stories import messages;"
+        " assert messages(3, 500) == messages(3, 500) != messages(4, 500)"
+    )
+    assert torture("-c", script).returncode == 0
+
+
+def test_what_a_full_run_found_is_kept_and_told_with_its_failures(part, monkeypatch, tmp_path):
+    result, page = part("result"), part("page")
+    monkeypatch.setattr(result, "_FILE", tmp_path / "result.json")
+    assert "**quick form only**" in page.table()
+    found = result.Result(1000, ["seed 7: lost"], ["a note"])
+    result.keep("kills", result.Amount(1000, 20_000), 0, 120, found)
+    result.keep("disk", result.Amount(200, 2000), 0, 60, result.Result(203))
+    assert list(result.kept()) == ["disk", "kills"]
+    lines = {line.split("|")[1].strip(): line for line in page.table().splitlines() if "|" in line}
+    assert "1,000 runs, **1 failures**; 2.0 minutes, seed 0" in lines["kills"]
+    assert "203 runs, no failure; 1.0 minutes, seed 0" in lines["disk"]
+    assert "a note" in page.table()
+
+
+def test_the_page_is_what_was_found(part):
+    assert part("page").table() in PAGE.read_text("utf-8"), "scripts/torture --page writes it again"
+
+
+def test_a_failure_is_printed_with_its_seed_and_ends_with_one():
+    script = FORM.format(tortures=str(TORTURES), sabotage=SABOTAGE["edits"], name="edits")
+    script = script.partition("from rows")[0] + (
+        "import main; sys.argv = ['torture', '--quick', '--only', 'edits', '--seed', '40'];"
+        " sys.exit(main.main())"
+    )
+    done = torture("-c", script)
+    assert done.returncode == 1
+    assert "FAILED seed 40: " in done.stdout
