@@ -1,7 +1,6 @@
 """Erasing: nothing of the person is left, everything of the others is, and what happened stays."""
 
 import json
-import random
 import sqlite3
 from contextlib import closing
 
@@ -212,3 +211,391 @@ def test_erasing_twice_and_folding_again_change_nothing(tmp_path_factory, world,
         store.rebuild()
         assert (store_says(store), store.last_change()) == (said, change)
         assert store.verify().defects == ()
+
+
+# --- what is a person's ---------------------------------------------------------------------------
+
+JOE = {
+    "type": "Contact",
+    "identifier": {"cid": "c-77"},
+    "name": "Joe Bloggs",
+    "email": "joe@bloggs.example",
+    "telephone": "+49 (30) 555-0101",
+}
+
+
+@pytest.fixture
+def joe(store):
+    """A store with a lead of a person, and one of somebody else."""
+    store.apply(lead("add", "10:00", keys="1", id="urn:first", snapshot={"object": JOE}))
+    store.apply(lead("reject", "10:02", keys="1", reason="Joe Bloggs: no time", agent=ADA))
+    store.apply(lead("accept", "10:01", keys="1", agent=BOB))
+    store.apply(lead("add", "10:00", keys="2", contact={"cid": "c-8"}))
+    return store
+
+
+def found_of_joe(store):
+    found = everything_in(store).lower()
+    return [text for text in (b"joe", b"bloggs", b"0101") if text in found]
+
+
+def values_of_keys(store):
+    return {value for (value,) in store._connection.execute("SELECT value FROM key")}
+
+
+def is_gone(store, value, *, keys="1", kind="contact", scheme="x"):
+    """Whether a key of this value is, after erasing."""
+    named = {"keys": {scheme: value, "crmLeadId": keys}}
+    if kind == "contact":
+        named = {"keys": keys, "contact": {scheme: value}}
+    store.apply(lead("update", "10:09", **named))
+    store.erase("crmleadid:1")
+    return value not in values_of_keys(store)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "joe@other.example",
+        "mailto:someone@other.example",
+        "+1 555 010 0123",
+        "(030) 555 01 99",
+        "https://joe.example/card#me",
+        "Joe Bloggs",
+        "lead of joe bloggs",
+        "493055-50101",
+    ],
+)
+def test_a_key_that_names_a_person_to_everybody_is_replaced(value, joe):
+    assert is_gone(joe, value)
+
+
+@pytest.mark.parametrize("scheme", ["Email", "workPhone", "mobile", "displayName", "tel"])
+def test_a_key_whose_scheme_says_so_is_replaced(scheme, joe):
+    assert is_gone(joe, "7", scheme=scheme.lower(), kind="lead")
+
+
+@pytest.mark.parametrize("value", ["129810925", "0031U00002XW1QWQA1", "4930555010199"])
+def test_an_id_that_a_system_made_up_stays(value, joe):
+    assert not is_gone(joe, value)
+
+
+def test_a_web_address_of_a_lead_stays(joe):
+    assert not is_gone(joe, "https://crm.example/leads/1", kind="lead")
+
+
+def test_an_erased_lead_still_has_its_history_and_nothing_personal(joe):
+    before = joe.history("crmleadid:1", superseded=True)
+    erasure = joe.erase("contact:cid:c-77")
+    assert (erasure.leads, erasure.events) == (("crmleadid:1",), 3)
+    after = joe.history("crmleadid:1", superseded=True)
+    assert [(one.row.at, one.row.verdict, one.row.by, one.recorded_at) for one in after] == [
+        (one.row.at, one.row.verdict, one.row.by, one.recorded_at) for one in before
+    ]
+    assert {one.row.reason for one in after} == {None}
+    assert [one.payload for one in joe.messages("crmleadid:1")] == [None] * 3
+    assert found_of_joe(joe) == []
+    assert joe.lead("crmleadid:2").state == "sent"
+
+
+def test_an_id_that_holds_a_name_is_replaced_and_recognised(joe):
+    message = lead("update", "10:09", id="urn:of:joe@bloggs.example", keys="1")
+    joe.apply(message)
+    joe.erase("crmleadid:1")
+    assert found_of_joe(joe) == []
+    assert joe.apply(message).kind == "duplicate"
+    assert joe.verify().defects == ()
+
+
+def test_events_of_one_time_keep_their_order_where_their_ids_are_replaced(store):
+    keys = {"keys": "1", "snapshot": {"object": JOE}}
+    ids = ["urn:a", "urn:joe@bloggs.example:1", "urn:joe@bloggs.example:2", "urn:z", "zzz"]
+    for number, name in enumerate(ids):
+        store.apply(lead("assign", "10:00", id=name, recipient=[ADA, BOB][number % 2], **keys))
+    before = [(one.row.by, one.row.holder, one.row.at) for one in store.history("crmleadid:1")]
+    change = store.last_change()
+    store.erase("crmleadid:1")
+    after = [(one.row.by, one.row.holder, one.row.at) for one in store.history("crmleadid:1")]
+    assert (after, store.last_change()) == (before, change)
+
+
+def test_a_message_under_the_id_of_an_erased_one_is_kept_out_whatever_it_says(joe):
+    joe.erase("crmleadid:1")
+    head = joe.head()
+    other = lead("accept", "10:30", id="urn:first", keys="1", snapshot={"object": JOE})
+    assert joe.apply(other).kind == "duplicate"
+    assert joe.apply(other | {"time": "2100-01-01T00:00:00Z"}).kind == "duplicate"
+    assert (joe.head(), found_of_joe(joe), joe.quarantine_numbers()) == (head, [], [])
+
+
+def test_a_new_message_is_an_ordinary_one(joe):
+    joe.erase("crmleadid:1")
+    again = lead(
+        "add", "11:00", keys="9", snapshot={"object": JOE | {"identifier": {"cid": "c-99"}}}
+    )
+    assert joe.apply(again).kind == "applied"
+    kept = lead("update", "11:00", keys="1", snapshot={"object": JOE})
+    assert joe.apply(kept).kind == "noted"
+    assert joe.lead("crmleadid:1").contact.name == "Joe Bloggs"
+    assert joe.erase("crmleadid:1").events == 1
+    assert joe.lead("crmleadid:9").contact.name == "Joe Bloggs"
+    assert joe.erase("crmleadid:9").events == 1
+    assert found_of_joe(joe) == []
+    assert joe.verify().defects == ()
+
+
+def test_who_acted_stays_unless_it_is_the_person(joe):
+    self_service = {"id": "https://joe.bloggs.example/joe-bloggs#me", "name": "Joe Bloggs"}
+    joe.apply(lead("assign", "10:03", keys="1", agent=BOB, recipient=self_service))
+    joe.apply(lead("accept", "10:04", keys="1", agent=self_service))
+    joe.erase("crmleadid:1")
+    by = [str(one.row.by) for one in joe.history("crmleadid:1")]
+    assert BOB in by
+    assert by[-1].startswith("https:erased-")
+    assert joe.lead("crmleadid:1").holder == joe.history("crmleadid:1")[-1].row.by
+    assert found_of_joe(joe) == []
+    assert joe.verify(past=True).defects == ()
+
+
+def test_a_namesake_who_acts_elsewhere_stays_there(joe):
+    namesake = {"name": "Joe Bloggs"}
+    joe.apply(lead("assign", "10:03", keys="1", agent=BOB, recipient=namesake))
+    joe.apply(lead("accept", "10:03", keys="2", agent=namesake))
+    joe.erase("crmleadid:1")
+    assert str(joe.lead("crmleadid:2").holder) == "Joe Bloggs"
+    assert str(joe.lead("crmleadid:1").holder).startswith("erased-")
+    assert joe.verify().defects == ()
+
+
+def test_another_process_does_not_bring_a_party_back(joe):
+    with LeadStore(joe.path, clock=lambda: NOW) as other:
+        person = {"name": "Joe Bloggs"}
+        other.apply(lead("accept", "10:03", keys="1", agent=person))
+        joe.erase("crmleadid:1")
+        other.apply(lead("accept", "10:03", keys="2", agent=person))
+        assert str(other.lead("crmleadid:2").holder) == "Joe Bloggs"
+        assert other.verify().defects == ()
+
+
+def test_the_whole_person_is_erased_by_a_name_of_several_leads(joe):
+    joe.apply(lead("add", "10:00", keys="3", snapshot={"object": JOE}))
+    assert joe.erase("contact:cid:c-77").leads == ("crmleadid:1", "crmleadid:3")
+    assert found_of_joe(joe) == []
+
+
+def test_a_lead_named_by_an_address_gets_a_pseudonym(store):
+    store.apply(lead("add", "10:00", keys={"email": "joe@bloggs.example"}, contact={"cid": "c-77"}))
+    (lead_id,) = store.erase("email:joe@bloggs.example").leads
+    assert lead_id.startswith("email:erased-")
+    assert store.lead(lead_id).state == "sent"
+    with pytest.raises(UnknownLeadError):
+        store.lead("email:joe@bloggs.example")
+    with pytest.raises(UnknownLeadError):
+        store.erase("email:joe@bloggs.example")
+
+
+def test_a_name_of_two_persons_erases_neither(store):
+    store.apply(lead("add", "10:00", keys={"a": "b:c"}))
+    store.apply(lead("add", "10:00", keys={"a:b": "c"}))
+    with pytest.raises(AmbiguousLeadError):
+        store.erase("a:b:c")
+    assert store.verify().erased == 0
+
+
+# --- the quarantine -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JOE@bloggs.example",
+        "bloggs, joe",
+        "Jo\\u0065 Bloggs",
+        "0049 30 5550101, +49305550101",
+        '{"CID": "c-77"}',
+        "joe%40bloggs.example",
+    ],
+)
+def test_what_is_the_persons_in_the_quarantine_is_emptied_and_does_not_come_back(text, joe):
+    raw = f'{{"topic": "lead#add", "x": {text}'
+    joe.apply(raw)
+    assert joe.erase("crmleadid:1").quarantined == 1
+    assert joe.apply(raw).kind == "quarantined"
+    assert (joe.quarantine_numbers(), found_of_joe(joe)) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["annjoe@bloggs.example", "Joe Smith", "xc-77", '{"id": "c-77"}'])
+def test_what_is_not_stays_in_the_quarantine(text, joe):
+    joe.apply(f'{{"topic": "lead#add", "x": {text}')
+    assert joe.erase("crmleadid:1").quarantined == 0
+    assert len(joe.quarantine_numbers()) == 1
+
+
+def test_a_message_of_the_future_is_kept_out_when_it_is_due(joe):
+    message = lead("accept", "10:00", keys="1", snapshot={"object": JOE})
+    message["time"] = "2040-01-01T00:00:00Z"
+    assert joe.apply(message).kind == "quarantined"
+    assert joe.erase("crmleadid:1").quarantined == 1
+    with LeadStore(joe.path, clock=lambda: 2 * NOW) as later:
+        assert later.apply(message).kind == "duplicate"
+        assert found_of_joe(later) == []
+
+
+# --- a deletion of the contact --------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(worlds_of_three(), chances)
+def test_what_belongs_to_a_deleted_contact_is_erased_in_whatever_order(
+    tmp_path_factory, world, chance
+):
+    """Where an id that is kept ties them together; else it depends on what came first."""
+    world = [one for one in world if '"c-0"' not in json.dumps(one) or "email" not in _keys(one)]
+    world.append(deletion("10:30", {"cid": "c-0"}))
+    found = []
+    for _ in range(2):
+        chance.shuffle(world)
+        path = tmp_path_factory.mktemp("erase") / "leads.db"
+        with LeadStore(path, clock=lambda: NOW, on_contact_delete="erase") as store:
+            rest = list(world)
+            while rest:
+                size = chance.randint(1, 6)
+                store.apply_many(rest[:size])
+                rest = rest[size:]
+            store.purge()
+            assert store.verify(past=True).defects == ()
+            found.append(
+                store._connection.execute(
+                    "SELECT state, since, events, refusals FROM lead"
+                    " WHERE keys LIKE '%c-0%' ORDER BY 1, 2, 3, 4"
+                ).fetchall()
+            )
+            erased = store._connection.execute(
+                "SELECT count(*), total(seq IN (SELECT event FROM erased)) FROM event"
+                " WHERE content LIKE '%\"c-0\"%'"
+            ).fetchone()
+            assert erased[0] == erased[1]
+    assert found[0] == found[1]
+
+
+def _keys(message):
+    lead_object = message["data"]["object"]
+    contact = lead_object.get("object", {})
+    return [*lead_object.get("identifier", {}), *contact.get("sameAs", {})]
+
+
+def test_a_deletion_keeps_everything_unless_asked(joe):
+    joe.apply(deletion("10:30", {"cid": "c-77"}))
+    assert joe.verify().erased == 0
+    assert joe.lead("crmleadid:1").contact.name == "Joe Bloggs"
+
+
+# --- when something is in the way -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["_erase_contents", "_erase_rows", "_settle", "_empty_quarantine"])
+def test_what_fails_in_the_middle_leaves_everything_as_it_was(step, joe, monkeypatch):
+    dump = list(joe._connection.iterdump())
+    work = getattr(erasing.Erasing, step)
+
+    def fail(*args):
+        work(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing.Erasing, step, fail)
+        with pytest.raises(KeyboardInterrupt):
+            joe.erase("crmleadid:1")
+    assert list(joe._connection.iterdump()) == dump
+    assert joe.verify().defects == ()
+    assert joe.erase("crmleadid:1").events == 3
+
+
+def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
+    joe, lifecycle, monkeypatch
+):
+    monkeypatch.setattr(erasing, "PURGE_WAITS", 50)
+    with LeadReader(joe.path) as reader:
+        with reader.snapshot():
+            reader.lead_count()
+            with pytest.raises(UnpurgedError, match="still holds traces of it"):
+                joe.erase("crmleadid:1")
+            assert joe.lead("crmleadid:1").contact.name is None
+            assert found_of_joe(joe) != []
+            result = lifecycle("erase", joe.path)
+            assert (result.exit_code, "traces" in result.stderr) == (3, True)
+        assert lifecycle("erase", joe.path).stdout == "the file was written anew\n"
+        assert found_of_joe(joe) == []
+        assert lifecycle("erase", joe.path).stdout == "nothing was left to remove\n"
+
+
+# --- verifying ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ledger SET salt = zeroblob(16) WHERE number = 1",
+        "UPDATE ledger SET salt = NULL WHERE number = 4",
+        "UPDATE event SET body = x'' WHERE seq = 4",
+        "UPDATE event SET body = x'00' WHERE seq = 1",
+        "UPDATE event SET digest = randomblob(32) WHERE seq = 1",
+        "UPDATE event SET time = time - 1 WHERE seq = 1",
+        "UPDATE event SET recorded_at = recorded_at - 1 WHERE seq = 1",
+        "UPDATE event SET id = 'urn:other' WHERE seq = 1",
+        "UPDATE event SET ledger = 99 WHERE seq = 1",
+        "UPDATE event SET ledger = 2 WHERE seq = 1",
+        "UPDATE event SET content = replace(content, 'null]', '[1,2,3]]') WHERE seq = 1",
+        "DELETE FROM erased WHERE event = 1",
+        "DELETE FROM event WHERE seq = 1",
+        "UPDATE erased SET event = 4 WHERE event = 1",
+        "UPDATE erased SET event = 99 WHERE event = 1",
+        "UPDATE lead SET state = 0 WHERE id = 1",
+    ],
+)
+def test_an_edit_of_what_stays_is_found(change, joe):
+    joe.erase("crmleadid:1")
+    assert joe.verify().sound
+    with closing(sqlite3.connect(joe.path)) as plain:
+        assert plain.execute(change).rowcount == 1
+        plain.commit()
+    assert not joe.verify().sound
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_was_erased(joe, lifecycle):
+    joe.apply("bloggs, joe")
+    result = lifecycle("erase", joe.path, "crmleadid:1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "erased 3 messages of 1 lead, 0 other contents under their ids and 1 quarantined message;"
+        " 0 personal keys replaced\n  crmleadid:1\n"
+    )
+    again = json.loads(lifecycle("erase", joe.path, "crmleadid:1", "--json").stdout)
+    assert again == {"leads": ["crmleadid:1"], "events": 0, "copies": 0, "keys": 0} | {
+        "quarantined": 0
+    }
+    assert "nothing personal was left" in lifecycle("erase", joe.path, "crmleadid:1").stdout
+
+
+def test_the_command_ends_with_one_for_a_name_that_nobody_has(joe, lifecycle):
+    result = lifecycle("erase", joe.path, "crmleadid:99")
+    assert (result.exit_code, "no lead is known" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["replay", "apply"])
+def test_what_is_replayed_or_applied_can_be_erased_at_once(command, path, lifecycle, write_log):
+    messages = [
+        lead("add", "10:00", keys="1", snapshot={"object": JOE}),
+        deletion("10:30", {"cid": "c-77"}),
+        lead("accept", "10:01", keys="1", agent=ADA, snapshot={"object": JOE}),
+    ]
+    log = write_log(messages)
+    assert lifecycle(command, path, log, "--on-contact-delete", "erase").exit_code == 0
+    with LeadStore(path) as store:
+        assert found_of_joe(store) == []
+        assert store.lead("crmleadid:1").state == "accepted"
+        assert store.lead("crmleadid:1").contact_deleted_at is not None
+        assert (store.verify(past=True).defects, store.verify().erased) == ((), 3)

@@ -30,6 +30,7 @@ _DIGITS: Final = range(7, 16)
 #: Shorter ids stand in messages of others, too: they are sought beside their scheme alone.
 _TELLING: Final = 5
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_JOINED: Final = r"(?:[\W_]{1,3}|%20)"
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -47,7 +48,7 @@ class Redaction:
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
         for message in messages:
             contact = _contact_of(message)
-            self._names.update(_full_name(contact))
+            self._names.update(_full_names(contact))
             values.update(_addresses(contact))
         values.update(key.value for key in self._keys if _is_personal(key))
         self._values = _pattern(values | self._names)
@@ -60,6 +61,7 @@ class Redaction:
         self._tokens: dict[str, str] = {}
         for value, token in zip(sorted(personal), tokens, strict=True):
             self._stands_for(value, token)
+        self._ids = dict(self._pseudonyms({event.id for event in events}))
 
     # --- what is personal -----------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Redaction:
         snapshot = event.snapshot
         return evolve(
             event,
-            id=f"urn:{_token()}" if self.concerns(event.id) else event.id,
+            id=self._ids.get(event.id, event.id),
             digest=ERASED_DIGEST,
             lead_keys=self._redacted_keys(event.lead_keys),
             contact_keys=self._redacted_keys(event.contact_keys),
@@ -136,6 +138,14 @@ class Redaction:
             text = text.replace(value, self._tokens[value])
         return self._values.sub("erased", text) if self._values is not None else text
 
+    def _pseudonyms(self, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What stands for ids with something personal in them, as far as can be in their order."""
+        personal = sorted(filter(self.concerns, ids))
+        tokens = sorted(_token() for _ in personal)
+        for event_id, token in zip(personal, tokens, strict=True):
+            found = self._values.search(event_id) if self._values is not None else None
+            yield event_id, event_id[: found.start() if found else 0] + token
+
     def _redacted_keys(self, keys: Iterable[Key]) -> tuple[Key, ...]:
         return tuple(sorted(map(self.key, keys)))
 
@@ -176,7 +186,11 @@ def _contact_of(message: Any) -> dict[str, Any]:
     return contact if isinstance(contact, dict) else {}
 
 
-def _full_name(contact: dict[str, Any]) -> Iterator[str]:
+def _full_names(contact: dict[str, Any]) -> Iterator[str]:
+    """The name of a contact, of a deletion too, whose event has none; and its parts together."""
+    name = contact.get("name")
+    if isinstance(name, str) and name:
+        yield name
     parts = [contact.get(name) for name in ("givenName", "familyName")]
     words = [part for part in parts if isinstance(part, str) and part]
     if len(words) > 1:
@@ -212,10 +226,13 @@ def _forms(value: str) -> Iterator[str]:
     if len(digits) in _DIGITS and not any(map(str.isalpha, value)):
         yield rf"(?<!\d){'[^0-9a-z]{0,3}'.join(digits)}(?!\d)"
         return
-    yield _bounded(value)
-    if value.isascii() and value.isalnum():
-        return
-    yield _bounded(quote(value, safe=""))
+    if " " in value and "@" not in value:
+        # A name, however its words are joined.
+        words = _JOINED.join(map(re.escape, value.split()))
+        yield rf"(?<![^\W_]){words}(?![^\W_])"
+    else:
+        yield _bounded(value)
+        yield _bounded(quote(value, safe=""))
 
 
 def _named(key: Key) -> str:
@@ -229,4 +246,6 @@ def _bounded(value: str) -> str:
     """A value that is not a part of a longer word."""
     before = r"(?<![^\W_])" if value[0].isalnum() else ""
     after = r"(?![^\W_])" if value[-1].isalnum() else ""
+    if "@" in value or "%40" in value:
+        before, after = r"(?<![^\W_])(?<![^\W_][.+-])", r"(?![.-]?[^\W_])"
     return before + re.escape(value) + after

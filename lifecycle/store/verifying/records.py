@@ -25,9 +25,9 @@ _REFERENCES: Final = (
     ("subject", "id", "deletion", ("event.seq",)),
     ("erased", "rowid", "event", ("event.seq",)),
 )
-#: Of a content that was erased nobody knows any more which event came with it.
+#: Of an event that was erased nobody knows any more when its first copy came.
 _BEFORE_IT_CAME: Final = (
-    "NOT EXISTS (SELECT 1 FROM ledger WHERE salt IS NULL)"
+    "event NOT IN (SELECT event FROM erased WHERE event IS NOT NULL)"
     " AND recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
