@@ -402,6 +402,26 @@ def test_a_name_of_two_persons_erases_neither(store):
     assert store.verify().erased == 0
 
 
+def test_what_was_removed_before_is_not_in_free_pages_either(joe):
+    joe._connection.execute("PRAGMA secure_delete = OFF")
+    joe.apply("bloggs, joe " * 2000)
+    joe._connection.execute("DELETE FROM quarantine")
+    joe._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert found_of_joe(joe) != []
+    joe.erase("crmleadid:1")
+    assert found_of_joe(joe) == []
+
+
+def test_values_of_fields_are_not_in_findings_either(joe):
+    for at, old, new in (("10:05", "seen", "secretly"), ("10:06", "otherwise", "gone")):
+        change = {"field": "Mood", "old": old, "new": new}
+        joe.apply(lead("update", at, keys="1", fieldChange=change))
+    assert "contradiction" in {one.finding.code for one in joe.findings("crmleadid:1")}
+    joe.erase("crmleadid:1")
+    assert b"secretly" not in everything_in(joe)
+    assert joe.verify(past=True).defects == ()
+
+
 # --- the quarantine -------------------------------------------------------------------------------
 
 
@@ -449,8 +469,12 @@ def test_a_message_of_the_future_is_kept_out_when_it_is_due(joe):
 def test_what_belongs_to_a_deleted_contact_is_erased_in_whatever_order(
     tmp_path_factory, world, chance
 ):
-    """Where an id that is kept ties them together; else it depends on what came first."""
+    """Where a kept id ties them, and it is not the person who acts, and no contents conflict."""
     world = [one for one in world if '"c-0"' not in json.dumps(one) or "email" not in _keys(one)]
+    world = list({one.get("id", number): one for number, one in enumerate(world)}.values())
+    for message in world:
+        if "agent" in message["data"]:
+            message["data"]["agent"] = ADA
     world.append(deletion("10:30", {"cid": "c-0"}))
     found = []
     for _ in range(2):
