@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         TransitionRefusedError,
         UnknownLeadError,
         UnknownMessageError,
+        UnpurgedError,
     )
     from lifecycle.messages import (
         Violation,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from lifecycle.store import (
         Change,
         Defect,
+        Erasure,
         FindingEntry,
         Head,
         HistoryEntry,
@@ -88,6 +90,7 @@ __all__ = [
     "Contact",
     "Defect",
     "Edge",
+    "Erasure",
     "EventFate",
     "Explanation",
     "FieldChange",
@@ -130,6 +133,7 @@ __all__ = [
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "UnpurgedError",
     "Verification",
     "Violation",
     "audit",

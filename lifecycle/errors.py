@@ -19,7 +19,8 @@ LifecycleError
      |- NotAStoreError      not a lifecycle store
      |- NewerStoreError     written by a newer lifecycle
      |- OtherRulesError     folded with other rules
-     `- BusyStoreError      another writer did not let go in time
+     |- BusyStoreError      another writer did not let go in time
+     `- UnpurgedError       erased, but traces of it are still in the file
 
 Each carries its data in attributes, and reads as one sentence.
 """
@@ -54,6 +55,7 @@ __all__ = [
     "TransitionRefusedError",
     "UnknownLeadError",
     "UnknownMessageError",
+    "UnpurgedError",
 ]
 
 
@@ -184,3 +186,15 @@ class OtherRulesError(StoreError):
 
 class BusyStoreError(StoreError):
     """Another writer held the store for longer than this one would wait."""
+
+
+class UnpurgedError(StoreError):
+    """What was erased is erased for all who ask, but the file may still hold traces of it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path}: erased, but the file still holds traces of it ({reason});"
+            f" `lifecycle erase {path}` removes them when nobody else uses it"
+        )

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "audit": ("audit", "Find what was not allowed, and the smallest repair."),
     "changes": ("reading", "Print what changed in the histories, in order."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
+    "erase": ("erase", "Erase a person: payloads, contact, personal keys, texts, quarantine."),
     "explain": ("explain", "Tell why a lead is in its state."),
     "export": ("export", "Write all leads, all history or all events for other tools."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),

@@ -60,3 +60,10 @@ rules_file = click.option(
     metavar="FILE",
     help="Rules in TOML for a new store; one that exists has its own.",
 )
+on_contact_delete = click.option(
+    "--on-contact-delete",
+    type=click.Choice(["keep", "erase"]),
+    default="keep",
+    show_default=True,
+    help="Whether what is taken in of a person whose contact is deleted stays, or is erased.",
+)

@@ -19,7 +19,7 @@ from lifecycle.replay import (
     seldom_collect,
 )
 from lifecycle.replay import replay as replay_logs
-from lifecycle.store import LeadStore, Place, taken
+from lifecycle.store import LeadStore, OnContactDelete, Place, taken
 from lifecycle.text import clean, counted
 
 
@@ -42,6 +42,7 @@ def _log(path: Path) -> Path | Log:
     show_default=True,
     help="Messages in one transaction.",
 )
+@options.on_contact_delete
 @click.option("--restart", is_flag=True, help="Read the logs from their beginning.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def replay(
@@ -50,6 +51,7 @@ def replay(
     logs: tuple[Path, ...],
     rules_path: Path | None,
     batch: int,
+    on_contact_delete: OnContactDelete,
     restart: bool,
     as_json: bool,
 ) -> None:
@@ -64,12 +66,14 @@ def replay(
     for path in logs:
         if str(path) != STANDARD_INPUT:
             check_readable(path)
-    with LeadStore(database, rules=rules) as store:
+    with LeadStore(database, rules=rules, on_contact_delete=on_contact_delete) as store:
         store.relax()
         seldom_collect()
         with progress("replay") as tell:
             sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
+        if on_contact_delete == "erase":
+            store.purge()
         if as_json:
             click.echo(to_json(summary.as_dict()))
         else:
@@ -80,13 +84,21 @@ def replay(
 @options.database
 @click.argument("file", metavar="[FILE]", type=options.PATH, default=STANDARD_INPUT)
 @options.rules_file
+@options.on_contact_delete
 @click.option(
     "--received-at",
     type=options.MOMENT,
     metavar="TIME",
     help="The time of messages that state none.",
 )
-def apply(database: Path, file: Path, rules_path: Path | None, received_at: int | None) -> None:
+def apply(
+    *,
+    database: Path,
+    file: Path,
+    rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
+    received_at: int | None,
+) -> None:
     """Apply messages as they come; say what became of each.
 
     Each line is one durable commit, and gives one JSON outcome for each message in it. FILE has one
@@ -95,7 +107,7 @@ def apply(database: Path, file: Path, rules_path: Path | None, received_at: int 
     rules = _rules(rules_path)
     source = _log(file)
     log = Log.open(source) if isinstance(source, Path) else source
-    with log, LeadStore(database, rules=rules) as store:
+    with log, LeadStore(database, rules=rules, on_contact_delete=on_contact_delete) as store:
         for message in log.messages():
             messages = [(taken(one), Place()) for one in message.readings(received_at)]
             if not messages:
@@ -104,6 +116,8 @@ def apply(database: Path, file: Path, rules_path: Path | None, received_at: int 
                 outcomes = store.take(messages)
             for outcome in outcomes:
                 click.echo(to_json(outcome.as_dict()))
+        if on_contact_delete == "erase":
+            store.purge()
 
 
 @click.command()

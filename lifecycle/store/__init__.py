@@ -1,8 +1,9 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
+from lifecycle.store.erasing import Erasure
 from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
-from lifecycle.store.leadstore import Cursor, LeadStore, system_clock
+from lifecycle.store.leadstore import Cursor, LeadStore, OnContactDelete, system_clock
 from lifecycle.store.ledger import Head
 from lifecycle.store.listing import EventEntry, StoreListing
 from lifecycle.store.moment import Moment, as_micros
@@ -25,6 +26,7 @@ __all__ = [
     "Change",
     "Cursor",
     "Defect",
+    "Erasure",
     "EventEntry",
     "FindingEntry",
     "Head",
@@ -32,6 +34,7 @@ __all__ = [
     "LeadReader",
     "LeadStore",
     "Moment",
+    "OnContactDelete",
     "Origin",
     "Outcome",
     "OutcomeKind",

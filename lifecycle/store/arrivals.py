@@ -83,6 +83,10 @@ class Arrivals:
         self._latest = now + AHEAD
         self._standing: dict[bytes, _Standing] = {}
         self._ignored: Counter[str] = Counter()
+        self._erased: set[bytes] = set()
+        (self._any_erased,) = working.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM erased)"
+        ).fetchone()
         self.to_fold: list[Arrival] = []
         self.contested: set[int] = set()
 
@@ -103,12 +107,18 @@ class Arrivals:
         )
 
     def _look_up(self, hashes: Iterable[bytes]) -> None:
+        hashes = list(hashes)
+        if self._any_erased:
+            select = "SELECT id_hash FROM erased WHERE id_hash IN"
+            self._erased.update(found for (found,) in select_in(self._connection, select, hashes))
         select = "SELECT id_hash, seq, digest, time FROM event WHERE id_hash IN"
         for id_hash, seq, digest, time in select_in(self._connection, select, hashes):
             self._standing.setdefault(id_hash, _Standing(seq, (digest, time)))
 
     def _take(self, message: Taken, place: Place) -> Outcome | str:
         if isinstance(message, Packed):
+            if message.id_hash in self._erased:
+                return Outcome("duplicate", message.id, TRIGGERS[message.trigger])
             if message.time > self._latest:
                 return self._postpone(message, place)
             return self._arrive(message, place)

@@ -16,7 +16,7 @@ from lifecycle.messages import read_message
 from lifecycle.store.arrivals import AHEAD, Arrival, Arrivals, Place, Taken, taken
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.pieces import Piece, Pieces
-from lifecycle.store.rows import Parties
+from lifecycle.store.rows import Parties, select_in
 from lifecycle.store.saving import Folding, Save
 from lifecycle.store.working import SubjectRow, WorkingSet
 
@@ -51,6 +51,16 @@ class Intake:
         self._arrivals.save()
         self._save.flush(self._arrivals.contested)
         return [one if isinstance(one, Outcome) else self._results[one] for one in results]
+
+    def deleted_subjects(self) -> list[int]:
+        """The subjects of what was taken in whose contact is deleted."""
+        select = (
+            "SELECT DISTINCT subject.id FROM event LEFT JOIN lead ON lead.id = event.lead"
+            " JOIN subject ON subject.id = coalesce(event.subject, lead.subject)"
+            " WHERE subject.deletion IS NOT NULL AND event.seq IN"
+        )
+        seqs = (arrival.seq for arrival in self._arrivals.to_fold)
+        return sorted({one for (one,) in select_in(self._connection, select, seqs)})
 
     def fold_again(self, subjects: list[int]) -> None:
         """Fold these subjects again from all their events, and write what differs."""

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
-from lifecycle.errors import OtherRulesError
+from lifecycle.errors import AmbiguousLeadError, OtherRulesError, UnknownLeadError
 from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
+from lifecycle.store.erasing import Erasing, Erasure, is_unpurged, purge
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.moment import Moment, as_micros
@@ -28,6 +30,8 @@ from lifecycle.store.working import all_subjects
 #: So many subjects are folded again together when everything is.
 _REBUILT_TOGETHER: Final = 500
 Clock = Callable[[], int]
+#: What becomes of a person's data when the contact is deleted.
+OnContactDelete: TypeAlias = Literal["keep", "erase"]
 
 
 def system_clock() -> int:
@@ -63,6 +67,8 @@ class LeadStore(LeadReader):
         rules: The rules to fold with. A new store keeps them (without any: the default rules); one
             that exists has its own, and refuses others.
         clock: Gives the time, in microseconds since 1970 in UTC.
+        on_contact_delete: With ``erase``, what is taken in of a person whose contact is deleted is
+            erased in the same transaction; ``purge`` then removes its traces from the file.
 
     Raises:
         StoreError: The file cannot be opened, or is no store that this version understands.
@@ -77,9 +83,12 @@ class LeadStore(LeadReader):
         rules: Rules | None = None,
         create: bool = True,
         clock: Clock = system_clock,
+        on_contact_delete: OnContactDelete = "keep",
     ) -> None:
         super().__init__(path, "create" if create else "write")
         self._clock = clock
+        self._on_contact_delete = on_contact_delete
+        self._erasures = 0
         try:
             self._rules = self._settle_rules(rules)
             self._machine = machine_for(self._rules)
@@ -173,6 +182,58 @@ class LeadStore(LeadReader):
                 self._intake(machine, recorded_at).fold_again(some)
         self._rules, self._machine = rules, machine
 
+    # --- erasing ----------------------------------------------------------------------------
+
+    def erase(self, alias: str) -> Erasure:
+        """Erase a person: everything personal of all that hangs together with this name.
+
+        Payloads, contacts, keys that are personal, texts, copies, and what is in the quarantine.
+        States, times, who acted, other ids and the ledger stay. A later copy of an erased message
+        is a duplicate. The file is then written anew, so that it holds no trace (``purge``).
+
+        Raises:
+            UnknownLeadError: Nobody has this name.
+            AmbiguousLeadError: It may mean several persons.
+            UnpurgedError: It is erased, but the file still holds traces, as it is in use.
+            StoreError: The store could not be written; nothing was erased.
+        """
+        self._connection.execute("PRAGMA secure_delete = ON")
+        with self._unit_of_work():
+            self._check_rules()
+            erasure = self._erase(self._find_subject(alias))
+        self.purge()
+        return erasure
+
+    def purge(self) -> bool:
+        """Remove the traces of what was erased from the file; whether there may have been any.
+
+        The file is written anew, which takes time and room as it is large.
+
+        Raises:
+            UnpurgedError: The file is in use; try again when nobody else reads it.
+        """
+        if not is_unpurged(self._connection):
+            return False
+        purge(self._connection, self.path, self._clock())
+        return True
+
+    def _erase(self, subject: int) -> Erasure:
+        recorded_at = self._next_recorded_at()
+        fold_again = self._intake(self._machine, recorded_at).fold_again
+        return Erasing(self._connection, self._parties, recorded_at, fold_again).erase(subject)
+
+    def _find_subject(self, alias: str) -> int:
+        working = self._working()
+        for keys in possible_keys(alias):
+            subjects = {working.key_row(key).subject for key in keys} - {None}
+            if len(subjects) > 1:
+                raise AmbiguousLeadError(alias, [alias])
+            if subjects:
+                return cast("int", subjects.pop())
+        # It tells whose name it is not.
+        self._find(alias)
+        raise UnknownLeadError(alias)
+
     # --- replay -----------------------------------------------------------------------------
 
     def cursor(self, log: str) -> Cursor:
@@ -217,7 +278,12 @@ class LeadStore(LeadReader):
 
     def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
         """Take messages in, within a ``transaction``; what became of each."""
-        return self._intake(self._machine, self._next_recorded_at()).take(messages)
+        intake = self._intake(self._machine, self._next_recorded_at())
+        outcomes = intake.take(messages)
+        if self._on_contact_delete == "erase":
+            for subject in intake.deleted_subjects():
+                self._erase(subject)
+        return outcomes
 
     def move(self, cursor: Cursor) -> None:
         """Move a log's cursor, within a ``transaction``."""
@@ -298,7 +364,13 @@ class LeadStore(LeadReader):
         )
 
     def _check_rules(self) -> None:
-        """Another process may have folded everything again, with other rules."""
+        """Another process may have folded everything again, with other rules, or erased parties."""
+        (erasures,) = self._connection.execute(
+            "SELECT coalesce(max(id), 0) FROM erasure"
+        ).fetchone()
+        if erasures != self._erasures:
+            self._parties.forget()
+            self._erasures = erasures
         (digest,) = self._connection.execute(
             "SELECT digest FROM rules ORDER BY id DESC LIMIT 1"
         ).fetchone()

@@ -64,7 +64,7 @@ class EventEntry:
         late: Whether a later one of its lead had come before.
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
-        payload: The message itself, JSON as it came.
+        payload: The message itself, JSON as it came; None when it was erased.
     """
 
     seq: int

@@ -20,6 +20,8 @@ else:
 
 # Half the time of level 1, for frames that are a third larger.
 _LEVEL: Final = -3
+#: What stands for a message that was erased.
+ERASED: Final = b""
 # Twice what a message may have: where it was written anew, it may have grown.
 _LARGEST: Final = 2**21
 # Nothing here may change: what is in stores was compressed with it. A test knows its digest.
@@ -81,13 +83,13 @@ def register(connection: sqlite3.Connection) -> None:
 
 
 def payload_text(frame: bytes | None) -> str | None:
-    """The SQL function: the payload of a frame, as text.
+    """The SQL function: the payload of a frame, as text; None where it was erased.
 
     Raises:
         zstd.ZstdError: It is damaged, or larger than a message can be: whoever may ask a server
             for SQL could make a small frame of any size.
     """
-    if frame is None:
+    if not frame:
         return None
     decompressor = zstd.ZstdDecompressor(_trained())
     payload = decompressor.decompress(frame, max_length=_LARGEST)

@@ -19,7 +19,7 @@ from lifecycle.domain import (
     Verdicts,
 )
 from lifecycle.messages import format_time
-from lifecycle.store.payload import decompress
+from lifecycle.store.payload import payload_text
 from lifecycle.store.rows import OUTCOMES
 
 
@@ -100,7 +100,7 @@ class StoredMessage:
         late: Whether a later one of its lead had come before.
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
-        payload: The message itself.
+        payload: The message itself; None when it was erased.
     """
 
     event_id: str
@@ -148,7 +148,7 @@ def stored_message(row: tuple[Any, ...]) -> StoredMessage:
         bool(late),
         log,
         line,
-        json.loads(decompress(body)),
+        json.loads(payload_text(body) or "null"),
     )
 
 

@@ -214,6 +214,25 @@ _TABLES: Final = (
     "CREATE TABLE ignored (topic TEXT PRIMARY KEY, messages INTEGER NOT NULL) STRICT",
 )
 
+_ERASING: Final = (
+    # The ids of messages that were erased, by their hashes: what comes again under one of them is
+    # kept out. event: its row, without what was personal; none where it was in the quarantine.
+    """CREATE TABLE erased (
+        id_hash BLOB PRIMARY KEY,
+        event INTEGER UNIQUE,
+        erased_at INTEGER NOT NULL
+    ) STRICT""",
+    # What was removed when. purged_at: since when nothing of it is left in the file.
+    """CREATE TABLE erasure (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        erased_at INTEGER NOT NULL,
+        leads INTEGER NOT NULL,
+        contents INTEGER NOT NULL,
+        quarantined INTEGER NOT NULL,
+        purged_at INTEGER
+    ) STRICT""",
+)
+
 _NAMES: Final = {
     "state_name": STATES,
     "trigger_name": TRIGGERS,
@@ -290,3 +309,10 @@ def m001_store(db: Database) -> None:
         "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, 0)",
         [rules.digest, rules.to_toml()],
     )
+
+
+@migrations()
+def m002_erasing(db: Database) -> None:
+    """Create the tables of what was erased."""
+    for statement in _ERASING:
+        db.execute(statement)

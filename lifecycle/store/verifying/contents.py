@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from lifecycle.messages import decode
 from lifecycle.store.ledger import BEGINNING, SALT_BYTES, Content, Head, commitment_of, link_of
-from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed
-from lifecycle.store.payload import payload_text
+from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed, unpack
+from lifecycle.store.payload import ERASED, payload_text
+from lifecycle.store.redaction import ERASED_DIGEST
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
 
@@ -57,7 +58,10 @@ class Contents:
             where = f"event {words(seq)}"
             try:
                 content = entered[_CONTENT:]
-                yield from self._content(where, *entered)
+                if content[-1] == ERASED:
+                    yield from self._erased_content(where, *entered)
+                else:
+                    yield from self._content(where, *entered)
                 if hashed(content[0]) != id_hash:
                     yield _defect(where, "the hash of its id", words(id_hash))
             except UNREADABLE as error:
@@ -96,6 +100,24 @@ class Contents:
             if wanted != found:
                 yield _defect(where, f"{name} {words(wanted)} by its message", words(found))
 
+    def _erased_content(self, where: str, *entered: Any) -> Iterator[Defect]:
+        """Check what stays of an erased content: its entry, and that nothing personal does."""
+        self.checked += 1
+        recorded_at, number, entered_at, salt, _, event_id, digest, *columns, _ = entered
+        if entered_at is None:
+            yield _defect(where, f"entry {words(number)} in the ledger", "none")
+        elif not self._carry(number):
+            yield _defect(where, "an entry of its own", f"entry {number}, which is another's")
+        elif salt is not None:
+            yield _defect(where, "its message", "none")
+        elif recorded_at != entered_at:
+            yield _defect(where, f"recorded_at {entered_at}", words(recorded_at))
+        if digest != ERASED_DIGEST:
+            yield _defect(where, "no digest: it was erased", words(digest))
+        event = unpack(event_id, digest, *columns)
+        if (event.snapshot.contact, event.reason, event.field_change) != (None, None, None):
+            yield _defect(where, "no contact, no reason and no field: it was erased", "some")
+
     def _carry(self, number: int) -> bool:
         """Note that a content has this number; False where another one has."""
         byte, bit = number >> 3, 1 << (number & 7)
@@ -132,7 +154,7 @@ class Contents:
     def _carrier(self, where: str, number: int, salt: object) -> Iterator[Defect]:
         """An entry has its content, or it was erased."""
         if salt is None:
-            self.erased += not self._is_carried(number)
+            self.erased += 1
         elif not self._is_carried(number):
             yield _broken(where, "the content that it was made for", "none")
         elif not isinstance(salt, bytes) or len(salt) != SALT_BYTES:

@@ -18,6 +18,7 @@ from attrs import define, field
 from lifecycle.domain import Components, HistoryRow, LeadEvent, Rules, fold
 from lifecycle.messages import format_time
 from lifecycle.store.packing import unpack
+from lifecycle.store.redaction import ERASED_DIGEST
 from lifecycle.store.rows import HISTORY_CONTENT, Parties, history_row, key_hash, select_in
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
@@ -77,7 +78,10 @@ class Past:
         working = WorkingSet(self._connection, self._parties)
         for subjects in self._groups():
             try:
-                yield from self._group(self._read(working, subjects), rules)
+                group = self._read(working, subjects)
+                # Of what was erased nobody can tell any more what it said before.
+                if all(event.digest != ERASED_DIGEST for _, event in group.contents):
+                    yield from self._group(group, rules)
             except UNREADABLE as error:
                 found = f"{type(error).__name__}: {error}"
                 yield _defect(f"subject {words(subjects[0])}", "rows that can be read", found)

@@ -23,10 +23,11 @@ _REFERENCES: Final = (
     ("finding", "id", "lead", ("lead.id", "former_lead.id")),
     ("quarantine", "id", "log", ("log.id",)),
     ("subject", "id", "deletion", ("event.seq",)),
+    ("erased", "rowid", "event", ("event.seq",)),
 )
-#: Of a content that was erased nobody knows any more which event came with it.
+#: Of an event that was erased nobody knows any more when its first copy came.
 _BEFORE_IT_CAME: Final = (
-    "NOT EXISTS (SELECT 1 FROM ledger WHERE salt IS NULL)"
+    "event NOT IN (SELECT event FROM erased WHERE event IS NOT NULL)"
     " AND recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
@@ -48,6 +49,12 @@ _NEVER: Final = (
         "recorded_at not before that of its event",
     ),
     ("finding", "id", "superseded_at < recorded_at", "superseded_at behind recorded_at"),
+    (
+        "event",
+        "seq",
+        "(seq IN (SELECT event FROM erased WHERE event IS NOT NULL)) <> (length(body) = 0)",
+        "a row in erased where its message was, and nowhere else",
+    ),
     ("former_lead", "id", "id IN (SELECT id FROM lead)", "no lead of this number"),
 )
 #: A column of the table ``store``, and what must not be beyond it.

@@ -1,0 +1,52 @@
+"""``lifecycle erase``: everything personal of a person, out of the store and out of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lifecycle.cli import options
+from lifecycle.cli.output import to_json
+from lifecycle.store import Erasure, LeadStore
+from lifecycle.text import clean, counted
+
+
+@click.command()
+@options.database
+@click.argument("key", metavar="[KEY]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
+def erase(database: Path, key: str | None, *, as_json: bool) -> None:
+    """Erase a person: payloads, contact, personal keys, texts, quarantine.
+
+    KEY is any name of the person or of a lead, and everything that hangs together with it is
+    erased: all leads of the person. It cannot be undone, and nothing is asked. States, times, who
+    acted and other ids stay, and so does the ledger that `lifecycle verify` checks.
+
+    Without KEY only traces of what was erased before are removed from the file, where another
+    program was in the way then.
+    """
+    with LeadStore(database, create=False) as store:
+        if key is None:
+            found = store.purge()
+            click.echo("the file was written anew" if found else "nothing was left to remove")
+            return
+        erasure = store.erase(key)
+    if as_json:
+        click.echo(to_json(erasure.as_dict()))
+        return
+    _print(erasure)
+
+
+def _print(erasure: Erasure) -> None:
+    if not erasure.removed:
+        click.echo("nothing personal was left to erase")
+        return
+    click.echo(
+        f"erased {counted(erasure.events, 'message')} of {counted(len(erasure.leads), 'lead')},"
+        f" {counted(erasure.copies, 'other content')} under their ids"
+        f" and {counted(erasure.quarantined, 'quarantined message')};"
+        f" {counted(erasure.keys, 'personal key')} replaced"
+    )
+    for lead_id in erasure.leads:
+        click.echo(clean(f"  {lead_id}"))

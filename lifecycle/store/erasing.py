@@ -1,0 +1,318 @@
+"""Erasing a person: everything personal of a subject, in one transaction.
+
+What stays are states, times, who acted, ids that are not personal, and the ledger, whose entries
+lose their salts. The events stay without what is personal and are folded again: the fold of what
+stays is what the store says. (design.md section 8)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final
+
+import orjson
+from attrs import define, field, frozen
+
+from lifecycle.domain import LeadEvent, Party
+from lifecycle.errors import UnpurgedError
+from lifecycle.messages import Decoded, read_message
+from lifecycle.store.packing import content_of, hashed, unpack
+from lifecycle.store.payload import ERASED, payload_text
+from lifecycle.store.redaction import Redaction
+from lifecycle.store.rows import Parties, key_hash, select_in
+from lifecycle.store.settling import Settling
+
+#: How long the last step waits for readers to let go of what was there before, in milliseconds.
+PURGE_WAITS: Final = 10_000
+
+_EVENTS: Final = (
+    "SELECT seq, ledger, id_hash, body, id, digest, trigger, time, content FROM event"
+    " WHERE (subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1))"
+    " AND seq NOT IN (SELECT event FROM erased WHERE event IS NOT NULL)"
+)
+_COPIES: Final = (
+    "SELECT copy.event, copy.ledger, copy.body, event.id, copy.digest, copy.trigger, copy.time,"
+    " copy.content FROM copy JOIN event ON event.seq = copy.event WHERE copy.event IN"
+)
+_ERASE_EVENT: Final = (
+    "UPDATE event SET id = ?2, id_hash = ?3, digest = ?4, content = ?5, body = ?6 WHERE seq = ?1"
+)
+_NAMED: Final = (
+    "SELECT EXISTS (SELECT 1 FROM lead WHERE ?1 IN (holder, owner, sender, recipient))"
+    " OR EXISTS (SELECT 1 FROM history WHERE ?1 IN (by, holder))"
+)
+
+
+@frozen
+class Erasure:
+    """What was erased.
+
+    Attributes:
+        leads: The leads of the person, by the names that they have from now on.
+        events: How many events lost what was personal in them.
+        copies: How many other contents under their ids were removed.
+        keys: How many names of the person were replaced by pseudonyms.
+        quarantined: How many messages in the quarantine were emptied.
+    """
+
+    leads: tuple[str, ...] = ()
+    events: int = 0
+    copies: int = 0
+    keys: int = 0
+    quarantined: int = 0
+
+    @property
+    def removed(self) -> int:
+        """How many contents and quarantined messages were erased."""
+        return self.events + self.copies + self.quarantined
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "leads": list(self.leads),
+            "events": self.events,
+            "copies": self.copies,
+            "keys": self.keys,
+            "quarantined": self.quarantined,
+        }
+
+
+@define
+class _Contents:
+    """What is to be erased of a subject: contents with their numbers in the ledger."""
+
+    events: list[tuple[int, bytes, LeadEvent]] = field(factory=list)
+    contested: list[int] = field(factory=list)
+    copies: list[LeadEvent] = field(factory=list)
+    ledger: list[int] = field(factory=list)
+    messages: list[Any] = field(factory=list)
+
+    @property
+    def all(self) -> list[LeadEvent]:
+        return [event for _, _, event in self.events] + self.copies
+
+
+class Erasing:
+    """The work of erasing, on a connection that has begun a transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        parties: Parties,
+        recorded_at: int,
+        fold_again: Callable[[list[int]], None],
+    ) -> None:
+        self._connection = connection
+        self._parties = parties
+        self._recorded_at = recorded_at
+        self._fold_again = fold_again
+
+    def erase(self, subject: int) -> Erasure:
+        """Erase a subject; what was."""
+        contents = self._read(subject)
+        redaction = Redaction(contents.all, contents.messages)
+        if contents.events:
+            self._erase(subject, contents, redaction)
+        leads = self._connection.execute(
+            "SELECT lead_id FROM lead WHERE subject = ? ORDER BY lead_id", (subject,)
+        )
+        erasure = Erasure(
+            leads=tuple(lead_id for (lead_id,) in leads),
+            events=len(contents.events),
+            copies=len(contents.copies),
+            keys=len(redaction.removed_keys),
+            quarantined=self._empty_quarantine(redaction),
+        )
+        if erasure.removed:
+            self._connection.execute(
+                "INSERT INTO erasure (erased_at, leads, contents, quarantined) VALUES (?, ?, ?, ?)",
+                (
+                    *(self._recorded_at, len(erasure.leads)),
+                    *(erasure.events + erasure.copies, erasure.quarantined),
+                ),
+            )
+        return erasure
+
+    def _read(self, subject: int) -> _Contents:
+        found = _Contents()
+        for seq, ledger, id_hash, body, *packed in self._connection.execute(_EVENTS, (subject,)):
+            found.events.append((seq, id_hash, unpack(*packed)))
+            found.ledger.append(ledger)
+            found.messages.append(orjson.loads(payload_text(body) or "null"))
+        seqs = [seq for seq, _, _ in found.events]
+        for seq, ledger, body, *packed in select_in(self._connection, _COPIES, seqs):
+            found.contested.append(seq)
+            found.copies.append(unpack(*packed))
+            found.ledger.append(ledger)
+            found.messages.append(orjson.loads(payload_text(body) or "null"))
+        return found
+
+    def _erase(self, subject: int, contents: _Contents, redaction: Redaction) -> None:
+        seqs = [seq for seq, _, _ in contents.events]
+        leads = self._names(subject, seqs, redaction)
+        removed = self._parties_of(contents.all, redaction)
+        self._erase_contents(contents, redaction)
+        self._erase_rows(seqs, redaction)
+        findings = self._findings(subject, leads, seqs)
+        self._redact_findings(findings, redaction)
+        self._fold_again([subject])
+        self._settle(contents, redaction, self._findings(subject, leads, seqs) | findings)
+        self._erase_parties(removed)
+
+    # --- what was stored ------------------------------------------------------------------------
+
+    def _erase_contents(self, contents: _Contents, redaction: Redaction) -> None:
+        many = self._connection.executemany
+        hashes = []
+        for seq, id_hash, event in contents.events:
+            stays = redaction.event(event)
+            self._connection.execute(
+                _ERASE_EVENT,
+                (seq, stays.id, hashed(stays.id), stays.digest, content_of(stays), ERASED),
+            )
+            hashes.append((id_hash, seq, self._recorded_at))
+        many("INSERT INTO erased VALUES (?, ?, ?)", hashes)
+        many("DELETE FROM copy WHERE event = ?", [(seq,) for seq in set(contents.contested)])
+        many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.ledger])
+
+    def _empty_quarantine(self, redaction: Redaction) -> int:
+        """Empty what is the person's; its digest stays, so that it does not come back."""
+        rows = self._connection.execute("SELECT id, raw, due_at FROM quarantine WHERE size > 0")
+        found = [row for row in rows if redaction.concerns_message(row[1])]
+        for number, raw, due_at in found:
+            self._connection.execute(
+                "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
+                " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
+                (self._recorded_at, number),
+            )
+            ids = [
+                (hashed(one.event.id), self._recorded_at)
+                for one in read_message(raw, received_at=due_at)
+                if isinstance(one, Decoded)
+            ]
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO erased (id_hash, erased_at) VALUES (?, ?)", ids
+            )
+        return len(found)
+
+    # --- what was said of it ----------------------------------------------------------------
+
+    def _names(self, subject: int, seqs: Iterable[int], redaction: Redaction) -> set[int]:
+        """Let leads have names that are not personal, those that they had once too; the leads."""
+        rows = self._connection.execute("SELECT id FROM lead WHERE subject = ?", (subject,))
+        leads = {number for (number,) in rows}
+        for table in ("history", "finding"):
+            select = f"SELECT DISTINCT lead FROM {table} WHERE lead IS NOT NULL AND event IN"
+            leads.update(lead for (lead,) in select_in(self._connection, select, seqs))
+        for table in ("lead", "former_lead"):
+            select = f"SELECT id, lead_id FROM {table} WHERE id IN"
+            for number, lead_id in select_in(self._connection, select, leads):
+                self._connection.execute(
+                    f"UPDATE {table} SET lead_id = ? WHERE id = ?",
+                    (redaction.text(lead_id), number),
+                )
+        return leads
+
+    def _erase_rows(self, seqs: Collection[int], redaction: Redaction) -> None:
+        """Remove what people wrote from rows of history; who acted stays."""
+        select = "SELECT id, by, holder, refusal FROM history WHERE event IN"
+        for number, by, holder, refusal in select_in(self._connection, select, seqs):
+            parties = (self._redacted_party(one, redaction) for one in (by, holder))
+            text = None if refusal is None else redaction.text(refusal)
+            self._connection.execute(
+                "UPDATE history SET by = ?, holder = ?, reason = NULL, refusal = ? WHERE id = ?",
+                (*parties, text, number),
+            )
+
+    def _redacted_party(self, number: int | None, redaction: Redaction) -> int | None:
+        party = self._parties.party(number)
+        redacted = redaction.party(party)
+        return number if redacted == party else self._parties.number(redacted)
+
+    def _findings(self, subject: int, leads: Iterable[int], seqs: Iterable[int]) -> set[int]:
+        columns = {"subject": [subject], "lead": leads, "event": seqs}
+        return {
+            number
+            for column, values in columns.items()
+            for (number,) in select_in(
+                self._connection, f"SELECT id FROM finding WHERE {column} IN", values
+            )
+        }
+
+    def _redact_findings(self, findings: Iterable[int], redaction: Redaction) -> None:
+        rows = select_in(self._connection, "SELECT id, detail FROM finding WHERE id IN", findings)
+        self._connection.executemany(
+            "UPDATE finding SET detail = ? WHERE id = ?",
+            [(redaction.text(detail), number) for number, detail in rows],
+        )
+
+    def _settle(self, contents: _Contents, redaction: Redaction, findings: Iterable[int]) -> None:
+        """What a fold does not reach: conflicts, keys of a deletion alone, what was said once."""
+        settling = Settling(self._connection, self._recorded_at)
+        for seq in sorted(set(contents.contested)):
+            settling.conflicts_of(seq)
+        self._connection.executemany(
+            "DELETE FROM key WHERE hash = ?", [(key_hash(key),) for key in redaction.removed_keys]
+        )
+        self._connection.executemany(
+            "UPDATE finding SET detail = '' WHERE superseded_at IS NOT NULL AND id = ?",
+            [(number,) for number in findings],
+        )
+
+    # --- parties ----------------------------------------------------------------------------
+
+    def _parties_of(self, events: Iterable[LeadEvent], redaction: Redaction) -> set[Party]:
+        """The parties that are the person."""
+        parties = {
+            party
+            for event in events
+            for party in (
+                *(event.agent, event.recipient, event.participant),
+                *(event.snapshot.owner, event.snapshot.sender, event.snapshot.recipient),
+            )
+        }
+        return {party for party in parties if party and redaction.party(party) != party}
+
+    def _erase_parties(self, parties: Iterable[Party]) -> None:
+        """Empty the rows that nothing names any more; their numbers are never given again."""
+        for party in parties:
+            number = self._parties.number(party)
+            (named,) = self._connection.execute(_NAMED, (number,)).fetchone()
+            if not named:
+                self._connection.execute(
+                    "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?", (number,)
+                )
+        self._parties.forget()
+
+
+def is_unpurged(connection: sqlite3.Connection) -> bool:
+    """Whether the file may still hold what was erased: in free pages, or in its log."""
+    select = "SELECT EXISTS (SELECT 1 FROM erasure WHERE purged_at IS NULL)"
+    return bool(connection.execute(select).fetchone()[0])
+
+
+def purge(connection: sqlite3.Connection, path: object, now: int) -> None:
+    """Write the file anew without what was erased, and empty its log.
+
+    Raises:
+        UnpurgedError: A reader, a writer or the disk is in the way; what was erased stays erased,
+            but traces of it are still in the file.
+    """
+    (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {PURGE_WAITS}")
+    try:
+        connection.execute("PRAGMA temp_store = DEFAULT")
+        (last,) = connection.execute("SELECT max(id) FROM erasure").fetchone()
+        connection.execute("VACUUM")
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise UnpurgedError(f"{path}", "somebody still reads it")
+        connection.execute(
+            "UPDATE erasure SET purged_at = ? WHERE purged_at IS NULL AND id <= ?", (now, last)
+        )
+    except sqlite3.Error as error:
+        raise UnpurgedError(f"{path}", str(error)) from error
+    finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA busy_timeout = {wait}")

@@ -1,0 +1,251 @@
+"""What of a person's messages is personal, and the messages without it.
+
+What is personal: the contact's name, e-mail addresses and telephone numbers; keys that are such, or
+a web address of the contact; texts that people wrote; values of fields. Other ids, times, and who
+acted are not. What is personal and must stay in place, so that the fold of what stays says the
+same, is replaced by a random pseudonym that nothing leads back from.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from attrs import evolve
+
+from lifecycle.domain import Key, LeadEvent, Note, Party, Problem
+from lifecycle.messages.wrappers import unwrap
+
+#: The digest of an event whose content was erased: one of the content could be guessed from.
+ERASED_DIGEST: Final = bytes(32)
+
+_SCHEME: Final = re.compile(r"e-?mail|phone|mobile|fax|^(mail|tel|cell)$|name$")
+_ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
+_TELEPHONE: Final = re.compile(r"\+[\d\s()./-]+|\(?\d+\)?[\s()./-]+[\d\s()./-]+")
+_WEB: Final = re.compile(r"https?:", re.IGNORECASE)
+_DIGITS: Final = range(7, 16)
+#: Shorter ids stand in messages of others, too: they are sought beside their scheme alone.
+_TELLING: Final = 5
+_URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_JOINED: Final = r"(?:[\W_]{1,3}|%20)"
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+class Redaction:
+    """What is personal in some events of a person, and what stands for it from now on.
+
+    ``messages`` are the same events as they came, parsed.
+    """
+
+    def __init__(self, events: Iterable[LeadEvent], messages: Iterable[Any]) -> None:
+        events = list(events)
+        self._keys = {key for event in events for key in event.keys}
+        contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
+        self._names = {one.name for one in contacts if one.name}
+        values = {part for one in contacts for part in (one.email, one.telephone) if part}
+        for message in messages:
+            contact = _contact_of(message)
+            self._names.update(_full_names(contact))
+            values.update(_addresses(contact))
+        values.update(key.value for key in self._keys if _is_personal(key))
+        self._values = _pattern(values | self._names)
+        self._unnamed = _pattern(values)
+        personal = {
+            key.value for key in self._keys if _is_personal(key) or self.concerns(key.value)
+        }
+        # In the order of what they stand for, so that the smallest key stays the smallest.
+        tokens = sorted(_token() for _ in personal)
+        self._tokens: dict[str, str] = {}
+        for value, token in zip(sorted(personal), tokens, strict=True):
+            self._stands_for(value, token)
+        self._ids = dict(self._pseudonyms({event.id for event in events}))
+
+    # --- what is personal -----------------------------------------------------------------------
+
+    def concerns(self, text: str) -> bool:
+        """Whether a text contains something personal."""
+        return self._values is not None and self._values.search(text) is not None
+
+    def concerns_message(self, raw: bytes) -> bool:
+        """Whether a message that could not be decoded is the person's, as far as it can be told.
+
+        It is when it has an address, a number, all words of the full name, or an id of them.
+        """
+        text = raw.decode("utf-8", "replace")
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
+        if self._unnamed is not None and self._unnamed.search(text):
+            return True
+        if any(re.search(_named(key), text, re.IGNORECASE) for key in self._keys):
+            return True
+        names = (name.split() for name in self._names)
+        return any(
+            len(words) > 1 and all(re.search(_bounded(word), text, re.IGNORECASE) for word in words)
+            for words in names
+        )
+
+    # --- what stays -----------------------------------------------------------------------------
+
+    def event(self, event: LeadEvent) -> LeadEvent:
+        """An event without what is personal."""
+        snapshot = event.snapshot
+        return evolve(
+            event,
+            id=self._ids.get(event.id, event.id),
+            digest=ERASED_DIGEST,
+            lead_keys=self._redacted_keys(event.lead_keys),
+            contact_keys=self._redacted_keys(event.contact_keys),
+            agent=self.party(event.agent),
+            recipient=self.party(event.recipient),
+            participant=self.party(event.participant),
+            snapshot=evolve(
+                snapshot,
+                owner=self.party(snapshot.owner),
+                sender=self.party(snapshot.sender),
+                recipient=self.party(snapshot.recipient),
+                contact=None,
+            ),
+            reason=None,
+            notes=tuple(Note(note.code, self.text(note.detail)) for note in event.notes),
+            field_change=None,
+        )
+
+    def key(self, key: Key) -> Key:
+        """A key, or what stands for it."""
+        return key._replace(value=self._tokens.get(key.value, key.value))
+
+    @property
+    def removed_keys(self) -> list[Key]:
+        """The keys that something else stands for."""
+        return sorted(key for key in self._keys if key.value in self._tokens)
+
+    def party(self, party: Party | None) -> Party | None:
+        """A party, or what stands for it where it is the person: of the same sort."""
+        if party is None:
+            return None
+        party_id, name = party.id, party.name
+        if party_id is not None and self.concerns(party_id):
+            party_id = self._stands_for(party_id)
+        if name is not None and self.concerns(name):
+            name = self._tokens[name] = self._stands_for(name.casefold())
+        return Party(party_id, name)
+
+    def text(self, text: str) -> str:
+        """A text in which pseudonyms stand for what is personal."""
+        for value in sorted(self._tokens, key=len, reverse=True):
+            text = text.replace(value, self._tokens[value])
+        return self._values.sub("erased", text) if self._values is not None else text
+
+    def _pseudonyms(self, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What stands for ids with something personal in them, as far as can be in their order."""
+        personal = sorted(filter(self.concerns, ids))
+        tokens = sorted(_token() for _ in personal)
+        for event_id, token in zip(personal, tokens, strict=True):
+            found = self._values.search(event_id) if self._values is not None else None
+            yield event_id, event_id[: found.start() if found else 0] + token
+
+    def _redacted_keys(self, keys: Iterable[Key]) -> tuple[Key, ...]:
+        return tuple(sorted(map(self.key, keys)))
+
+    def _stands_for(self, text: str, token: str = "") -> str:
+        """The pseudonym of a text, of the same sort: guards compare parties by it."""
+        if text not in self._tokens:
+            scheme = _URI_SCHEME.match(text)
+            sort = scheme[0] if scheme is not None and not self.concerns(scheme[0]) else ""
+            self._tokens[text] = sort + (token or _token())
+        return self._tokens[text]
+
+
+def _token() -> str:
+    return f"erased-{secrets.token_hex(8)}"
+
+
+def _is_personal(key: Key) -> bool:
+    """Whether a key is of those that name a person to everybody."""
+    if _SCHEME.search(key.scheme) or _ADDRESS.match(key.value) or _is_telephone(key.value):
+        return True
+    return key.kind == "contact" and _WEB.match(key.value) is not None
+
+
+def _is_telephone(text: str) -> bool:
+    digits = sum(char.isdigit() for char in text)
+    return digits in _DIGITS and _TELEPHONE.fullmatch(text) is not None
+
+
+# --- messages as they came ------------------------------------------------------------------
+
+
+def _contact_of(message: Any) -> dict[str, Any]:
+    """The contact in a message, whatever its shape."""
+    envelope = unwrap(message)
+    value = None if isinstance(envelope, Problem) else envelope.data
+    lead = value.get("object") if isinstance(value, dict) else None
+    contact = lead.get("object", lead) if isinstance(lead, dict) else None
+    return contact if isinstance(contact, dict) else {}
+
+
+def _full_names(contact: dict[str, Any]) -> Iterator[str]:
+    """The name of a contact, of a deletion too, whose event has none; and its parts together."""
+    name = contact.get("name")
+    if isinstance(name, str) and name:
+        yield name
+    parts = [contact.get(name) for name in ("givenName", "familyName")]
+    words = [part for part in parts if isinstance(part, str) and part]
+    if len(words) > 1:
+        yield " ".join(words)
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    """All e-mail addresses and telephone numbers that stand in a contact, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _addresses(one)
+    elif isinstance(value, str) and (_ADDRESS.fullmatch(value) or _is_telephone(value)):
+        yield value
+
+
+# --- patterns -------------------------------------------------------------------------------
+
+
+def _pattern(values: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds these values in a text, in any case and as they stand in URIs; None: nothing."""
+    parts = {form for value in values for form in _forms(value)}
+    if not parts:
+        return None
+    return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
+
+
+def _forms(value: str) -> Iterator[str]:
+    if not any(map(str.isalnum, value)):
+        return
+    digits = re.sub(r"\D", "", value)
+    if len(digits) in _DIGITS and not any(map(str.isalpha, value)):
+        yield rf"(?<!\d){'[^0-9a-z]{0,3}'.join(digits)}(?!\d)"
+        return
+    if " " in value and "@" not in value:
+        # A name, however its words are joined.
+        words = _JOINED.join(map(re.escape, value.split()))
+        yield rf"(?<![^\W_]){words}(?![^\W_])"
+    else:
+        yield _bounded(value)
+        yield _bounded(quote(value, safe=""))
+
+
+def _named(key: Key) -> str:
+    """What finds an id where it names somebody."""
+    if len(key.value) >= _TELLING:
+        return _bounded(key.value)
+    return rf'"{re.escape(key.scheme)}"\s*:\s*"?{_bounded(key.value)}'
+
+
+def _bounded(value: str) -> str:
+    """A value that is not a part of a longer word."""
+    before = r"(?<![^\W_])" if value[0].isalnum() else ""
+    after = r"(?![^\W_])" if value[-1].isalnum() else ""
+    if "@" in value or "%40" in value:
+        before, after = r"(?<![^\W_])(?<![^\W_][.+-])", r"(?![.-]?[^\W_])"
+    return before + re.escape(value) + after

@@ -1,0 +1,625 @@
+"""Erasing: nothing of the person is left, everything of the others is, and what happened stays."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from letters import ADA, BOB, deletion, lead
+from worlds import NOW, copy_of, store_says
+
+from lifecycle import (
+    AmbiguousLeadError,
+    LeadReader,
+    LeadStore,
+    UnknownLeadError,
+    UnpurgedError,
+)
+from lifecycle.store import erasing
+from lifecycle.store.payload import decompress
+
+chances = st.randoms(use_true_random=False)
+
+
+# --- persons --------------------------------------------------------------------------------------
+
+
+def personal_of(number):
+    """What must not be found of a person."""
+    return {
+        "name": f"Given{number}xq Family{number}xq",
+        "email": f"mail{number}xq@example.org",
+        "telephone": f"+49 30 7700{number:03}",
+    }
+
+
+def texts_of(number):
+    """How it may stand in a file."""
+    personal = personal_of(number)
+    digits = personal["telephone"].replace(" ", "")
+    return [
+        f"Given{number}xq",
+        f"Family{number}xq",
+        f"mail{number}xq",
+        personal["telephone"],
+        digits,
+    ]
+
+
+def contact_of(number, *, named=True):
+    contact = {"type": "Contact", "identifier": {"cid": f"c-{number}"}}
+    return contact | personal_of(number) if named else contact
+
+
+@st.composite
+def person_messages(draw, number):
+    """A message about one of the few leads of a person, by one of several names."""
+    personal = personal_of(number)
+    action = draw(st.sampled_from(["add", "update", "assign", "accept", "reject", "retract"]))
+    keys = draw(
+        st.sampled_from(
+            [
+                {"crm": f"{number}-1"},
+                {"crm": f"{number}-2"},
+                {"crm": f"{number}-1", "email": personal["email"]},
+                {"email": personal["email"]},
+                None,
+            ]
+        )
+    )
+    contact = contact_of(number, named=draw(st.booleans()))
+    if draw(st.booleans()):
+        contact["sameAs"] = {"email": personal["email"]}
+    more = {}
+    if draw(st.booleans()):
+        more["reason"] = f"{personal['name']} hung up"
+    if not draw(st.integers(0, 3)):
+        more["fieldChange"] = {"field": "Phone", "old": "none", "new": personal["telephone"]}
+    if draw(st.booleans()):
+        more["agent"] = draw(st.sampled_from([ADA, BOB, {"name": personal["name"]}]))
+    at = f"10:{draw(st.integers(0, 59)):02}"
+    message = lead(action, at, keys=keys, snapshot={"object": contact}, **more)
+    message["id"] = f"urn:{number}:{draw(st.integers(0, 30))}"
+    if not draw(st.integers(0, 7)):
+        message["id"] += f":{personal['email']}"
+    if not draw(st.integers(0, 9)):
+        message |= {"time": "03/02/2026"}
+    if not draw(st.integers(0, 9)):
+        del message["id"]
+    return message
+
+
+@st.composite
+def worlds_of_three(draw):
+    world = [
+        message
+        for number in range(3)
+        for message in draw(st.lists(person_messages(number), max_size=6))
+    ]
+    # Somebody must have said whose name, address and number these are.
+    world += [
+        lead("add", "10:00", keys={"crm": f"{number}-1"}, snapshot={"object": contact_of(number)})
+        for number in range(3)
+    ]
+    if draw(st.booleans()):
+        world.append(deletion("10:30", {"cid": "c-0", "email": personal_of(0)["email"]}))
+    return draw(st.permutations(world))
+
+
+def everything_in(store):
+    """All bytes of a store and its companions, and every message in it."""
+    path = store.path
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    found = b"".join(one.read_bytes() for one in files if one.exists())
+    for table in ("event", "copy"):
+        for (body,) in store._connection.execute(f"SELECT body FROM {table} WHERE body <> x''"):
+            found += decompress(body)
+    return found
+
+
+def traces(store, number):
+    """What is found of a person."""
+    found = everything_in(store).lower()
+    return [text for text in texts_of(number) if text.lower().encode() in found]
+
+
+def what_happened(store, number):
+    """States, times and triggers of a person's leads, as rows that stand and as they were."""
+    pks = {
+        pk
+        for pk, keys in store._connection.execute("SELECT id, keys FROM lead")
+        if f'"{number}-' in keys or f'"c-{number}"' in keys
+    }
+    rows = store._connection.execute(
+        "SELECT lead, event, step, trigger, source, target, verdict, at, recorded_at,"
+        " superseded_at FROM history ORDER BY id"
+    ).fetchall()
+    states = store._connection.execute(
+        "SELECT id, state, since, events, refusals FROM lead ORDER BY id"
+    ).fetchall()
+    return [row for row in states if row[0] in pks], [row for row in rows if row[0] in pks]
+
+
+def others_say(store, number):
+    """All that is said of the others."""
+    rows = store._connection.execute(
+        "SELECT * FROM event WHERE id NOT LIKE ? AND content LIKE '%c-%' ORDER BY seq",
+        (f"urn:{number}:%",),
+    ).fetchall()
+    leads = [
+        row
+        for row in store._connection.execute("SELECT * FROM lead ORDER BY id")
+        if f'"c-{number}"' not in row[-1] and f'"{number}-' not in row[-1]
+    ]
+    return leads, [row for row in rows if f'"c-{number}"' not in row[-2]]
+
+
+def filled(path, world, chance):
+    store = LeadStore(path, clock=lambda: NOW)
+    while world:
+        size = chance.randint(1, 6)
+        store.apply_many(world[:size])
+        world = world[size:]
+    return store
+
+
+@settings(max_examples=60)
+@given(worlds_of_three(), chances)
+def test_nothing_of_the_person_is_left_and_all_else_is(tmp_path_factory, world, chance):
+    path = tmp_path_factory.mktemp("erase") / "leads.db"
+    with filled(path, world, chance) as store:
+        happened, others = what_happened(store, 0), others_say(store, 0)
+        head = store.head()
+        erasure = store.erase("contact:cid:c-0")
+        assert erasure.events > 0
+        assert traces(store, 0) == []
+        assert what_happened(store, 0) == happened
+        assert others_say(store, 0) == others
+        found = store.verify(head, past=True)
+        assert (found.defects, found.erased) == ((), erasure.events + erasure.copies)
+        store_says(store)
+
+
+@settings(max_examples=40)
+@given(worlds_of_three(), chances)
+def test_later_copies_are_kept_out_and_leave_nothing_behind(tmp_path_factory, world, chance):
+    path = tmp_path_factory.mktemp("erase") / "leads.db"
+    with filled(path, world, chance) as store:
+        store.erase("contact:cid:c-0")
+        said, head = store_says(store), store.head()
+        again = [one for one in world if '"c-0"' in json.dumps(one)]
+        outcomes = store.apply_many(again)
+        assert {one.kind for one in outcomes} <= {"duplicate", "quarantined"}
+        decodable = [copy_of(one) for one in again if "/" not in one["time"]]
+        assert {one.kind for one in store.apply_many(decodable)} == {"duplicate"}
+        assert traces(store, 0) == []
+        assert (store_says(store), store.head()) == (said, head)
+
+
+@settings(max_examples=30)
+@given(worlds_of_three(), chances)
+def test_erasing_twice_and_folding_again_change_nothing(tmp_path_factory, world, chance):
+    path = tmp_path_factory.mktemp("erase") / "leads.db"
+    with filled(path, world, chance) as store:
+        store.erase("contact:cid:c-0")
+        dump = list(store._connection.iterdump())
+        assert store.erase("contact:cid:c-0").removed == 0
+        assert list(store._connection.iterdump()) == dump
+        said, change = store_says(store), store.last_change()
+        store.rebuild()
+        assert (store_says(store), store.last_change()) == (said, change)
+        assert store.verify().defects == ()
+
+
+# --- what is a person's ---------------------------------------------------------------------------
+
+JOE = {
+    "type": "Contact",
+    "identifier": {"cid": "c-77"},
+    "name": "Joe Bloggs",
+    "email": "joe@bloggs.example",
+    "telephone": "+49 (30) 555-0101",
+}
+
+
+@pytest.fixture
+def joe(store):
+    """A store with a lead of a person, and one of somebody else."""
+    store.apply(lead("add", "10:00", keys="1", id="urn:first", snapshot={"object": JOE}))
+    store.apply(lead("reject", "10:02", keys="1", reason="Joe Bloggs: no time", agent=ADA))
+    store.apply(lead("accept", "10:01", keys="1", agent=BOB))
+    store.apply(lead("add", "10:00", keys="2", contact={"cid": "c-8"}))
+    return store
+
+
+def found_of_joe(store):
+    found = everything_in(store).lower()
+    return [text for text in (b"joe", b"bloggs", b"0101") if text in found]
+
+
+def values_of_keys(store):
+    return {value for (value,) in store._connection.execute("SELECT value FROM key")}
+
+
+def is_gone(store, value, *, keys="1", kind="contact", scheme="x"):
+    """Whether a key of this value is, after erasing."""
+    named = {"keys": {scheme: value, "crmLeadId": keys}}
+    if kind == "contact":
+        named = {"keys": keys, "contact": {scheme: value}}
+    store.apply(lead("update", "10:09", **named))
+    store.erase("crmleadid:1")
+    return value not in values_of_keys(store)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "joe@other.example",
+        "mailto:someone@other.example",
+        "+1 555 010 0123",
+        "(030) 555 01 99",
+        "https://joe.example/card#me",
+        "Joe Bloggs",
+        "lead of joe bloggs",
+        "493055-50101",
+    ],
+)
+def test_a_key_that_names_a_person_to_everybody_is_replaced(value, joe):
+    assert is_gone(joe, value)
+
+
+@pytest.mark.parametrize("scheme", ["Email", "workPhone", "mobile", "displayName", "tel"])
+def test_a_key_whose_scheme_says_so_is_replaced(scheme, joe):
+    assert is_gone(joe, "7", scheme=scheme.lower(), kind="lead")
+
+
+@pytest.mark.parametrize("value", ["129810925", "0031U00002XW1QWQA1", "4930555010199"])
+def test_an_id_that_a_system_made_up_stays(value, joe):
+    assert not is_gone(joe, value)
+
+
+def test_a_web_address_of_a_lead_stays(joe):
+    assert not is_gone(joe, "https://crm.example/leads/1", kind="lead")
+
+
+def test_an_erased_lead_still_has_its_history_and_nothing_personal(joe):
+    before = joe.history("crmleadid:1", superseded=True)
+    erasure = joe.erase("contact:cid:c-77")
+    assert (erasure.leads, erasure.events) == (("crmleadid:1",), 3)
+    after = joe.history("crmleadid:1", superseded=True)
+    assert [(one.row.at, one.row.verdict, one.row.by, one.recorded_at) for one in after] == [
+        (one.row.at, one.row.verdict, one.row.by, one.recorded_at) for one in before
+    ]
+    assert {one.row.reason for one in after} == {None}
+    assert [one.payload for one in joe.messages("crmleadid:1")] == [None] * 3
+    assert found_of_joe(joe) == []
+    assert joe.lead("crmleadid:2").state == "sent"
+
+
+def test_an_id_that_holds_a_name_is_replaced_and_recognised(joe):
+    message = lead("update", "10:09", id="urn:of:joe@bloggs.example", keys="1")
+    joe.apply(message)
+    joe.erase("crmleadid:1")
+    assert found_of_joe(joe) == []
+    assert joe.apply(message).kind == "duplicate"
+    assert joe.verify().defects == ()
+
+
+def test_events_of_one_time_keep_their_order_where_their_ids_are_replaced(store):
+    keys = {"keys": "1", "snapshot": {"object": JOE}}
+    ids = ["urn:a", "urn:joe@bloggs.example:1", "urn:joe@bloggs.example:2", "urn:z", "zzz"]
+    for number, name in enumerate(ids):
+        store.apply(lead("assign", "10:00", id=name, recipient=[ADA, BOB][number % 2], **keys))
+    before = [(one.row.by, one.row.holder, one.row.at) for one in store.history("crmleadid:1")]
+    change = store.last_change()
+    store.erase("crmleadid:1")
+    after = [(one.row.by, one.row.holder, one.row.at) for one in store.history("crmleadid:1")]
+    assert (after, store.last_change()) == (before, change)
+
+
+def test_a_message_under_the_id_of_an_erased_one_is_kept_out_whatever_it_says(joe):
+    joe.erase("crmleadid:1")
+    head = joe.head()
+    other = lead("accept", "10:30", id="urn:first", keys="1", snapshot={"object": JOE})
+    assert joe.apply(other).kind == "duplicate"
+    assert joe.apply(other | {"time": "2100-01-01T00:00:00Z"}).kind == "duplicate"
+    assert (joe.head(), found_of_joe(joe), joe.quarantine_numbers()) == (head, [], [])
+
+
+def test_a_new_message_is_an_ordinary_one(joe):
+    joe.erase("crmleadid:1")
+    again = lead(
+        "add", "11:00", keys="9", snapshot={"object": JOE | {"identifier": {"cid": "c-99"}}}
+    )
+    assert joe.apply(again).kind == "applied"
+    kept = lead("update", "11:00", keys="1", snapshot={"object": JOE})
+    assert joe.apply(kept).kind == "noted"
+    assert joe.lead("crmleadid:1").contact.name == "Joe Bloggs"
+    assert joe.erase("crmleadid:1").events == 1
+    assert joe.lead("crmleadid:9").contact.name == "Joe Bloggs"
+    assert joe.erase("crmleadid:9").events == 1
+    assert found_of_joe(joe) == []
+    assert joe.verify().defects == ()
+
+
+def test_who_acted_stays_unless_it_is_the_person(joe):
+    self_service = {"id": "https://joe.bloggs.example/joe-bloggs#me", "name": "Joe Bloggs"}
+    joe.apply(lead("assign", "10:03", keys="1", agent=BOB, recipient=self_service))
+    joe.apply(lead("accept", "10:04", keys="1", agent=self_service))
+    joe.erase("crmleadid:1")
+    by = [str(one.row.by) for one in joe.history("crmleadid:1")]
+    assert BOB in by
+    assert by[-1].startswith("https:erased-")
+    assert joe.lead("crmleadid:1").holder == joe.history("crmleadid:1")[-1].row.by
+    assert found_of_joe(joe) == []
+    assert joe.verify(past=True).defects == ()
+
+
+def test_a_namesake_who_acts_elsewhere_stays_there(joe):
+    namesake = {"name": "Joe Bloggs"}
+    joe.apply(lead("assign", "10:03", keys="1", agent=BOB, recipient=namesake))
+    joe.apply(lead("accept", "10:03", keys="2", agent=namesake))
+    joe.erase("crmleadid:1")
+    assert str(joe.lead("crmleadid:2").holder) == "Joe Bloggs"
+    assert str(joe.lead("crmleadid:1").holder).startswith("erased-")
+    assert joe.verify().defects == ()
+
+
+def test_another_process_does_not_bring_a_party_back(joe):
+    with LeadStore(joe.path, clock=lambda: NOW) as other:
+        person = {"name": "Joe Bloggs"}
+        other.apply(lead("accept", "10:03", keys="1", agent=person))
+        joe.erase("crmleadid:1")
+        other.apply(lead("accept", "10:03", keys="2", agent=person))
+        assert str(other.lead("crmleadid:2").holder) == "Joe Bloggs"
+        assert other.verify().defects == ()
+
+
+def test_the_whole_person_is_erased_by_a_name_of_several_leads(joe):
+    joe.apply(lead("add", "10:00", keys="3", snapshot={"object": JOE}))
+    assert joe.erase("contact:cid:c-77").leads == ("crmleadid:1", "crmleadid:3")
+    assert found_of_joe(joe) == []
+
+
+def test_a_lead_named_by_an_address_gets_a_pseudonym(store):
+    store.apply(lead("add", "10:00", keys={"email": "joe@bloggs.example"}, contact={"cid": "c-77"}))
+    (lead_id,) = store.erase("email:joe@bloggs.example").leads
+    assert lead_id.startswith("email:erased-")
+    assert store.lead(lead_id).state == "sent"
+    with pytest.raises(UnknownLeadError):
+        store.lead("email:joe@bloggs.example")
+    with pytest.raises(UnknownLeadError):
+        store.erase("email:joe@bloggs.example")
+
+
+def test_a_name_of_two_persons_erases_neither(store):
+    store.apply(lead("add", "10:00", keys={"a": "b:c"}))
+    store.apply(lead("add", "10:00", keys={"a:b": "c"}))
+    with pytest.raises(AmbiguousLeadError):
+        store.erase("a:b:c")
+    assert store.verify().erased == 0
+
+
+def test_what_was_removed_before_is_not_in_free_pages_either(joe):
+    joe._connection.execute("PRAGMA secure_delete = OFF")
+    joe.apply("bloggs, joe " * 2000)
+    joe._connection.execute("DELETE FROM quarantine")
+    joe._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert found_of_joe(joe) != []
+    joe.erase("crmleadid:1")
+    assert found_of_joe(joe) == []
+
+
+def test_values_of_fields_are_not_in_findings_either(joe):
+    for at, old, new in (("10:05", "seen", "secretly"), ("10:06", "otherwise", "gone")):
+        change = {"field": "Mood", "old": old, "new": new}
+        joe.apply(lead("update", at, keys="1", fieldChange=change))
+    assert "contradiction" in {one.finding.code for one in joe.findings("crmleadid:1")}
+    joe.erase("crmleadid:1")
+    assert b"secretly" not in everything_in(joe)
+    assert joe.verify(past=True).defects == ()
+
+
+# --- the quarantine -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JOE@bloggs.example",
+        "bloggs, joe",
+        "Jo\\u0065 Bloggs",
+        "0049 30 5550101, +49305550101",
+        '{"CID": "c-77"}',
+        "joe%40bloggs.example",
+    ],
+)
+def test_what_is_the_persons_in_the_quarantine_is_emptied_and_does_not_come_back(text, joe):
+    raw = f'{{"topic": "lead#add", "x": {text}'
+    joe.apply(raw)
+    assert joe.erase("crmleadid:1").quarantined == 1
+    assert joe.apply(raw).kind == "quarantined"
+    assert (joe.quarantine_numbers(), found_of_joe(joe)) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["annjoe@bloggs.example", "Joe Smith", "xc-77", '{"id": "c-77"}'])
+def test_what_is_not_stays_in_the_quarantine(text, joe):
+    joe.apply(f'{{"topic": "lead#add", "x": {text}')
+    assert joe.erase("crmleadid:1").quarantined == 0
+    assert len(joe.quarantine_numbers()) == 1
+
+
+def test_a_message_of_the_future_is_kept_out_when_it_is_due(joe):
+    message = lead("accept", "10:00", keys="1", snapshot={"object": JOE})
+    message["time"] = "2040-01-01T00:00:00Z"
+    assert joe.apply(message).kind == "quarantined"
+    assert joe.erase("crmleadid:1").quarantined == 1
+    with LeadStore(joe.path, clock=lambda: 2 * NOW) as later:
+        assert later.apply(message).kind == "duplicate"
+        assert found_of_joe(later) == []
+
+
+# --- a deletion of the contact --------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(worlds_of_three(), chances)
+def test_what_belongs_to_a_deleted_contact_is_erased_in_whatever_order(
+    tmp_path_factory, world, chance
+):
+    """Where a kept id ties them, and it is not the person who acts, and no contents conflict."""
+    world = [one for one in world if '"c-0"' not in json.dumps(one) or "email" not in _keys(one)]
+    world = list({one.get("id", number): one for number, one in enumerate(world)}.values())
+    for message in world:
+        if "agent" in message["data"]:
+            message["data"]["agent"] = ADA
+    world.append(deletion("10:30", {"cid": "c-0"}))
+    found = []
+    for _ in range(2):
+        chance.shuffle(world)
+        path = tmp_path_factory.mktemp("erase") / "leads.db"
+        with LeadStore(path, clock=lambda: NOW, on_contact_delete="erase") as store:
+            rest = list(world)
+            while rest:
+                size = chance.randint(1, 6)
+                store.apply_many(rest[:size])
+                rest = rest[size:]
+            store.purge()
+            assert store.verify(past=True).defects == ()
+            found.append(
+                store._connection.execute(
+                    "SELECT state, since, events, refusals FROM lead"
+                    " WHERE keys LIKE '%c-0%' ORDER BY 1, 2, 3, 4"
+                ).fetchall()
+            )
+            erased = store._connection.execute(
+                "SELECT count(*), total(seq IN (SELECT event FROM erased)) FROM event"
+                " WHERE content LIKE '%\"c-0\"%'"
+            ).fetchone()
+            assert erased[0] == erased[1]
+    assert found[0] == found[1]
+
+
+def _keys(message):
+    lead_object = message["data"]["object"]
+    contact = lead_object.get("object", {})
+    return [*lead_object.get("identifier", {}), *contact.get("sameAs", {})]
+
+
+def test_a_deletion_keeps_everything_unless_asked(joe):
+    joe.apply(deletion("10:30", {"cid": "c-77"}))
+    assert joe.verify().erased == 0
+    assert joe.lead("crmleadid:1").contact.name == "Joe Bloggs"
+
+
+# --- when something is in the way -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["_erase_contents", "_erase_rows", "_settle", "_empty_quarantine"])
+def test_what_fails_in_the_middle_leaves_everything_as_it_was(step, joe, monkeypatch):
+    dump = list(joe._connection.iterdump())
+    work = getattr(erasing.Erasing, step)
+
+    def fail(*args):
+        work(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing.Erasing, step, fail)
+        with pytest.raises(KeyboardInterrupt):
+            joe.erase("crmleadid:1")
+    assert list(joe._connection.iterdump()) == dump
+    assert joe.verify().defects == ()
+    assert joe.erase("crmleadid:1").events == 3
+
+
+def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
+    joe, lifecycle, monkeypatch
+):
+    monkeypatch.setattr(erasing, "PURGE_WAITS", 50)
+    with LeadReader(joe.path) as reader:
+        with reader.snapshot():
+            reader.lead_count()
+            with pytest.raises(UnpurgedError, match="still holds traces of it"):
+                joe.erase("crmleadid:1")
+            assert joe.lead("crmleadid:1").contact.name is None
+            assert found_of_joe(joe) != []
+            result = lifecycle("erase", joe.path)
+            assert (result.exit_code, "traces" in result.stderr) == (3, True)
+        assert lifecycle("erase", joe.path).stdout == "the file was written anew\n"
+        assert found_of_joe(joe) == []
+        assert lifecycle("erase", joe.path).stdout == "nothing was left to remove\n"
+
+
+# --- verifying ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ledger SET salt = zeroblob(16) WHERE number = 1",
+        "UPDATE ledger SET salt = NULL WHERE number = 4",
+        "UPDATE event SET body = x'' WHERE seq = 4",
+        "UPDATE event SET body = x'00' WHERE seq = 1",
+        "UPDATE event SET digest = randomblob(32) WHERE seq = 1",
+        "UPDATE event SET time = time - 1 WHERE seq = 1",
+        "UPDATE event SET recorded_at = recorded_at - 1 WHERE seq = 1",
+        "UPDATE event SET id = 'urn:other' WHERE seq = 1",
+        "UPDATE event SET ledger = 99 WHERE seq = 1",
+        "UPDATE event SET ledger = 2 WHERE seq = 1",
+        "UPDATE event SET content = replace(content, 'null]', '[1,2,3]]') WHERE seq = 1",
+        "DELETE FROM erased WHERE event = 1",
+        "DELETE FROM event WHERE seq = 1",
+        "UPDATE erased SET event = 4 WHERE event = 1",
+        "UPDATE erased SET event = 99 WHERE event = 1",
+        "UPDATE lead SET state = 0 WHERE id = 1",
+    ],
+)
+def test_an_edit_of_what_stays_is_found(change, joe):
+    joe.erase("crmleadid:1")
+    assert joe.verify().sound
+    with closing(sqlite3.connect(joe.path)) as plain:
+        assert plain.execute(change).rowcount == 1
+        plain.commit()
+    assert not joe.verify().sound
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_was_erased(joe, lifecycle):
+    joe.apply("bloggs, joe")
+    result = lifecycle("erase", joe.path, "crmleadid:1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "erased 3 messages of 1 lead, 0 other contents under their ids and 1 quarantined message;"
+        " 0 personal keys replaced\n  crmleadid:1\n"
+    )
+    again = json.loads(lifecycle("erase", joe.path, "crmleadid:1", "--json").stdout)
+    assert again == {"leads": ["crmleadid:1"], "events": 0, "copies": 0, "keys": 0} | {
+        "quarantined": 0
+    }
+    assert "nothing personal was left" in lifecycle("erase", joe.path, "crmleadid:1").stdout
+
+
+def test_the_command_ends_with_one_for_a_name_that_nobody_has(joe, lifecycle):
+    result = lifecycle("erase", joe.path, "crmleadid:99")
+    assert (result.exit_code, "no lead is known" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["replay", "apply"])
+def test_what_is_replayed_or_applied_can_be_erased_at_once(command, path, lifecycle, write_log):
+    messages = [
+        lead("add", "10:00", keys="1", snapshot={"object": JOE}),
+        deletion("10:30", {"cid": "c-77"}),
+        lead("accept", "10:01", keys="1", agent=ADA, snapshot={"object": JOE}),
+    ]
+    log = write_log(messages)
+    assert lifecycle(command, path, log, "--on-contact-delete", "erase").exit_code == 0
+    with LeadStore(path) as store:
+        assert found_of_joe(store) == []
+        assert store.lead("crmleadid:1").state == "accepted"
+        assert store.lead("crmleadid:1").contact_deleted_at is not None
+        assert (store.verify(past=True).defects, store.verify().erased) == ((), 3)
