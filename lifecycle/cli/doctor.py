@@ -18,14 +18,7 @@ _MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": 
 
 @click.command()
 @options.database
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+@options.table_or_json
 def doctor(*, database: Path, style: str) -> None:
     """Look at a store's file and at where it lies.
 

@@ -27,14 +27,7 @@ _SHOWN = 5
 @click.command()
 @options.database
 @options.lead
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print: a story, or all of it as data.",
-)
+@options.table_or_json
 def explain(database: Path, lead: str, style: str) -> None:
     """Tell why a lead is in its state.
 

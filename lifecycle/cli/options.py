@@ -41,6 +41,14 @@ output = click.option(
     show_default=True,
     help="How to print.",
 )
+table_or_json = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print: for people, or all of it as data.",
+)
 as_of = click.option(
     "--as-of",
     type=MOMENT,

@@ -53,14 +53,7 @@ class HeadType(click.ParamType):  # type: ignore[type-arg] # generic since click
 @click.option("--past", is_flag=True, help="Superseded rows of history, too: it can take long.")
 @click.option("--head", is_flag=True, help="Only print the head, to be noted elsewhere.")
 @click.option("--digest", is_flag=True, help="Only print the digest of the set of messages.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+@options.table_or_json
 def verify(
     *, database: Path, noted: tuple[Head, ...], past: bool, head: bool, digest: bool, style: str
 ) -> None:
