@@ -59,6 +59,15 @@ def test_every_page_says_in_its_first_line_what_it_is(page):
         assert page.read_text().startswith(tuple(f"# {kind}: " for kind in KINDS))
 
 
+def test_every_promise_has_its_test():
+    readme = (docs_support.ROOT / "README.md").read_text()
+    promises = re.findall(r"^\| .* \| `(\w+\.py)`: \[(\w+)\]\(tests/(\w+\.py)\) \|$", readme, re.MULTILINE)
+    assert len(promises) >= 14
+    for file, name, link in promises:
+        assert link == file
+        assert f"\ndef {name}(" in (docs_support.ROOT / "tests" / file).read_text()
+
+
 @PAGES
 def test_every_link_leads_somewhere(page):
     for path, anchor in LINK.findall(page.read_text()):
