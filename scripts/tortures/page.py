@@ -26,4 +26,7 @@ def _found(result: dict[str, Any]) -> str:
     """What a full run found, in words."""
     failures = len(result["failures"])
     verdict = f"**{failures:,} failures**" if failures else "no failure"
-    return f"{result['runs']:,} runs, {verdict}; {result['minutes']} minutes, seed {result['seed']}"
+    return (
+        f"{result['runs']:,} runs, {verdict}; {result['minutes']} minutes, seed {result['seed']},"
+        f" commit {result['commit']}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -39,7 +40,22 @@ def kept() -> dict[str, dict[str, Any]]:
 
 def keep(name: str, amount: Amount, seed: int, seconds: float, result: Result) -> None:
     """Keep what the full run of a row found."""
-    found = {"size": amount.size, "seed": seed, "minutes": round(seconds / 60, 1)}
+    found = {
+        "size": amount.size,
+        "seed": seed,
+        "minutes": round(seconds / 60, 1),
+        "commit": _commit(),
+    }
     rows = kept() | {name: asdict(result) | found}
     text = json.dumps(dict(sorted(rows.items())), indent=2, ensure_ascii=False)
     _FILE.write_text(text + "\n", "utf-8")
+
+
+def _commit() -> str:
+    """The commit that is checked out, and whether lifecycle differs from it."""
+    package = _FILE.parents[2] / "lifecycle"
+    head, changed = (
+        subprocess.check_output(["git", *args], cwd=package, text=True).strip()
+        for args in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "."])
+    )
+    return f"{head} with changes" if changed else head
