@@ -9,6 +9,7 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, lead
 from worlds import NOW, copy_of, history_says, store_says, world_says, worlds
 
-from lifecycle import LeadStore, Rules, decode, fold
+from lifecycle import LeadStore, Rules, UnknownLeadError, decode, fold
 from lifecycle.store import lead_dict
 
 RULES = Rules.default()
@@ -78,6 +79,23 @@ def test_what_was_known_at_any_moment_can_be_asked_for(world, chance):
                 entries = store.history(f"lead:{lead_id}", as_known_at=moment)
                 assert [entry.row for entry in entries] == rows
                 assert all(entry.recorded_at <= moment for entry in entries)
+
+
+def test_what_was_linked_by_a_key_that_nobody_has_any_more_is_still_known(tmp_path):
+    """Both messages were replaced by other copies, and with them went the key that they shared."""
+    with new_store(tmp_path) as store:
+        store.apply_many([lead("add", "10:00", keys="1", id=one) for one in ("urn:a", "urn:b")])
+        before = store.history("crmleadid:1")
+        (moment,) = store._connection.execute("SELECT recorded_at FROM store").fetchone()
+        # Which copy counts is a matter of digests: of some it is the other one.
+        for one, key in product(("urn:a", "urn:b"), range(20, 40)):
+            store.apply(lead("add", "10:00", keys=f"{one[-1]}{key}", id=one))
+        with pytest.raises(UnknownLeadError):
+            store.lead("crmleadid:1")
+        known = store.history("crmleadid:1", as_known_at=moment)
+        assert [entry.row for entry in known] == [entry.row for entry in before]
+        assert [one.events for one in store.leads(as_known_at=moment)] == [2]
+        assert store.verify(past=True).defects == ()
 
 
 @given(worlds, chances)

@@ -560,7 +560,8 @@ def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
     "change",
     [
         "UPDATE ledger SET salt = zeroblob(16) WHERE number = 1",
-        "UPDATE ledger SET salt = NULL WHERE number = 4",
+        "UPDATE ledger SET salt = NULL WHERE number = 1",
+        "UPDATE ledger SET salt = NULL WHERE number = 5",
         "UPDATE event SET body = x'' WHERE seq = 4",
         "UPDATE event SET body = x'00' WHERE seq = 1",
         "UPDATE event SET digest = randomblob(32) WHERE seq = 1",
@@ -568,7 +569,7 @@ def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
         "UPDATE event SET recorded_at = recorded_at - 1 WHERE seq = 1",
         "UPDATE event SET id = 'urn:other' WHERE seq = 1",
         "UPDATE event SET ledger = 99 WHERE seq = 1",
-        "UPDATE event SET ledger = 2 WHERE seq = 1",
+        "UPDATE event SET ledger = 3 WHERE seq = 1",
         "UPDATE event SET content = replace(content, 'null]', '[1,2,3]]') WHERE seq = 1",
         "DELETE FROM erased WHERE event = 1",
         "DELETE FROM event WHERE seq = 1",

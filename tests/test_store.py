@@ -158,7 +158,7 @@ def test_findings_disappear_with_what_is_known_and_keep_both_times(corrected):
 def test_times_of_recording_grow_even_when_the_clock_stands_still(store):
     applied(store, lead("add", "10:00"), lead("accept", "10:01"))
     times = [entry.recorded_at for entry in store.history("crmleadid:1")]
-    assert times == [NOW, NOW + 1]
+    assert times == [NOW + 1, NOW + 2]
 
 
 # --- moments --------------------------------------------------------------------------------------

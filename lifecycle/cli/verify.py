@@ -18,7 +18,7 @@ from lifecycle.text import clean, counted
 _MEANINGS: Final = {
     "file": "pages of the file, read by SQLite's own integrity check",
     "schema": "tables, indices and views, beside those of a new store",
-    "contents": "messages, each beside what was decoded of it and its entry in the ledger",
+    "contents": "messages and rules beside the ledger, and messages beside what was decoded",
     "ledger": "entries of the ledger, each bound to the one before",
     "folds": "leads and rows of history, beside a fresh fold",
     "past": "moments of subjects, beside folds of what was known by then",

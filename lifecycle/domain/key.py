@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
 _LETTER_OR_DIGIT: Final = re.compile(r"[^\W_]")
 
@@ -57,6 +57,10 @@ class Components(Generic[Node]):
     def __init__(self) -> None:
         self._parent: dict[Node, Node] = {}
         self._size: dict[Node, int] = {}
+
+    def __iter__(self) -> Iterator[Node]:
+        """All nodes that were ever named."""
+        return iter(tuple(self._parent))
 
     def find(self, node: Node) -> Node:
         """The representative of this node's component; an unknown node is one of its own."""

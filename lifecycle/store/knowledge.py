@@ -50,26 +50,28 @@ class Knowledge:
 
     def histories(self) -> Iterator[History]:
         """What was known of every subject, a few at a time."""
-        components: Components[int] = Components()
-        subjects = all_subjects(self._connection)
-        for one in self._counted.values():
-            components.link((one.subject, *self._subjects_of(one.event.keys)))
-        together: dict[int, list[int]] = defaultdict(list)
-        for subject in subjects:
+        components = self._components()
+        together: dict[int | Key, list[int]] = defaultdict(list)
+        for subject in all_subjects(self._connection):
             together[components.find(subject)].append(subject)
         for some in together.values():
             yield fold(self.rules, self._events(some))
 
     def _linked(self, subjects: set[int]) -> set[int]:
         """These subjects and those that were linked to them by copies that counted then."""
-        linked = [
-            (one.subject, *self._subjects_of(one.event.keys)) for one in self._counted.values()
-        ]
-        components: Components[int] = Components()
-        for some in linked:
-            components.link(some)
+        components = self._components()
         roots = {components.find(subject) for subject in subjects}
-        return subjects | {one for some in linked for one in some if components.find(one) in roots}
+        return subjects | {
+            one for one in components if isinstance(one, int) and components.find(one) in roots
+        }
+
+    def _components(self) -> Components[int | Key]:
+        """What was linked by copies that counted then: they may share keys that no lead has now."""
+        components: Components[int | Key] = Components()
+        for one in self._counted.values():
+            keys = one.event.keys
+            components.link((one.subject, *keys, *self._subjects_of(keys)))
+        return components
 
     def _subjects_of(self, keys: Iterable[Key]) -> list[int]:
         rows = (self._working.key_row(key).subject for key in keys)
@@ -102,7 +104,11 @@ class Knowledge:
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
-    """The rules in force at a moment; those of now for None, the first for one before them."""
+    """The rules in force at a moment; those of now for None, the first for one before them.
+
+    Raises:
+        RulesError: They cannot be used.
+    """
     row = (
         connection.execute(
             "SELECT toml FROM rules WHERE ?1 IS NULL OR recorded_at <= ?1 ORDER BY id DESC LIMIT 1",
@@ -110,6 +116,8 @@ def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
         ).fetchone()
         or connection.execute("SELECT toml FROM rules ORDER BY id LIMIT 1").fetchone()
     )
+    if row is None:
+        return Rules.default()
     try:
         return Rules.loads(row[0])
     except RulesError as error:

@@ -19,6 +19,7 @@ from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.erasing import Erasing, Erasure, is_unpurged, purge
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
+from lifecycle.store.ledger import Ledger
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed
@@ -344,7 +345,7 @@ class LeadStore(LeadReader):
         if rules is not None:
             machine_for(rules)
         with self._unit_of_work():
-            (chosen,) = self._connection.execute("SELECT max(recorded_at) FROM rules").fetchone()
+            (chosen,) = self._connection.execute("SELECT EXISTS (SELECT 1 FROM rules)").fetchone()
             if chosen:
                 found = rules_at(self._connection, None)
             else:
@@ -358,10 +359,13 @@ class LeadStore(LeadReader):
         return found
 
     def _record_rules(self, rules: Rules, recorded_at: int) -> None:
+        toml, ledger = rules.to_toml(), Ledger(self._connection, recorded_at)
         self._connection.execute(
-            "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, ?)",
-            (rules.digest, rules.to_toml(), recorded_at),
+            "INSERT INTO rules (digest, toml, recorded_at, ledger) VALUES (?, ?, ?, ?)",
+            (rules.digest, toml, recorded_at, ledger.enter(toml)),
         )
+        ledger.save()
+        self._connection.execute("UPDATE store SET recorded_at = ?", (recorded_at,))
 
     def _check_rules(self) -> None:
         """Another process may have folded everything again, with other rules, or erased parties."""

@@ -1,9 +1,10 @@
 """The ledger: what was stored when, each entry bound to its content and to the entry before it.
 
-Every content that is stored has an entry, whether it counts or not. Its ``commitment`` is a salted
-digest of the content; its ``link`` one of the link before, its number, its time and its commitment.
-So the last link, noted elsewhere, vouches for all there is. Without its salt a commitment tells
-nothing of a content, so that one can be erased while the chain still holds. (design.md section 8)
+Every content that is stored has an entry, whether it counts or not, and so have rules that were put
+in force. Its ``commitment`` is a salted digest of the content or of the rules; its ``link`` one of
+the link before, its number, its time and its commitment. So the last link, noted elsewhere, vouches
+for all there is. Without its salt a commitment tells nothing of a content, so that one can be
+erased while the chain still holds. (design.md section 8)
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def commitment_of(salt: bytes, content: Content) -> bytes:
     return sha256(sizes + name + digest + text + body).digest()
 
 
+def commitment_of_rules(salt: bytes, toml: str) -> bytes:
+    """The salted digest of rules: SHA-256 of the salt, the word ``rules`` and their TOML."""
+    return sha256(salt + b"rules" + toml.encode()).digest()
+
+
 def link_of(previous: bytes, number: int, recorded_at: int, commitment: bytes) -> bytes:
     """What binds an entry to all before it: SHA-256 of these."""
     return sha256(_LINK.pack(previous, number, recorded_at, commitment)).digest()
@@ -87,11 +93,11 @@ class Ledger:
         self._connection = connection
         self._recorded_at = recorded_at
         self._head = head_of(connection)
-        self._entered: list[Packed] = []
+        self._entered: list[Packed | str] = []
 
-    def enter(self, packed: Packed) -> int:
-        """The number of this content, which is to be stored."""
-        self._entered.append(packed)
+    def enter(self, entered: Packed | str) -> int:
+        """The number of this content, or of rules as TOML, which are to be stored."""
+        self._entered.append(entered)
         return self._head.count + len(self._entered)
 
     def save(self) -> None:
@@ -102,9 +108,13 @@ class Ledger:
     def _rows(self) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
         number, link = self._head.count, self._head.link
         salts = os.urandom(SALT_BYTES * len(self._entered))
-        for place, packed in enumerate(self._entered):
+        for place, entered in enumerate(self._entered):
             salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
             number += 1
-            commitment = commitment_of(salt, packed.whole)
+            commitment = (
+                commitment_of_rules(salt, entered)
+                if isinstance(entered, str)
+                else commitment_of(salt, entered.whole)
+            )
             link = link_of(link, number, self._recorded_at, commitment)
             yield number, self._recorded_at, salt, commitment, link

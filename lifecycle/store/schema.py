@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from lifecycle.domain import STATES, TRIGGERS, VERDICTS, Rules
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS
 from lifecycle.store.payload import dictionary
 from lifecycle.store.rows import OUTCOMES
 
@@ -33,12 +33,14 @@ _TABLES: Final = (
     ) STRICT""",
     # What payloads are compressed with, so that whoever has the file can read it.
     "CREATE TABLE dictionary (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT",
-    # The rules in force since recorded_at; the last row's are those of now.
+    # The rules in force since recorded_at; the last row's are those of now. A store that nobody
+    # has opened to write has none, which means the default ones. ledger: the number of the entry.
     """CREATE TABLE rules (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         digest TEXT NOT NULL,
         toml TEXT NOT NULL,
-        recorded_at INTEGER NOT NULL
+        recorded_at INTEGER NOT NULL,
+        ledger INTEGER NOT NULL
     ) STRICT""",
     """CREATE TABLE party (
         id INTEGER PRIMARY KEY,
@@ -108,8 +110,9 @@ _TABLES: Final = (
         lead INTEGER,
         leads INTEGER NOT NULL
     ) STRICT""",
-    # Only ever added to: one row for each content that was stored, in the order of arrival, with
-    # numbers from 1 without a gap. salt: NULL once the content is erased.
+    # Only ever added to: one row for each content that was stored and for rules that were put in
+    # force, in the order of arrival, with numbers from 1 without a gap. salt: NULL once
+    # the content is erased.
     """CREATE TABLE ledger (
         number INTEGER PRIMARY KEY,
         recorded_at INTEGER NOT NULL,
@@ -303,12 +306,6 @@ def m001_store(db: Database) -> None:
         db.execute(view)
     db.execute("INSERT INTO store VALUES (1, 0, 0, 0, 0, 0)")
     db.execute("INSERT INTO dictionary VALUES (1, ?)", [dictionary()])
-    # Until somebody chooses: the default rules, in force since ever.
-    rules = Rules.default()
-    db.execute(
-        "INSERT INTO rules (digest, toml, recorded_at) VALUES (?, ?, 0)",
-        [rules.digest, rules.to_toml()],
-    )
 
 
 @migrations()

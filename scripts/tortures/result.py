@@ -55,7 +55,7 @@ def _commit() -> str:
     """The commit that is checked out, and whether lifecycle differs from it."""
     package = _FILE.parents[2] / "lifecycle"
     head, changed = (
-        subprocess.check_output(["git", *args], cwd=package, text=True).strip()
+        subprocess.check_output(["git", *args], cwd=package, text=True).strip()  # noqa: S607
         for args in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "."])
     )
     return f"{head} with changes" if changed else head

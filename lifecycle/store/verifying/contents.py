@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from lifecycle.messages import decode
-from lifecycle.store.ledger import BEGINNING, SALT_BYTES, Content, Head, commitment_of, link_of
+from lifecycle.store.ledger import (
+    BEGINNING,
+    SALT_BYTES,
+    Content,
+    Head,
+    commitment_of,
+    commitment_of_rules,
+    link_of,
+)
 from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed, unpack
 from lifecycle.store.payload import ERASED, payload_text
 from lifecycle.store.redaction import ERASED_DIGEST
@@ -27,16 +36,31 @@ _COPIES: Final = (
     " LEFT JOIN ledger ON ledger.number = copy.ledger ORDER BY copy.id"
 )
 _LEDGER: Final = "SELECT number, recorded_at, salt, commitment, link FROM ledger ORDER BY number"
+_RULES: Final = (
+    f"SELECT rules.id, rules.toml, rules.recorded_at, rules.ledger, {_ENTRY}"
+    " FROM rules LEFT JOIN ledger ON ledger.number = rules.ledger ORDER BY rules.id"
+)
 #: Where in such a row the columns of the content begin, behind those of what tells it.
 _CONTENT: Final = 5
+_NO_CONTENT: Final = "no content: it was erased"
 _PARTS: Final = ("id", "digest", "trigger", "time", "content")
 
 
+class _Entry(NamedTuple):
+    """When something was recorded and under which number, beside the ledger's entry of it."""
+
+    recorded_at: int
+    number: int
+    entered_at: int | None
+    salt: bytes | None
+    commitment: bytes | None
+
+
 class Contents:
-    """The events and copies, and the ledger, which must be checked after them.
+    """The events, copies and rules, and the ledger, which must be checked after them.
 
     Attributes:
-        checked: How many contents were looked at.
+        checked: How many contents and rules were looked at.
         entries: How many entries of the ledger were.
         erased: How many of these have no content any more.
         head: The end of the ledger.
@@ -45,13 +69,13 @@ class Contents:
     def __init__(self, connection: sqlite3.Connection, noted: tuple[Head, ...]) -> None:
         self._connection = connection
         self._noted = noted
-        # A bit for each entry: whether a content was seen that has its number.
+        # A bit for each entry: whether something was seen that has its number.
         self._carried = bytearray()
         self.checked = self.entries = self.erased = 0
         self.head = Head(0, BEGINNING)
 
     def check(self) -> Iterator[Defect]:
-        """What is wrong with events and copies."""
+        """What is wrong with events, copies and rules."""
         (entries,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
         self._carried = bytearray(entries // 8 + 1)
         for seq, id_hash, *entered in self._connection.execute(_EVENTS):
@@ -78,40 +102,54 @@ class Contents:
                     yield _defect(where, "a content behind the one that counts", "one before it")
             except UNREADABLE as error:
                 yield _unreadable(where, error)
+        yield from self._rules()
+
+    def _rules(self) -> Iterator[Defect]:
+        """Check that the rules are those that were put in force."""
+        for number, toml, *entered in self._connection.execute(_RULES):
+            self.checked += 1
+            where = f"rules {words(number)}"
+            try:
+                yield from self._entry(
+                    where, _Entry(*entered), partial(commitment_of_rules, toml=toml)
+                )
+            except UNREADABLE as error:
+                yield _unreadable(where, error)
 
     def _content(self, where: str, *entered: Any) -> Iterator[Defect]:
         """Check one content: against its entry, and against what its message says."""
         self.checked += 1
-        recorded_at, number, entered_at, salt, commitment, *columns = entered
-        content: Content = (*columns,)
-        if entered_at is None:
-            yield _defect(where, f"entry {words(number)} in the ledger", "none")
-        elif not self._carry(number):
-            yield _defect(where, "an entry of its own", f"entry {number}, which is another's")
-        elif salt is None:
-            yield _defect(where, "no content: it was erased", "one")
-        elif commitment_of(salt, content) != commitment:
-            yield _defect(
-                where, f"what entry {number} of the ledger was made for", "something else"
-            )
-        elif recorded_at != entered_at:
-            yield _defect(where, f"recorded_at {entered_at}", words(recorded_at))
+        content: Content = (*entered[_CONTENT:],)
+        entry = _Entry(*entered[:_CONTENT])
+        yield from self._entry(where, entry, partial(commitment_of, content=content))
         for name, wanted, found in zip(_PARTS, _decoded(content), content, strict=False):
             if wanted != found:
                 yield _defect(where, f"{name} {words(wanted)} by its message", words(found))
 
+    def _entry(
+        self, where: str, entry: _Entry, commit: Callable[[bytes], bytes] | None
+    ) -> Iterator[Defect]:
+        """Check that there is an entry of its own, made for it; no ``commit``: it was erased."""
+        number = words(entry.number)
+        if entry.entered_at is None:
+            yield _defect(where, f"entry {number} in the ledger", "none")
+        elif not self._carry(entry.number):
+            yield _defect(where, "an entry of its own", f"entry {number}, which is another's")
+        elif (entry.salt is None) != (commit is None):
+            wanted = ("its message", "none") if commit is None else (_NO_CONTENT, "one")
+            yield _defect(where, *wanted)
+        elif commit and entry.salt is not None and commit(entry.salt) != entry.commitment:
+            yield _defect(
+                where, f"what entry {number} of the ledger was made for", "something else"
+            )
+        elif entry.recorded_at != entry.entered_at:
+            yield _defect(where, f"recorded_at {entry.entered_at}", words(entry.recorded_at))
+
     def _erased_content(self, where: str, *entered: Any) -> Iterator[Defect]:
         """Check what stays of an erased content: its entry, and that nothing personal does."""
         self.checked += 1
-        recorded_at, number, entered_at, salt, _, event_id, digest, *columns, _ = entered
-        if entered_at is None:
-            yield _defect(where, f"entry {words(number)} in the ledger", "none")
-        elif not self._carry(number):
-            yield _defect(where, "an entry of its own", f"entry {number}, which is another's")
-        elif salt is not None:
-            yield _defect(where, "its message", "none")
-        elif recorded_at != entered_at:
-            yield _defect(where, f"recorded_at {entered_at}", words(recorded_at))
+        yield from self._entry(where, _Entry(*entered[:_CONTENT]), None)
+        event_id, digest, *columns, _ = entered[_CONTENT:]
         if digest != ERASED_DIGEST:
             yield _defect(where, "no digest: it was erased", words(digest))
         event = unpack(event_id, digest, *columns)
@@ -119,7 +157,7 @@ class Contents:
             yield _defect(where, "no contact, no reason and no field: it was erased", "some")
 
     def _carry(self, number: int) -> bool:
-        """Note that a content has this number; False where another one has."""
+        """Note that something has this number; False where something else has."""
         byte, bit = number >> 3, 1 << (number & 7)
         if not 0 <= byte < len(self._carried):
             return True
@@ -152,11 +190,11 @@ class Contents:
             yield self._lost(head)
 
     def _carrier(self, where: str, number: int, salt: object) -> Iterator[Defect]:
-        """An entry has its content, or it was erased."""
+        """What an entry was made for is there, or was erased."""
         if salt is None:
             self.erased += 1
         elif not self._is_carried(number):
-            yield _broken(where, "the content that it was made for", "none")
+            yield _broken(where, "what it was made for", "nothing")
         elif not isinstance(salt, bytes) or len(salt) != SALT_BYTES:
             yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
 

@@ -87,13 +87,13 @@ class Past:
                 yield _defect(f"subject {words(subjects[0])}", "rows that can be read", found)
 
     def _groups(self) -> list[list[int]]:
-        """The subjects, those together that a copy links."""
-        components: Components[int] = Components()
+        """The subjects, those together that copies link: by keys that no lead may have now."""
+        components: Components[int | bytes] = Components()
         for subject, *packed in self._connection.execute(_COPIES_HOME).fetchall():
-            keys = map(key_hash, unpack(*packed).keys)
+            keys = [key_hash(key) for key in unpack(*packed).keys]
             rows = select_in(self._connection, "SELECT subject FROM key WHERE hash IN", keys)
-            components.link((subject, *(row[0] for row in rows)))
-        groups: dict[int, list[int]] = defaultdict(list)
+            components.link((subject, *keys, *(row[0] for row in rows)))
+        groups: dict[int | bytes, list[int]] = defaultdict(list)
         for subject in all_subjects(self._connection):
             groups[components.find(subject)].append(subject)
         return list(groups.values())
