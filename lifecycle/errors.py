@@ -11,6 +11,7 @@ LifecycleError
  |- HeadFormatError         the caller's: a text that is no head, noted from a store
  |- MissingExtraError       the caller's: a library is not installed that only an extra brings
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
+ |- HubError                the caller's: erasing it may erase many people, and nobody said so
  |- UnknownMessageError     the caller's: no quarantined message has this number
  |- LeadLookupError         the caller's
  |   |- UnknownLeadError    no lead has this name
@@ -158,6 +159,19 @@ class AmbiguousLeadError(LeadLookupError):
         self.lead_ids = tuple(lead_ids)
         some = ", ".join(lead_ids[:5]) + (", ..." if len(lead_ids) > 5 else "")  # noqa: PLR2004
         super().__init__(f"{alias!r} is the name of several leads: {some}")
+
+
+class HubError(LifecycleError):
+    """More leads than are one person's hang together by a key (finding ``hub``)."""
+
+    def __init__(self, alias: str, leads: int, keys: Sequence[str]) -> None:
+        self.alias = alias
+        self.leads = leads
+        self.keys = tuple(keys)
+        super().__init__(
+            f"{alias} hangs together with {leads:,} leads by a hub, {', '.join(keys)}: they may be"
+            " of many people. Nothing was erased; --hub (in a program hub=True) erases all of them"
+        )
 
 
 class UnknownMessageError(LifecycleError, LookupError):

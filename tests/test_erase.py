@@ -12,6 +12,7 @@ from worlds import NOW, copy_of, store_says
 
 from lifecycle import (
     AmbiguousLeadError,
+    HubError,
     LeadReader,
     LeadStore,
     UnknownLeadError,
@@ -512,6 +513,76 @@ def test_a_deletion_keeps_everything_unless_asked(joe):
     joe.apply(deletion("10:30", {"cid": "c-77"}))
     assert joe.verify().erased == 0
     assert joe.lead("crmleadid:1").contact.name == "Joe Bloggs"
+
+
+def test_what_else_takes_messages_in_can_erase_too(joe, lifecycle, write_log):
+    """Of a person whose contact is deleted: what was quarantined, and what another system has."""
+    late = lead("update", "10:05", keys="1", snapshot={"object": JOE})
+    broken = joe.apply(late | {"topic": "realestate/lead#update", "time": "soon"})
+    assert broken.kind == "quarantined"
+    joe.apply(deletion("10:30", {"cid": "c-77"}))
+    corrected = write_log([late])
+    result = lifecycle(
+        *("quarantine", "retry", joe.path, "1", "--with", corrected),
+        *("--on-contact-delete", "erase"),
+    )
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "noted")
+    assert found_of_joe(joe) == []
+
+
+# --- rehearsed, and refused -----------------------------------------------------------------------
+
+
+def test_a_rehearsal_tells_what_would_be_erased_and_leaves_everything(joe, lifecycle):
+    dump = list(joe._connection.iterdump())
+    rehearsed = joe.erase("crmleadid:1", dry_run=True)
+    result = lifecycle("erase", joe.path, "crmleadid:1", "--dry-run")
+    assert result.stdout.startswith("would erase 3 messages of 1 lead,")
+    assert list(joe._connection.iterdump()) == dump
+    assert found_of_joe(joe) != []
+    assert joe.erase("crmleadid:1") == rehearsed
+
+
+HUB = {"mail": "none@none.example"}
+
+
+def make_hub(store):
+    """Very many leads that share a placeholder, and one person who does not."""
+    store.apply_many(
+        [
+            lead("add", "10:00", keys=str(number), contact={"cid": f"h-{number}"} | HUB)
+            for number in range(101)
+        ]
+    )
+    store.apply(lead("add", "10:00", keys="alone", snapshot={"object": JOE}))
+
+
+def test_many_people_who_share_a_placeholder_are_erased_only_when_asked(store, lifecycle):
+    make_hub(store)
+    dump = list(store._connection.iterdump())
+    with pytest.raises(
+        HubError, match=r"101 leads by a hub, contact:mail:none@none\.example"
+    ) as hub:
+        store.erase("crmleadid:7")
+    assert (hub.value.leads, hub.value.keys) == (101, ("contact:mail:none@none.example",))
+    result = lifecycle("erase", store.path, "crmleadid:7")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Nothing was erased; --hub" in result.stderr
+    assert list(store._connection.iterdump()) == dump
+    assert lifecycle("erase", store.path, "crmleadid:7", "--dry-run").exit_code == 0
+    assert store.erase("crmleadid:7", hub=True).events == 101
+    assert store.verify().defects == ()
+    assert b"none@none" not in everything_in(store)
+
+
+def test_a_deletion_within_a_hub_erases_nobody_and_says_so(store, lifecycle, write_log):
+    make_hub(store)
+    gone = [deletion("10:30", {"cid": cid}) for cid in ("h-7", "c-77")]
+    result = lifecycle("replay", store.path, write_log(gone), "--on-contact-delete", "erase")
+    assert (result.exit_code, "not erased: contact:mail:none" in result.stderr) == (0, True)
+    assert store.verify().erased == 2
+    assert b"none@none" in everything_in(store)
+    assert found_of_joe(store) == []
 
 
 # --- when something is in the way -----------------------------------------------------------------

@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -359,6 +359,23 @@ def test_an_empty_file_becomes_a_store_only_for_a_writer(path):
         LeadReader(path)
     LeadStore(path).close()
     LeadReader(path).close()
+
+
+def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
+    with LeadStore(path) as store:
+        applied(store, lead("add", "10:00"))
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(
+            "DROP TABLE erased; DROP TABLE erasure;"
+            "DELETE FROM _sqlite_migrations WHERE name = 'm002_erasing'"
+        )
+    with LeadReader(path) as reader:
+        assert reader.lead("crmleadid:1").state == "sent"
+        assert str(reader.verify().defects[0]).startswith("migrations: expected m001_store, m002")
+    with LeadStore(path) as store:
+        applied(store, lead("accept", "10:01"))
+        assert store.verify().sound
+        assert store.erase("crmleadid:1").events == 2
 
 
 @pytest.mark.parametrize("kind", [LeadReader, LeadStore])

@@ -15,13 +15,20 @@ from lifecycle.text import clean, counted
 @click.command()
 @options.database
 @click.argument("key", metavar="[KEY]", required=False)
+@click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
+@click.option(
+    "--hub",
+    is_flag=True,
+    help="Erase also where more than 100 leads share a key, and may be of many people.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
-def erase(database: Path, key: str | None, *, as_json: bool) -> None:
+def erase(database: Path, key: str | None, *, dry_run: bool, hub: bool, as_json: bool) -> None:
     """Erase a person: payloads, contact, personal keys, texts, quarantine.
 
     KEY is any name of the person or of a lead, and everything that hangs together with it is
-    erased: all leads of the person. It cannot be undone, and nothing is asked. States, times, who
-    acted and other ids stay, and so does the ledger that `lifecycle verify` checks.
+    erased: all leads of the person. It cannot be undone, and nothing is asked: look with --dry-run
+    before. States, times, who acted and other ids stay, and so does the ledger that
+    `lifecycle verify` checks.
 
     Without KEY only traces of what was erased before are removed from the file, where another
     program was in the way then.
@@ -31,19 +38,19 @@ def erase(database: Path, key: str | None, *, as_json: bool) -> None:
             found = store.purge()
             click.echo("the file was written anew" if found else "nothing was left to remove")
             return
-        erasure = store.erase(key)
+        erasure = store.erase(key, hub=hub, dry_run=dry_run)
     if as_json:
         click.echo(to_json(erasure.as_dict()))
         return
-    _print(erasure)
+    _print(erasure, "would erase" if dry_run else "erased")
 
 
-def _print(erasure: Erasure) -> None:
+def _print(erasure: Erasure, done: str) -> None:
     if not erasure.removed:
         click.echo("nothing personal was left to erase")
         return
     click.echo(
-        f"erased {counted(erasure.events, 'message')} of {counted(len(erasure.leads), 'lead')},"
+        f"{done} {counted(erasure.events, 'message')} of {counted(len(erasure.leads), 'lead')},"
         f" {counted(erasure.copies, 'other content')} under their ids"
         f" and {counted(erasure.quarantined, 'quarantined message')};"
         f" {counted(erasure.keys, 'personal key')} replaced"

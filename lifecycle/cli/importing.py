@@ -12,9 +12,10 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
 from lifecycle.cli.progress import progress
-from lifecycle.domain import Rules, State
+from lifecycle.cli.taking import taking_in
+from lifecycle.domain import State
 from lifecycle.replay import seldom_collect
-from lifecycle.store import LeadStore
+from lifecycle.store import OnContactDelete
 from lifecycle.systems import (
     Imported,
     Mapping,
@@ -83,6 +84,7 @@ def _mapped(system: str) -> Callable[[Any], Any]:
 @options.database
 @_FILE
 @options.rules_file
+@options.on_contact_delete
 @click.option(
     "--received-at",
     type=options.MOMENT,
@@ -91,7 +93,13 @@ def _mapped(system: str) -> Callable[[Any], Any]:
 )
 @_JSON
 def genesys(
-    database: Path, file: Path, rules_path: Path | None, received_at: int | None, *, as_json: bool
+    *,
+    database: Path,
+    file: Path,
+    rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
+    received_at: int | None,
+    as_json: bool,
 ) -> None:
     """Operations and notifications of Genesys Web Services.
 
@@ -100,6 +108,7 @@ def genesys(
     _load(
         database,
         rules_path,
+        on_contact_delete,
         lambda: read_genesys(file, received_at=received_at),
         as_json=as_json,
     )
@@ -111,6 +120,7 @@ def genesys(
 @click.option("--leads", type=options.PATH, metavar="FILE", help="Lead.csv: the leads themselves.")
 @_mapped("salesforce")
 @options.rules_file
+@options.on_contact_delete
 @_JSON
 def salesforce(
     *,
@@ -119,6 +129,7 @@ def salesforce(
     leads: Path | None,
     map_path: Path | None,
     rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
     as_json: bool,
 ) -> None:
     """The history of leads from Salesforce.
@@ -129,6 +140,7 @@ def salesforce(
     _load(
         database,
         rules_path,
+        on_contact_delete,
         lambda: read_salesforce(file, leads=leads, mapping=mapping),
         as_json=as_json,
         own_map=map_path is not None,
@@ -140,6 +152,7 @@ def salesforce(
 @_FILE
 @_mapped("hubspot")
 @options.rules_file
+@options.on_contact_delete
 @_JSON
 def hubspot(
     *,
@@ -147,6 +160,7 @@ def hubspot(
     file: Path,
     map_path: Path | None,
     rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
     as_json: bool,
 ) -> None:
     """The history of properties from HubSpot.
@@ -157,6 +171,7 @@ def hubspot(
     _load(
         database,
         rules_path,
+        on_contact_delete,
         lambda: read_hubspot(file, mapping=mapping),
         as_json=as_json,
         own_map=map_path is not None,
@@ -168,9 +183,16 @@ def hubspot(
 @_FILE
 @_mapped("csv")
 @options.rules_file
+@options.on_contact_delete
 @_JSON
 def csv(
-    *, database: Path, file: Path, map_path: Path | None, rules_path: Path | None, as_json: bool
+    *,
+    database: Path,
+    file: Path,
+    map_path: Path | None,
+    rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
+    as_json: bool,
 ) -> None:
     """A table of your own, with a mapping.
 
@@ -179,20 +201,31 @@ def csv(
     if map_path is None:
         raise click.UsageError(_NO_MAP)
     mapping = Mapping.from_toml(map_path)
-    _load(database, rules_path, lambda: read_csv(file, mapping), as_json=as_json, own_map=True)
+    _load(
+        database,
+        rules_path,
+        on_contact_delete,
+        lambda: read_csv(file, mapping),
+        as_json=as_json,
+        own_map=True,
+    )
 
 
 def _load(
     database: Path,
     rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
     read: Callable[[], Source],
     *,
     as_json: bool,
     own_map: bool = False,
 ) -> None:
-    rules = Rules.from_toml(rules_path) if rules_path else None
     seldom_collect()
-    with progress("import") as tell, read() as source, LeadStore(database, rules=rules) as store:
+    with (
+        progress("import") as tell,
+        read() as source,
+        taking_in(database, rules_path, on_contact_delete) as store,
+    ):
         store.relax()
         imported = load(store, source, tell=tell)
         states = store.states()

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 import click
 
 from lifecycle.errors import (
+    HubError,
     InputError,
     LeadLookupError,
     LifecycleError,
@@ -25,7 +26,7 @@ from lifecycle.errors import (
 )
 from lifecycle.text import clean
 
-_WANTING = (LeadLookupError, UnknownMessageError)
+_WANTING = (HubError, LeadLookupError, UnknownMessageError)
 _UNREADABLE = (InputError, StoreError)
 INTERRUPTED = 130
 #: Set this variable to see where an error that nobody foresaw comes from.

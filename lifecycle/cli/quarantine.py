@@ -10,9 +10,10 @@ from click_default_group import DefaultGroup
 
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, emit_one, to_json
+from lifecycle.cli.taking import taking_in
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
-from lifecycle.store import LeadReader, LeadStore, Quarantined
+from lifecycle.store import LeadReader, OnContactDelete, Quarantined
 from lifecycle.text import clean
 
 _COLUMNS = ("id", "log", "line", "size", "problems")
@@ -66,8 +67,13 @@ def show(database: Path, number: int, style: str) -> None:
     metavar="TIME",
     help="The time of messages that state none.",
 )
+@options.on_contact_delete
 def retry(
-    database: Path, number: int | None, corrected: Path | None, received_at: int | None
+    database: Path,
+    number: int | None,
+    corrected: Path | None,
+    received_at: int | None,
+    on_contact_delete: OnContactDelete,
 ) -> None:
     """Apply a quarantined message again, or all of them; one JSON outcome a line.
 
@@ -77,7 +83,7 @@ def retry(
     if corrected is not None and number is None:
         raise click.UsageError("--with needs the ID of the message that it corrects")
     message = None if corrected is None else _read(corrected)
-    with LeadStore(database, create=False) as store:
+    with taking_in(database, None, on_contact_delete, create=False) as store:
         numbers = store.quarantine_numbers() if number is None else [number]
         for one in numbers:
             for outcome in store.retry(one, message, received_at=received_at):

@@ -9,6 +9,7 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
 from lifecycle.cli.progress import progress
+from lifecycle.cli.taking import taking_in
 from lifecycle.domain import Rules
 from lifecycle.replay import (
     BATCH,
@@ -21,10 +22,6 @@ from lifecycle.replay import (
 from lifecycle.replay import replay as replay_logs
 from lifecycle.store import LeadStore, OnContactDelete, Place, taken
 from lifecycle.text import clean, counted
-
-
-def _rules(path: Path | None) -> Rules | None:
-    return None if path is None else Rules.from_toml(path)
 
 
 def _log(path: Path) -> Path | Log:
@@ -62,18 +59,15 @@ def replay(
     """
     if [str(path) for path in logs].count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read only once")
-    rules = _rules(rules_path)
     for path in logs:
         if str(path) != STANDARD_INPUT:
             check_readable(path)
-    with LeadStore(database, rules=rules, on_contact_delete=on_contact_delete) as store:
+    with taking_in(database, rules_path, on_contact_delete) as store:
         store.relax()
         seldom_collect()
         with progress("replay") as tell:
             sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
-        if on_contact_delete == "erase":
-            store.purge()
         if as_json:
             click.echo(to_json(summary.as_dict()))
         else:
@@ -104,10 +98,9 @@ def apply(
     Each line is one durable commit, and gives one JSON outcome for each message in it. FILE has one
     message a line, or one over several lines; without it they come from standard input.
     """
-    rules = _rules(rules_path)
     source = _log(file)
     log = Log.open(source) if isinstance(source, Path) else source
-    with log, LeadStore(database, rules=rules, on_contact_delete=on_contact_delete) as store:
+    with log, taking_in(database, rules_path, on_contact_delete) as store:
         for message in log.messages():
             messages = [(taken(one), Place()) for one in message.readings(received_at)]
             if not messages:
@@ -116,8 +109,6 @@ def apply(
                 outcomes = store.take(messages)
             for outcome in outcomes:
                 click.echo(to_json(outcome.as_dict()))
-        if on_contact_delete == "erase":
-            store.purge()
 
 
 @click.command()
@@ -134,7 +125,7 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
 
     What differs is superseded, and stays on record with the times it was known.
     """
-    rules = _rules(rules_path)
+    rules = None if rules_path is None else Rules.from_toml(rules_path)
     with LeadStore(database, create=False) as store:
         before = store.last_change()
         store.rebuild(rules)

@@ -286,6 +286,15 @@ class Erasing:
         self._parties.forget()
 
 
+def hubs_of(connection: sqlite3.Connection, subject: int) -> list[str]:
+    """The keys by which more leads hang together than are one person's."""
+    select = (
+        "SELECT detail FROM finding"
+        " WHERE subject = ? AND code = 'hub' AND superseded_at IS NULL ORDER BY id"
+    )
+    return [detail for (detail,) in connection.execute(select, (subject,))]
+
+
 def is_unpurged(connection: sqlite3.Connection) -> bool:
     """Whether the file may still hold what was erased: in free pages, or in its log."""
     select = "SELECT EXISTS (SELECT 1 FROM erasure WHERE purged_at IS NULL)"

@@ -12,11 +12,11 @@ from typing import Final, Literal, TypeAlias, cast
 from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
-from lifecycle.errors import AmbiguousLeadError, OtherRulesError, UnknownLeadError
+from lifecycle.errors import AmbiguousLeadError, HubError, OtherRulesError, UnknownLeadError
 from lifecycle.messages import Message, Undecodable, read_message
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
-from lifecycle.store.erasing import Erasing, Erasure, is_unpurged, purge
+from lifecycle.store.erasing import Erasing, Erasure, hubs_of, is_unpurged, purge
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.ledger import Ledger
@@ -69,7 +69,11 @@ class LeadStore(LeadReader):
             that exists has its own, and refuses others.
         clock: Gives the time, in microseconds since 1970 in UTC.
         on_contact_delete: With ``erase``, what is taken in of a person whose contact is deleted is
-            erased in the same transaction; ``purge`` then removes its traces from the file.
+            erased in the same transaction; ``purge`` then removes its traces from the file. Those
+            who hang together by a hub are not: they may be many people. ``spared`` tells.
+
+    Attributes:
+        spared: The keys of the hubs that were not erased, though a contact of them is deleted.
 
     Raises:
         StoreError: The file cannot be opened, or is no store that this version understands.
@@ -90,6 +94,7 @@ class LeadStore(LeadReader):
         self._clock = clock
         self._on_contact_delete = on_contact_delete
         self._erasures = 0
+        self.spared: tuple[str, ...] = ()
         try:
             self._rules = self._settle_rules(rules)
             self._machine = machine_for(self._rules)
@@ -185,8 +190,11 @@ class LeadStore(LeadReader):
 
     # --- erasing ----------------------------------------------------------------------------
 
-    def erase(self, alias: str) -> Erasure:
+    def erase(self, alias: str, *, hub: bool = False, dry_run: bool = False) -> Erasure:
         """Erase a person: everything personal of all that hangs together with this name.
+
+        ``hub``: erase also where very many leads hang together by one key, such as a placeholder,
+        which may be of many people. ``dry_run``: tell what would be erased, and erase nothing.
 
         Payloads, contacts, keys that are personal, texts, copies, and what is in the quarantine.
         States, times, who acted, other ids and the ledger stay. A later copy of an erased message
@@ -195,13 +203,20 @@ class LeadStore(LeadReader):
         Raises:
             UnknownLeadError: Nobody has this name.
             AmbiguousLeadError: It may mean several persons.
+            HubError: It may be of many people, and ``hub`` was not given.
             UnpurgedError: It is erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._unit_of_work():
             self._check_rules()
-            erasure = self._erase(self._find_subject(alias))
+            subject = self._find_subject(alias)
+            keys = hubs_of(self._connection, subject)
+            if dry_run:
+                return self._rehearse(subject)
+            if keys and not hub:
+                raise HubError(alias, self._lead_count(subject), keys)
+            erasure = self._erase(subject)
         self.purge()
         return erasure
 
@@ -217,6 +232,29 @@ class LeadStore(LeadReader):
             return False
         purge(self._connection, self.path, self._clock())
         return True
+
+    def _rehearse(self, subject: int) -> Erasure:
+        """Erase, and take it back."""
+        self._connection.execute("SAVEPOINT rehearsal")
+        try:
+            return self._erase(subject)
+        finally:
+            self._connection.execute("ROLLBACK TO rehearsal")
+            self._connection.execute("RELEASE rehearsal")
+            self._parties.forget()
+
+    def _lead_count(self, subject: int) -> int:
+        select = "SELECT count(*) FROM lead WHERE subject = ?"
+        return int(self._connection.execute(select, (subject,)).fetchone()[0])
+
+    def _erase_deleted(self, subjects: Iterable[int]) -> None:
+        """Erase those whose contact is deleted, but for hubs."""
+        for subject in subjects:
+            keys = hubs_of(self._connection, subject)
+            if keys:
+                self.spared = tuple(dict.fromkeys((*self.spared, *keys)))
+            else:
+                self._erase(subject)
 
     def _erase(self, subject: int) -> Erasure:
         recorded_at = self._next_recorded_at()
@@ -282,8 +320,7 @@ class LeadStore(LeadReader):
         intake = self._intake(self._machine, self._next_recorded_at())
         outcomes = intake.take(messages)
         if self._on_contact_delete == "erase":
-            for subject in intake.deleted_subjects():
-                self._erase(subject)
+            self._erase_deleted(intake.deleted_subjects())
         return outcomes
 
     def move(self, cursor: Cursor) -> None:

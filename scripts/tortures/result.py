@@ -53,9 +53,14 @@ def keep(name: str, amount: Amount, seed: int, seconds: float, result: Result) -
 
 def _commit() -> str:
     """The commit that is checked out, and whether lifecycle differs from it."""
-    package = _FILE.parents[2] / "lifecycle"
-    head, changed = (
-        subprocess.check_output(["git", *args], cwd=package, text=True).strip()  # noqa: S607
-        for args in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "."])
-    )
+    try:
+        head, changed = (_git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "."))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
     return f"{head} with changes" if changed else head
+
+
+def _git(*command: str) -> str:
+    """What git says where lifecycle is."""
+    package = Path(__file__).parents[2] / "lifecycle"
+    return subprocess.check_output(["git", *command], cwd=package, text=True).strip()  # noqa: S607

@@ -1,0 +1,37 @@
+"""The store that a command takes messages into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from lifecycle.domain import Rules
+from lifecycle.store import LeadStore, OnContactDelete
+from lifecycle.text import clean
+
+
+@contextmanager
+def taking_in(
+    database: Path,
+    rules_path: Path | None,
+    on_contact_delete: OnContactDelete,
+    *,
+    create: bool = True,
+) -> Iterator[LeadStore]:
+    """Open a store to write; in the end remove traces of the erased, and name the spared."""
+    rules = None if rules_path is None else Rules.from_toml(rules_path)
+    with LeadStore(
+        database, rules=rules, create=create, on_contact_delete=on_contact_delete
+    ) as store:
+        yield store
+        for key in store.spared:
+            click.echo(
+                f"not erased: {clean(key)} is a hub, which may be of many people. Look, and then"
+                f" `lifecycle erase DB KEY --hub`",
+                err=True,
+            )
+        if on_contact_delete == "erase":
+            store.purge()
