@@ -39,6 +39,7 @@ __all__ = [
     "AmbiguousLeadError",
     "BusyStoreError",
     "HeadFormatError",
+    "HubError",
     "InputError",
     "LeadLookupError",
     "LifecycleError",

@@ -378,6 +378,21 @@ def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
         assert store.erase("crmleadid:1").events == 2
 
 
+def test_another_process_may_make_the_store_between_two_looks_at_its_identity(path, monkeypatch):
+    pragma, made = connection._pragma, []
+
+    def look(database, name):
+        found = pragma(database, name)
+        if not made:
+            made.append(name)
+            LeadStore(path).close()
+        return found
+
+    monkeypatch.setattr(connection, "_pragma", look)
+    LeadStore(path).close()
+    assert made == ["application_id"]
+
+
 @pytest.mark.parametrize("kind", [LeadReader, LeadStore])
 def test_a_newer_schema(kind, path):
     LeadStore(path).close()

@@ -111,11 +111,10 @@ def _open_uri(uri: str) -> sqlite3.Connection:
 
 def _check_identity(database: Database, path: Path) -> None:
     """A store has our application id; a file that is empty may become one."""
-    found = _pragma(database, "application_id")
-    if found == APPLICATION_ID:
-        return
+    # In this order: another process may make a store of it meanwhile, id and tables in one.
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if found or tables:
+    found = _pragma(database, "application_id")
+    if found != APPLICATION_ID and (found or tables):
         raise NotAStoreError(f"{path}: a SQLite database of another program, not a lifecycle store")
 
 

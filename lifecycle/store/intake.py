@@ -14,10 +14,11 @@ from operator import attrgetter
 from lifecycle.domain import Group, LeadMachine, Refusal, SubjectFold, lead_groups, subjects_of
 from lifecycle.messages import read_message
 from lifecycle.store.arrivals import AHEAD, Arrival, Arrivals, Place, Taken, taken
+from lifecycle.store.folding import Folding
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.pieces import Piece, Pieces
 from lifecycle.store.rows import Parties, select_in
-from lifecycle.store.saving import Folding, Save
+from lifecycle.store.saving import Save
 from lifecycle.store.working import SubjectRow, WorkingSet
 
 _in_order = attrgetter("event.position")

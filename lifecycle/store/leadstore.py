@@ -12,14 +12,14 @@ from typing import Final, Literal, TypeAlias, cast
 from attrs import astuple, frozen
 
 from lifecycle.domain import LeadMachine, Rules, machine_for
-from lifecycle.errors import AmbiguousLeadError, HubError, OtherRulesError, UnknownLeadError
+from lifecycle.errors import HubError, OtherRulesError
 from lifecycle.messages import Message, Undecodable, read_message
-from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.erasing import Erasing, Erasure, hubs_of, is_unpurged, purge
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.ledger import Ledger
+from lifecycle.store.lookup import find_subject
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed
@@ -210,7 +210,7 @@ class LeadStore(LeadReader):
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._unit_of_work():
             self._check_rules()
-            subject = self._find_subject(alias)
+            subject = find_subject(self._working(), alias)
             keys = hubs_of(self._connection, subject)
             if dry_run:
                 return self._rehearse(subject)
@@ -260,18 +260,6 @@ class LeadStore(LeadReader):
         recorded_at = self._next_recorded_at()
         fold_again = self._intake(self._machine, recorded_at).fold_again
         return Erasing(self._connection, self._parties, recorded_at, fold_again).erase(subject)
-
-    def _find_subject(self, alias: str) -> int:
-        working = self._working()
-        for keys in possible_keys(alias):
-            subjects = {working.key_row(key).subject for key in keys} - {None}
-            if len(subjects) > 1:
-                raise AmbiguousLeadError(alias, [alias])
-            if subjects:
-                return cast("int", subjects.pop())
-        # It tells whose name it is not.
-        self._find(alias)
-        raise UnknownLeadError(alias)
 
     # --- replay -----------------------------------------------------------------------------
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
-from lifecycle.domain import STATES, Finding, History, Key, Lead, LeadHistory, Rules, State
+from lifecycle.domain import STATES, Finding, History, Lead, LeadHistory, Rules, State
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
 from lifecycle.store.digest import digest_of
+from lifecycle.store.entries import Entries
 from lifecycle.store.evidence import StoreEvidence
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.ledger import Head, head_of
 from lifecycle.store.listing import StoreListing
+from lifecycle.store.lookup import MANY, find_lead
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
 from lifecycle.store.records import (
@@ -32,12 +34,10 @@ from lifecycle.store.records import (
     stored_message,
 )
 from lifecycle.store.rows import (
-    HISTORY_CONTENT,
     SELECT_LEADS,
     STATE_NUMBER,
     Parties,
     complete_lead,
-    history_row,
 )
 from lifecycle.store.unit import snapshot
 from lifecycle.store.working import WorkingSet
@@ -47,18 +47,6 @@ if TYPE_CHECKING:
     from lifecycle.store.verifying import Verification
 
 _PAGE: Final = 1000
-_MANY: Final = 100
-_HISTORY: Final = (
-    "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, history.step,"
-    " history.recorded_at, history.superseded_at, event.late,"
-    f" {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
-)
-_HISTORY_FROM: Final = (
-    " FROM history JOIN event ON event.seq = history.event"
-    " LEFT JOIN lead ON lead.id = history.lead"
-    " LEFT JOIN former_lead ON former_lead.id = history.lead"
-)
-_IN_ORDER: Final = " ORDER BY event.time, event.trigger, event.id, history.step, history.id"
 
 
 Params = ParamSpec("Params")
@@ -133,7 +121,7 @@ class LeadReader:
             TimeFormatError: A moment cannot be understood.
         """
         if as_of is None and as_known_at is None:
-            return self._stored(self._find(alias))
+            return self._stored(find_lead(self._working(), alias))
         found, history = self._known(alias, as_known_at)
         return found.lead if as_of is None else at_moment([found], history, as_micros(as_of))[0]
 
@@ -193,7 +181,9 @@ class LeadReader:
         ``lead`` does.
         """
         if as_known_at is None:
-            entries = self._stored_history(self._find(alias), superseded=superseded)
+            entries = self._entries().of_lead(
+                find_lead(self._working(), alias), superseded=superseded
+            )
         else:
             entries = self._known_history(alias, as_micros(as_known_at))
         if as_of is not None:
@@ -221,7 +211,8 @@ class LeadReader:
     def messages(self, alias: str) -> list[StoredMessage]:
         """The messages of a lead in fold order: what became of each, and where it came from."""
         rows = self._connection.execute(
-            f"{SELECT_MESSAGES} WHERE event.lead = ? {MESSAGES_IN_ORDER}", (self._find(alias),)
+            f"{SELECT_MESSAGES} WHERE event.lead = ? {MESSAGES_IN_ORDER}",
+            (find_lead(self._working(), alias),),
         )
         return [stored_message(row) for row in rows]
 
@@ -253,7 +244,7 @@ class LeadReader:
         at that moment.
         """
         at = None if as_known_at is None else as_micros(as_known_at)
-        values = (None if alias is None else self._find(alias), at)
+        values = (None if alias is None else find_lead(self._working(), alias), at)
         where = (
             "WHERE (?1 IS NULL OR finding.lead = ?1 OR (finding.superseded_at IS NOT NULL"
             " AND finding.event IN (SELECT seq FROM event WHERE lead = ?1)))"
@@ -381,35 +372,6 @@ class LeadReader:
     def _working(self) -> WorkingSet:
         return WorkingSet(self._connection, self._parties)
 
-    def _find(self, alias: str) -> int:
-        """The number of the one lead of this name."""
-        for keys in possible_keys(alias):
-            pks = sorted({pk for key in keys for pk in self._leads_of(key)})
-            if len(pks) == 1:
-                return pks[0]
-            if pks:
-                lead_ids = [self._lead_id(pk) for pk in pks]
-                if lead_ids.count(alias) == 1:
-                    return pks[lead_ids.index(alias)]
-                raise AmbiguousLeadError(alias, lead_ids)
-        raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
-
-    def _leads_of(self, key: Key) -> list[int]:
-        row = self._working().key_row(key)
-        if row.lead is not None or row.subject is None:
-            return [] if row.lead is None else [row.lead]
-        rows = self._connection.execute(
-            "SELECT lead.id FROM lead, json_each(lead.keys) AS name WHERE lead.subject = ?"
-            " AND json_extract(name.value, '$[0]') = ? AND json_extract(name.value, '$[1]') = ?"
-            f" AND json_extract(name.value, '$[2]') = ? ORDER BY lead.id LIMIT {_MANY}",
-            (row.subject, *key),
-        )
-        return [row[0] for row in rows]
-
-    def _lead_id(self, pk: int) -> str:
-        row = self._connection.execute("SELECT lead_id FROM lead WHERE id = ?", (pk,)).fetchone()
-        return str(row[0])
-
     def _stored(self, pk: int) -> Lead:
         row = self._connection.execute(f"{SELECT_LEADS} WHERE id = ?", (pk,)).fetchone()
         return self._complete(row)
@@ -438,37 +400,12 @@ class LeadReader:
         )
         return [self._complete(row) for row in rows if row is not None]
 
-    def _stored_history(self, pk: int, *, superseded: bool) -> list[HistoryEntry]:
-        """The rows of a lead; superseded ones too of what its events were thought to be before."""
-        which = "event.lead = ?1 AND history.superseded_at IS NULL"
-        if superseded:
-            which = "event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
-        rows = self._connection.execute(
-            f"{_HISTORY}{_HISTORY_FROM} WHERE {which}{_IN_ORDER}", (pk,)
-        )
-        return [self._entry(row) for row in rows]
-
-    def _entry(self, row: tuple[Any, ...]) -> HistoryEntry:
-        lead_id, event_id, step, recorded_at, superseded_at, late, *content = row
-        return HistoryEntry(
-            seq=0,
-            lead_id=lead_id,
-            row=history_row(content, event_id, step, self._parties),
-            recorded_at=recorded_at,
-            superseded_at=superseded_at,
-            late=bool(late),
-        )
-
     @reading
     def _changes(self, after: int) -> list[Change]:
-        """The next page: insertions and supersessions share one sequence of numbers."""
-        rows = self._connection.execute(
-            f"{_HISTORY}, history.id, 'recorded'{_HISTORY_FROM} WHERE history.id > ?1 UNION ALL"
-            f" {_HISTORY}, history.superseded_change, 'superseded'{_HISTORY_FROM}"
-            f" WHERE history.superseded_change > ?1 ORDER BY {_CHANGE_COLUMN} LIMIT {_PAGE}",
-            (after,),
-        )
-        return [Change(row[-2], row[-1], self._entry(row[:-2])) for row in rows]
+        return self._entries().changes(after, _PAGE)
+
+    def _entries(self) -> Entries:
+        return Entries(self._connection, self._parties)
 
     def _known(self, alias: str, as_known_at: Moment | None) -> tuple[LeadHistory, History]:
         """The lead of this name as it was known at a moment, and the history it is part of."""
@@ -483,7 +420,7 @@ class LeadReader:
                 lead_ids = [one.lead.lead_id for one in found]
                 if lead_ids.count(alias) == 1:
                     return found[lead_ids.index(alias)], history
-                raise AmbiguousLeadError(alias, lead_ids[:_MANY])
+                raise AmbiguousLeadError(alias, lead_ids[:MANY])
         raise UnknownLeadError(alias, "" if at is None else " (at that moment)")
 
     def _known_history(self, alias: str, at: int) -> list[HistoryEntry]:
@@ -506,7 +443,3 @@ class LeadReader:
             "SELECT seq, late FROM event WHERE id_hash = ?", (hashed(event_id),)
         ).fetchone()
         return row[0], bool(row[1])
-
-
-_HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
-_CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
-
-from attrs import define, field
+from typing import Any
 
 from lifecycle.domain import (
     HUB_SIZE,
@@ -18,21 +16,16 @@ from lifecycle.domain import (
     Group,
     HistoryRow,
     Key,
-    LeadEvent,
-    Position,
-    SubjectFold,
     Verdicts,
 )
 from lifecycle.store.arrivals import Arrival
 from lifecycle.store.current import Current
+from lifecycle.store.folding import Folding
 from lifecycle.store.packing import hashed
 from lifecycle.store.rows import (
-    HISTORY_CONTENT,
-    LEAD_COLUMNS,
     OUTCOME_NUMBER,
     OUTCOMES,
     StoredEvent,
-    StoredLead,
     history_content,
     lead_row,
     row_keys,
@@ -44,90 +37,19 @@ from lifecycle.store.settling import (
     Settling,
     finding_row,
 )
+from lifecycle.store.statements import (
+    ADD_EVENT,
+    ADD_HISTORY,
+    ADD_LEAD,
+    MOVE_EVENT,
+    ORDER,
+    SAVE_EVENT,
+    SAVE_KEY,
+    SAVE_LEAD,
+    SAVE_SUBJECT,
+    SUPERSEDE_HISTORY,
+)
 from lifecycle.store.working import KeyRow, SubjectRow, WorkingSet
-
-
-def _insert(table: str, columns: str) -> str:
-    marks = ",".join("?" * len(columns.split(",")))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-
-
-def _update(table: str, columns: str) -> str:
-    """An update that takes the values of an insert; the first column tells the row."""
-    first, *names = (name.strip() for name in columns.split(","))
-    updates = ", ".join(f"{name} = ?{number}" for number, name in enumerate(names, 2))
-    return f"UPDATE {table} SET {updates} WHERE {first} = ?1"
-
-
-_EVENT_COLUMNS: Final = (
-    "seq, ledger, lead, subject, outcome, recorded_at, late, run, log, line,"
-    " id, id_hash, digest, trigger, time, content, body"
-)
-# In the order in which they are executed: what is superseded makes room for what takes its place.
-_SUPERSEDE_HISTORY: Final = (
-    "UPDATE history SET superseded_at = ?, superseded_change = ? WHERE id = ?"
-)
-_MOVE_EVENT: Final = "UPDATE event SET lead = ?, subject = ?, outcome = ? WHERE seq = ?"
-_SAVE_SUBJECT: Final = (
-    "INSERT INTO subject VALUES (?1, ?2, ?3)"
-    " ON CONFLICT (id) DO UPDATE SET contact_only = ?2, deletion = ?3"
-)
-_SAVE_KEY: Final = (
-    "INSERT INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-    " ON CONFLICT (hash) DO UPDATE SET subject = ?5, lead = ?6, leads = ?7"
-)
-_ADD_LEAD: Final = _insert("lead", LEAD_COLUMNS)
-_SAVE_LEAD: Final = _update("lead", LEAD_COLUMNS)
-_ADD_EVENT: Final = _insert("event", _EVENT_COLUMNS)
-_SAVE_EVENT: Final = _update("event", _EVENT_COLUMNS)
-_ADD_HISTORY: Final = _insert("history", f"id, lead, event, step, recorded_at, {HISTORY_CONTENT}")
-_ORDER: Final = (
-    _SUPERSEDE_HISTORY,
-    SUPERSEDE_FINDING,
-    MOVE_FINDING,
-    _MOVE_EVENT,
-    _SAVE_SUBJECT,
-    _SAVE_KEY,
-    _ADD_LEAD,
-    _SAVE_LEAD,
-    _ADD_EVENT,
-    _SAVE_EVENT,
-    _ADD_HISTORY,
-    ADD_FINDING,
-)
-
-
-@define
-class Folding:
-    """A fold of one subject, and what it started from.
-
-    Attributes:
-        part: The fold.
-        arrivals: What arrived, by event id.
-        stored: The stored events that were folded again, by event id.
-        leads: The leads that were folded on, by group.
-        subjects: The subjects that were joined; none where a subject was folded as a whole.
-    """
-
-    part: SubjectFold
-    arrivals: dict[str, Arrival]
-    stored: dict[str, StoredEvent] = field(factory=dict)
-    leads: dict[Group, StoredLead] = field(factory=dict)
-    subjects: list[SubjectRow] = field(factory=list)
-
-    def go_on(self, group: Group, stored: StoredLead) -> None:
-        """Let the fold of this group go on from a lead as it is stored."""
-        self.leads[group] = stored
-        self.part.tracks[group] = stored.track
-
-    def touched(self) -> set[Group]:
-        """The leads that events of this fold were bound to."""
-        return {group for _, _, group in self.part.fates.values() if group is not None}
-
-    def seq(self, event_id: str) -> int:
-        """The number of an event of this fold."""
-        arrival = self.arrivals.get(event_id)
-        return arrival.seq if arrival else self.stored[event_id].seq
 
 
 class Save:
@@ -182,10 +104,10 @@ class Save:
     def flush(self, contested: Iterable[int]) -> None:
         """Write all of it."""
         self._replace()
-        self._pending[_SAVE_KEY] = [
+        self._pending[SAVE_KEY] = [
             (row.hash, *row.key, *row.belongs) for row in self._working.changed_keys()
         ]
-        for statement in _ORDER:
+        for statement in ORDER:
             if statement in self._pending:
                 self._connection.executemany(statement, self._pending.pop(statement))
         for (run, verdict), more in self._runs.items():
@@ -244,16 +166,14 @@ class Save:
                 self._belong(map(self._working.key_row, stored.event.keys), subject)
         before = sum(row.contact_only for row in folding.subjects)
         known = {row.deletion: row.deletion_seq for row in folding.subjects}
-        contact_only = before + sum(
-            _is_contact_only(event) for event, _, _ in folding.part.fates.values()
-        )
+        contact_only = before + folding.contact_only()
         deletion = folding.part.deletion
         if (contact_only, deletion) == (before, next(iter(known), None)):
             return
         seq = known.get(deletion)
         if seq is None and deletion is not None:
             seq = folding.seq(deletion[2])
-        self._pending[_SAVE_SUBJECT].append((subject, contact_only, seq))
+        self._pending[SAVE_SUBJECT].append((subject, contact_only, seq))
 
     def _belong(self, rows: Iterable[KeyRow], subject: int) -> None:
         """Let these keys belong to a subject."""
@@ -326,7 +246,7 @@ class Save:
                 self._save_lead(folding, subject, pks[group], group)
         for finding in part.findings:
             self._save_finding(finding, folding, None, subject)
-        last = _last_stored(folding) if folding.stored else {}
+        last = folding.last_stored() if folding.stored else {}
         for event, verdict, group in part.fates.values():
             lead = None if group is None else pks[group]
             home = subject if group is None else None
@@ -354,7 +274,7 @@ class Save:
             self._save_finding(finding, folding, pk, None)
         saved = lead_row(pk, subject, track, self._parties)
         if saved != self._were.get(pk):
-            self._pending[_ADD_LEAD if pk in self._new_leads else _SAVE_LEAD].append(saved)
+            self._pending[ADD_LEAD if pk in self._new_leads else SAVE_LEAD].append(saved)
 
     def _remove_leads(self) -> None:
         """Leads that turned out to be others: what was recorded of them keeps their name."""
@@ -377,7 +297,7 @@ class Save:
     ) -> None:
         if (stored.lead, stored.subject, stored.outcome) != (lead, subject, verdict):
             change = (lead, subject, OUTCOME_NUMBER[verdict], stored.seq)
-            self._pending[_MOVE_EVENT].append(change)
+            self._pending[MOVE_EVENT].append(change)
             self._runs[stored.run, stored.outcome] -= 1
             self._runs[stored.run, verdict] += 1
 
@@ -391,9 +311,9 @@ class Save:
         late: bool,
     ) -> None:
         place, packed = arrival.place, arrival.packed
-        statement = _ADD_EVENT
+        statement = ADD_EVENT
         if arrival.replaces is not None:
-            statement = _SAVE_EVENT
+            statement = SAVE_EVENT
             self._runs[place.run, OUTCOMES[arrival.replaces]] -= 1
         self._runs[place.run, verdict] += 1
         self._pending[statement].append(
@@ -446,22 +366,8 @@ class Save:
         numbers = self._working.numbers
         for number in self._current.untrue_rows():
             superseded = (self._recorded_at, numbers.next_change(), number)
-            self._pending[_SUPERSEDE_HISTORY].append(superseded)
+            self._pending[SUPERSEDE_HISTORY].append(superseded)
         for added in self._current.additions:
-            self._pending[_ADD_HISTORY].append((numbers.next_change(), *added))
+            self._pending[ADD_HISTORY].append((numbers.next_change(), *added))
         for number in self._current.untrue_findings():
             self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
-
-
-def _is_contact_only(event: LeadEvent) -> bool:
-    return event.trigger != "delete" and not event.lead_keys
-
-
-def _last_stored(folding: Folding) -> dict[Group | None, Position]:
-    """The last stored event of each lead that was folded again; of all of them under None."""
-    last: dict[Group | None, Position] = {}
-    for event, _, group in folding.part.fates.values():
-        if event.id in folding.stored:
-            for place in (group, None):
-                last[place] = max(last.get(place, event.position), event.position)
-    return last

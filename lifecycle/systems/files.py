@@ -14,7 +14,7 @@ from typing import Final
 from lifecycle.errors import InputError
 from lifecycle.replay import STANDARD_INPUT, Log
 
-#: The longest line, and the largest file that is one value. While it is read, memory holds it twice.
+#: The longest line, and the largest file that is one value. Memory holds it twice as it is read.
 LARGEST: Final = 256 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 # Some systems end their lines with a carriage return alone.

@@ -53,13 +53,12 @@ _STAGE_OF: Final[dict[str, str | None]] = {
     "lifecycle.store.saving": "write",
     "lifecycle.store.current": "write",
     "lifecycle.store.settling": "write",
-    "lifecycle.store.connection": "write",
+    "lifecycle.store.ledger": "write",
+    "lifecycle.store.unit": "write",
     "lifecycle.store.leadstore.LeadStore.move": "write",
     "lifecycle.store.reading.LeadReader.close": "write",
 }
 _WHOLE: Final = ("decode", "write")
-# The unit of work calls all the others, and itself does nothing but begin and commit.
-_CALLS_THE_OTHERS: Final = "lifecycle.store.connection"
 _EVERY: Final = 0.001
 
 
@@ -143,7 +142,7 @@ def stage_of(frame: FrameType | None) -> str:
     for name in reversed(names):
         if (found := _named_stage(name)) is not None:
             stage = found
-            if stage in _WHOLE and not name.startswith(_CALLS_THE_OTHERS):
+            if stage in _WHOLE:
                 break
     return stage
 
