@@ -23,6 +23,8 @@ ROWS = [
     ("replay into a new store", "eventsourcing, a save an event"),
     ("replay into a new store", "eventsourcing, saves of 500"),
     ("size of the store", "bytes of the log"),
+    ("replay into a new store", "itself without the ledger"),
+    ("size of the store", "itself without the ledger"),
     ("rebuild: everything folded again", "eventsourcing, all aggregates rebuilt"),
     ("apply, one durable commit a message: p50", "a bare durable commit of the same bytes"),
     ("apply with 5,000 leads in the store: p50", "itself with 500 leads"),

@@ -16,10 +16,11 @@ _FIRST_USE: Final = "from lifecycle import LeadStore"
 
 
 def replay(bench: Bench) -> list[Row]:
-    """A log into a new store, against the floor and eventsourcing."""
+    """A log into a new store, against the floor, eventsourcing, and itself without the ledger."""
     count, slow = bench.sizes.messages, bench.sizes.slow
     log, short = bench.log(count), bench.log(slow)
     sizes: list[float] = []
+    sizes_unlinked: list[float] = []
 
     def ours(_: int) -> float:
         store, done = bench.replay(log, count)
@@ -30,10 +31,16 @@ def replay(bench: Bench) -> list[Row]:
         script = Path(__file__).with_name("floor.py")
         return count / bench.python(script, bench.new("floor.db"), log).seconds
 
+    def unlinked(_: int) -> float:
+        store = bench.new("unlinked.db")
+        done = bench.python(Path(__file__).with_name("unlinked.py"), store, log)
+        sizes_unlinked.append(_size(store) / MB)
+        return count / done.seconds
+
     def saves(kind: str, log: Path, count: int) -> Callable[[int], float]:
         return lambda _: count / _eventsourcing(bench, kind, bench.new("peer.db"), log)
 
-    sides = {"lifecycle": ours, "floor": floor}
+    sides = {"lifecycle": ours, "without the ledger": unlinked, "floor": floor}
     if installed("eventsourcing"):
         sides["a save an event"] = saves("single", short, slow)
         sides["saves in batches"] = saves("batched", log, count)
@@ -57,6 +64,18 @@ def replay(bench: Bench) -> list[Row]:
             sizes,
             [log.stat().st_size / MB] * len(sizes),
             Target(most=1.3),
+        ),
+        row(
+            "replay.unlinked", "itself without the ledger", "without the ledger", Target(least=0.85)
+        ),
+        Row(
+            "size.unlinked",
+            "size of the store",
+            "itself without the ledger",
+            "MB",
+            sizes,
+            sizes_unlinked,
+            Target(most=1.15),
         ),
     ]
 
