@@ -365,21 +365,35 @@ def test_output_that_nobody_reads_is_no_error(path):
     assert (len(result.stdout.splitlines()), result.stderr) == (1, "")
 
 
-def test_a_person_who_watches_sees_how_far_a_replay_is(path, write_log):
-    log = write_log([lead("update", "10:00", keys=str(number)) for number in range(300)])
+def seen_on_a_terminal(*words):
+    """What a person sees while a command works, and what it prints."""
     watched, terminal = pty.openpty()
-    command = [sys.executable, "-m", "lifecycle", "replay", path, log, "--batch", "50", "--json"]
+    command = [sys.executable, "-m", "lifecycle", *words]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     with subprocess.Popen(
-        command, stderr=terminal, stdout=subprocess.PIPE, env=environment
+        command, stderr=terminal, stdout=subprocess.PIPE, env=environment, text=True
     ) as process:
-        summary = json.loads(process.stdout.read())
+        printed_text = process.stdout.read()
     os.close(terminal)
     seen = os.read(watched, 100_000).decode()
     os.close(watched)
-    assert summary["read"] == 300
+    return seen, printed_text
+
+
+def test_a_person_who_watches_sees_how_far_a_replay_is(path, write_log):
+    log = write_log([lead("update", "10:00", keys=str(number)) for number in range(300)])
+    seen, summary = seen_on_a_terminal("replay", path, log, "--batch", "50", "--json")
+    assert json.loads(summary)["read"] == 300
     assert "log.jsonl" in seen
     assert "messages/s, 0 refused" in seen
+
+
+def test_a_person_who_waits_sees_what_is_being_done(replayed):
+    seen, report = seen_on_a_terminal("verify", replayed)
+    assert "sound: nothing is wrong" in report
+    assert "verify" in seen
+    seen, said = seen_on_a_terminal("rebuild", replayed)
+    assert ("folded" in said, "rebuild" in seen) == (True, True)
 
 
 def test_a_message_that_was_printed_over_several_lines_is_one(path, tmp_path, lifecycle):

@@ -693,6 +693,13 @@ def test_a_value_of_another_type_is_found(whole, path):
     assert {"schema", "contents", "ledger", "folds"} <= found
 
 
+def test_each_check_is_told_before_it_is_made(whole):
+    told = []
+    with LeadReader(whole) as reader:
+        found = reader.verify(past=True, tell=told.append)
+    assert told == list(found.checked)
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 

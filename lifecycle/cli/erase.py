@@ -8,6 +8,7 @@ import click
 
 from lifecycle.cli import options
 from lifecycle.cli.output import to_json
+from lifecycle.cli.progress import waiting
 from lifecycle.store import Erasure, LeadStore
 from lifecycle.text import clean, counted
 
@@ -38,7 +39,8 @@ def erase(database: Path, key: str | None, *, dry_run: bool, hub: bool, as_json:
             found = store.purge()
             click.echo("the file was written anew" if found else "nothing was left to remove")
             return
-        erasure = store.erase(key, hub=hub, dry_run=dry_run)
+        with waiting("erase"):
+            erasure = store.erase(key, hub=hub, dry_run=dry_run)
     if as_json:
         click.echo(to_json(erasure.as_dict()))
         return

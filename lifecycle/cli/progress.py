@@ -47,3 +47,13 @@ def progress(what: str) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield tell
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """A sign of life where a person watches, of work whose end nobody knows; tell what it is at."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with console(err=True).status(what) as status:
+        yield lambda now: status.update(f"{what}: {now}")

@@ -10,6 +10,7 @@ import click
 
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
+from lifecycle.cli.progress import waiting
 from lifecycle.errors import HeadFormatError
 from lifecycle.store import Head, LeadReader, Verification
 from lifecycle.text import clean, counted
@@ -71,8 +72,8 @@ def verify(
             raise click.UsageError("--head and --digest check nothing; verify without them")
         _print_marks(database, style, head=head, digest=digest)
         return
-    with LeadReader(database) as store:
-        found = store.verify(*noted, past=past)
+    with waiting("verify") as tell, LeadReader(database) as store:
+        found = store.verify(*noted, past=past, tell=tell)
     if style == "json":
         emit_one(found.as_dict(), style)
     else:

@@ -8,7 +8,7 @@ import click
 
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
-from lifecycle.cli.progress import progress
+from lifecycle.cli.progress import progress, waiting
 from lifecycle.cli.taking import taking_in
 from lifecycle.domain import Rules
 from lifecycle.replay import (
@@ -128,7 +128,8 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
     rules = None if rules_path is None else Rules.from_toml(rules_path)
     with LeadStore(database, create=False) as store:
         before = store.last_change()
-        store.rebuild(rules)
+        with waiting("rebuild"):
+            store.rebuild(rules)
         changed = store.last_change() - before
         click.echo(
             f"folded {counted(store.lead_count(), 'lead')} with the rules {store.rules.name!r};"

@@ -347,7 +347,9 @@ class LeadReader:
         return digest_of(self._connection)
 
     @reading
-    def verify(self, *noted: Head | str, past: bool = False) -> Verification:
+    def verify(
+        self, *noted: Head | str, past: bool = False, tell: Callable[[str], None] = lambda _: None
+    ) -> Verification:
         """Check that nothing in the store was changed but by lifecycle.
 
         The file's integrity, the schema, every content against the ledger and its own message, the
@@ -355,7 +357,8 @@ class LeadReader:
 
         ``noted`` are heads, as ``head`` gave them or as text: the store must still contain them.
         ``past`` adds the rows that were superseded: each subject is folded again as it was known at
-        every moment at which something of it came, which can take long.
+        every moment at which something of it came, which can take long. ``tell`` is told the name
+        of each check before it is made.
         What is wrong is in the result; nothing is raised for it, and nothing is written.
 
         Raises:
@@ -365,7 +368,7 @@ class LeadReader:
         from lifecycle.store.verifying.checks import verify  # noqa: PLC0415
 
         heads = [Head.parse(one) if isinstance(one, str) else one for one in noted]
-        return verify(self._connection, heads, past=past)
+        return verify(self._connection, heads, past=past, tell=tell)
 
     # --- how ---------------------------------------------------------------------------------
 

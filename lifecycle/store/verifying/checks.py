@@ -27,16 +27,20 @@ _INTEGRITY: Final = f"PRAGMA integrity_check({_TOLD})"
 
 
 def verify(
-    connection: sqlite3.Connection, noted: Iterable[Head], *, past: bool = False
+    connection: sqlite3.Connection,
+    noted: Iterable[Head],
+    *,
+    past: bool,
+    tell: Callable[[str], None],
 ) -> Verification:
     """Check everything that can be checked; within one snapshot.
 
     ``noted``: heads that were noted elsewhere, which the ledger must still contain. ``past``:
-    whether to fold again what was known at every past moment.
+    whether to fold again what was known at every past moment. ``tell`` gets the name of each check.
     """
     contents, folds = Contents(connection, tuple(noted)), Folds(connection)
     schema, records = Schema(connection), Records(connection)
-    report = _Report()
+    report = _Report(tell)
     report.run("file", lambda: _file(connection), lambda: _pages(connection))
     report.run("schema", schema.check, lambda: schema.checked)
     report.run("contents", contents.check, lambda: contents.checked)
@@ -59,7 +63,8 @@ def verify(
 class _Report:
     """What the checks found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self.checked: dict[str, int] = {}
         self.defects: list[Defect] = []
         self.count = 0
@@ -68,6 +73,7 @@ class _Report:
         self, name: str, check: Callable[[], Iterator[Defect]], checked: Callable[[], int]
     ) -> None:
         """Run one check to its end, or to where nothing can be read any more."""
+        self._tell(name)
         told: Counter[str] = Counter()
         for defect in _guarded(name, check):
             told[name] += 1
