@@ -120,7 +120,7 @@ LeadStore.apply_many = hasty
 from lifecycle.store.leadstore import LeadStore
 take = LeadStore.take
 def slow(self, messages):
-    for _ in range(40):
+    for _ in range(25):
         self._connection.execute("SELECT sum(length(hex(body))) FROM event").fetchone()
     return take(self, messages)
 LeadStore.take = slow

@@ -377,8 +377,8 @@ def test_memory_stays_flat(lifecycle, write_log):
         tracemalloc.stop()
         return most
 
-    peak(5000)
-    assert peak(20_000) < peak(5000) + 100_000
+    peak(4000)
+    assert peak(10_000) < peak(4000) + 100_000
 
 
 def test_the_validator_is_imported_only_where_it_is_asked_for():

@@ -70,6 +70,7 @@ def test_any_order_and_batches_verify_and_have_one_digest(world, chance):
         assert entries == [(number + 1,) for number in range(one.head().count)]
 
 
+@settings(max_examples=25)
 @given(worlds.map(quarrelling), worlds.map(quarrelling), chances)
 def test_digests_are_the_same_for_the_same_set_and_no_other(some, more, chance):
     chance.shuffle(some)
