@@ -19,6 +19,7 @@ from lifecycle import (
     UnpurgedError,
 )
 from lifecycle.store import erasing
+from lifecycle.store.ledger import Entry, commitment_of
 from lifecycle.store.payload import decompress
 
 chances = st.randoms(use_true_random=False)
@@ -582,7 +583,7 @@ def test_a_deletion_within_a_hub_erases_nobody_and_says_so(store, lifecycle, wri
     assert (result.exit_code, "not erased: contact:mail:none" in result.stderr) == (0, True)
     assert store.verify().erased == 2
     assert b"none@none" in everything_in(store)
-    assert found_of_joe(store) == []
+    assert b"bloggs" not in found_of_joe(store)
 
 
 # --- when something is in the way -----------------------------------------------------------------
@@ -637,6 +638,12 @@ def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
         "UPDATE event SET body = x'00' WHERE seq = 1",
         "UPDATE event SET digest = randomblob(32) WHERE seq = 1",
         "UPDATE event SET time = time - 1 WHERE seq = 1",
+        "UPDATE event SET trigger = 2 WHERE seq = 1",
+        "UPDATE event SET content = replace(content, 'ada', 'eve') WHERE seq = 2",
+        "UPDATE erased SET ledger = 5 WHERE event = 1",
+        "UPDATE erased SET ledger = NULL WHERE event = 1",
+        "UPDATE erased SET erased_at = erased_at + 1 WHERE event = 1",
+        "UPDATE erased SET id_hash = x'00' WHERE event = 1",
         "UPDATE event SET recorded_at = recorded_at - 1 WHERE seq = 1",
         "UPDATE event SET id = 'urn:other' WHERE seq = 1",
         "UPDATE event SET ledger = 99 WHERE seq = 1",
@@ -695,3 +702,47 @@ def test_what_is_replayed_or_applied_can_be_erased_at_once(command, path, lifecy
         assert store.lead("crmleadid:1").state == "accepted"
         assert store.lead("crmleadid:1").contact_deleted_at is not None
         assert (store.verify(past=True).defects, store.verify().erased) == ((), 3)
+
+
+def enter_anew(store, first):
+    """What a forger can do: make the entries from this number on again, for what is there now."""
+    execute = store._connection.execute
+    (link,) = execute("SELECT link FROM ledger WHERE number = ?", (first - 1,)).fetchone()
+    for number, recorded_at, salt, *columns in execute(
+        "SELECT ledger.number, ledger.recorded_at, salt, event.id_hash, event.trigger, event.time,"
+        " id, digest, content, body FROM ledger JOIN event ON event.ledger = number"
+        " WHERE number >= ? ORDER BY number",
+        (first,),
+    ).fetchall():
+        (*about, event_id, digest, content, body) = columns
+        commitment = commitment_of(salt, (event_id, digest, *about[1:], content, body))
+        entry = Entry(number, recorded_at, *about, commitment)
+        link = entry.link(link)
+        execute(
+            "UPDATE ledger SET trigger = ?, time = ?, commitment = ?, link = ? WHERE number = ?",
+            (entry.trigger, entry.time, commitment, link, number),
+        )
+
+
+def test_what_happened_cannot_be_forged_by_erasing_it_first(joe):
+    """A head from before vouches for trigger and time of what was erased since."""
+    head = joe.head()
+    joe.erase("crmleadid:1")
+    assert joe.verify(head).sound
+    joe._connection.execute("UPDATE event SET trigger = 4, time = time - 60000000 WHERE seq = 3")
+    joe.rebuild()
+    assert "contents" in {one.check for one in joe.verify(head).defects}
+    enter_anew(joe, head.count + 1)
+    (found,) = joe.verify(head).defects
+    assert (
+        str(found) == "event 3: expected what entry 4 of the ledger is about, found another event"
+    )
+
+
+def test_a_quarantined_message_under_the_id_of_a_stored_one_is_in_nobodys_way(joe):
+    """Its id is known to be erased before the event is."""
+    joe.apply({"topic": "realestate/lead#add", "id": "urn:first", "data": {"name": "Joe Bloggs"}})
+    joe.apply(lead("add", "10:00", keys="9", id="urn:other", snapshot={"object": JOE}))
+    joe.erase("crmleadid:9")
+    assert joe.erase("crmleadid:1").removed in (0, 3)
+    assert joe.verify().defects == ()

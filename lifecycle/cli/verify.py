@@ -112,7 +112,8 @@ def _print(found: Verification) -> None:
     if found.count > len(found.defects):
         click.echo(f"... and {found.count - len(found.defects):,} more")
     if found.erased:
-        click.echo(f"{counted(found.erased, 'message')} erased; the ledger still holds")
+        held = "; the ledger still holds" if found.sound else ""
+        click.echo(f"{counted(found.erased, 'message')} erased{held}")
     click.echo("sound: nothing is wrong" if found.sound else counted(found.count, "defect"))
     click.echo(f"head {found.head}")
     click.echo(f"rules {found.rules}")

@@ -17,7 +17,8 @@ from attrs import define, field, frozen
 from lifecycle.domain import LeadEvent, Party
 from lifecycle.errors import UnpurgedError
 from lifecycle.messages import Decoded, read_message
-from lifecycle.store.packing import content_of, hashed, unpack
+from lifecycle.store.ledger import Ledger
+from lifecycle.store.packing import hashed, packed_of, unpack
 from lifecycle.store.payload import ERASED, payload_text
 from lifecycle.store.redaction import Redaction
 from lifecycle.store.rows import Parties, key_hash, select_in
@@ -36,7 +37,12 @@ _COPIES: Final = (
     " copy.content FROM copy JOIN event ON event.seq = copy.event WHERE copy.event IN"
 )
 _ERASE_EVENT: Final = (
-    "UPDATE event SET id = ?2, id_hash = ?3, digest = ?4, content = ?5, body = ?6 WHERE seq = ?1"
+    "UPDATE event SET ledger = ?2, id = ?3, id_hash = ?4, digest = ?5, content = ?8, body = ?9"
+    " WHERE seq = ?1"
+)
+_NOTE_ERASED: Final = (
+    "INSERT INTO erased (id_hash, event, ledger, erased_at) VALUES (?1, ?2, ?3, ?4)"
+    " ON CONFLICT (id_hash) DO UPDATE SET event = ?2, ledger = ?3, erased_at = ?4"
 )
 _NAMED: Final = (
     "SELECT EXISTS (SELECT 1 FROM lead WHERE ?1 IN (holder, owner, sender, recipient))"
@@ -82,7 +88,7 @@ class Erasure:
 class _Contents:
     """What is to be erased of a subject: contents with their numbers in the ledger."""
 
-    events: list[tuple[int, bytes, LeadEvent]] = field(factory=list)
+    events: list[tuple[int, int, bytes, LeadEvent]] = field(factory=list)
     contested: list[int] = field(factory=list)
     copies: list[LeadEvent] = field(factory=list)
     ledger: list[int] = field(factory=list)
@@ -90,7 +96,7 @@ class _Contents:
 
     @property
     def all(self) -> list[LeadEvent]:
-        return [event for _, _, event in self.events] + self.copies
+        return [event for *_, event in self.events] + self.copies
 
 
 class Erasing:
@@ -137,10 +143,10 @@ class Erasing:
     def _read(self, subject: int) -> _Contents:
         found = _Contents()
         for seq, ledger, id_hash, body, *packed in self._connection.execute(_EVENTS, (subject,)):
-            found.events.append((seq, id_hash, unpack(*packed)))
+            found.events.append((seq, ledger, id_hash, unpack(*packed)))
             found.ledger.append(ledger)
             found.messages.append(orjson.loads(payload_text(body) or "null"))
-        seqs = [seq for seq, _, _ in found.events]
+        seqs = [seq for seq, *_ in found.events]
         for seq, ledger, body, *packed in select_in(self._connection, _COPIES, seqs):
             found.contested.append(seq)
             found.copies.append(unpack(*packed))
@@ -149,7 +155,7 @@ class Erasing:
         return found
 
     def _erase(self, subject: int, contents: _Contents, redaction: Redaction) -> None:
-        seqs = [seq for seq, _, _ in contents.events]
+        seqs = [seq for seq, *_ in contents.events]
         leads = self._names(subject, seqs, redaction)
         removed = self._parties_of(contents.all, redaction)
         self._erase_contents(contents, redaction)
@@ -164,15 +170,13 @@ class Erasing:
 
     def _erase_contents(self, contents: _Contents, redaction: Redaction) -> None:
         many = self._connection.executemany
-        hashes = []
-        for seq, id_hash, event in contents.events:
-            stays = redaction.event(event)
-            self._connection.execute(
-                _ERASE_EVENT,
-                (seq, stays.id, hashed(stays.id), stays.digest, content_of(stays), ERASED),
-            )
-            hashes.append((id_hash, seq, self._recorded_at))
-        many("INSERT INTO erased VALUES (?, ?, ?)", hashes)
+        ledger = Ledger(self._connection, self._recorded_at)
+        for seq, number, id_hash, event in contents.events:
+            stays = packed_of(redaction.event(event), ERASED)
+            self._connection.execute(_ERASE_EVENT, (seq, ledger.enter(stays), *stays))
+            noted = (id_hash, seq, number, self._recorded_at)
+            self._connection.execute(_NOTE_ERASED, noted)
+        ledger.save()
         many("DELETE FROM copy WHERE event = ?", [(seq,) for seq in set(contents.contested)])
         many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.ledger])
 

@@ -2,9 +2,10 @@
 
 Every content that is stored has an entry, whether it counts or not, and so have rules that were put
 in force. Its ``commitment`` is a salted digest of the content or of the rules; its ``link`` one of
-the link before, its number, its time and its commitment. So the last link, noted elsewhere, vouches
-for all there is. Without its salt a commitment tells nothing of a content, so that one can be
-erased while the chain still holds. (design.md section 8)
+the link before, the commitment, and what is never erased: when it was recorded, and of which event,
+trigger and time it is. So the last link, noted elsewhere, vouches for all there is. Without its
+salt a commitment tells nothing of a content, so that one can be erased while the chain still holds;
+what stays of it gets an entry of its own. (design.md section 8)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 from struct import Struct
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from attrs import frozen
 
@@ -26,10 +27,11 @@ from lifecycle.store.packing import Packed
 BEGINNING: Final = bytes(32)
 SALT_BYTES: Final = 16
 _CONTENT: Final = Struct(">16sQQqqQQ")
-_LINK: Final = Struct(">32sqq32s")
+_LINK: Final = Struct(">32sqq16sqq32s")
 _HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})", re.ASCII)
 _ADD: Final = (
-    "INSERT INTO ledger (number, recorded_at, salt, commitment, link) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO ledger (number, recorded_at, id_hash, trigger, time, commitment, salt, link)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -73,9 +75,21 @@ def commitment_of_rules(salt: bytes, toml: str) -> bytes:
     return sha256(salt + b"rules" + toml.encode()).digest()
 
 
-def link_of(previous: bytes, number: int, recorded_at: int, commitment: bytes) -> bytes:
-    """What binds an entry to all before it: SHA-256 of these."""
-    return sha256(_LINK.pack(previous, number, recorded_at, commitment)).digest()
+class Entry(NamedTuple):
+    """What a link binds; of rules there is no event, no trigger and no time."""
+
+    number: int
+    recorded_at: int
+    id_hash: bytes | None
+    trigger: int | None
+    time: int | None
+    commitment: bytes
+
+    def link(self, previous: bytes) -> bytes:
+        """What binds it to all before it: SHA-256 of the link before and of these."""
+        number, recorded_at, id_hash, trigger, time, commitment = self
+        about = (b"", -1, 0) if id_hash is None else (id_hash, trigger, time)
+        return sha256(_LINK.pack(previous, number, recorded_at, *about, commitment)).digest()
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
@@ -105,16 +119,20 @@ class Ledger:
         if self._entered:
             self._connection.executemany(_ADD, self._rows())
 
-    def _rows(self) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
         number, link = self._head.count, self._head.link
         salts = os.urandom(SALT_BYTES * len(self._entered))
         for place, entered in enumerate(self._entered):
             salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
             number += 1
-            commitment = (
-                commitment_of_rules(salt, entered)
-                if isinstance(entered, str)
-                else commitment_of(salt, entered.whole)
-            )
-            link = link_of(link, number, self._recorded_at, commitment)
-            yield number, self._recorded_at, salt, commitment, link
+            entry = _entry(number, self._recorded_at, salt, entered)
+            link = entry.link(link)
+            yield *entry, salt, link
+
+
+def _entry(number: int, recorded_at: int, salt: bytes, entered: Packed | str) -> Entry:
+    if isinstance(entered, str):
+        commitment = commitment_of_rules(salt, entered)
+        return Entry(number, recorded_at, None, None, None, commitment)
+    commitment = commitment_of(salt, entered.whole)
+    return Entry(number, recorded_at, entered.id_hash, entered.trigger, entered.time, commitment)

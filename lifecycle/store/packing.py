@@ -66,7 +66,11 @@ def hashed(text: str) -> bytes:
 
 def pack(decoded: Decoded) -> Packed:
     """The event of a decoded message, in columns."""
-    event = decoded.event
+    return packed_of(decoded.event, compress(decoded.payload.removeprefix(_BOM)))
+
+
+def packed_of(event: LeadEvent, body: bytes) -> Packed:
+    """An event in columns, with its message as it is stored."""
     return Packed(
         event.id,
         hashed(event.id),
@@ -74,7 +78,7 @@ def pack(decoded: Decoded) -> Packed:
         TRIGGER_NUMBER[event.trigger],
         event.time,
         content_of(event),
-        compress(decoded.payload.removeprefix(_BOM)),
+        body,
     )
 
 

@@ -111,13 +111,16 @@ _TABLES: Final = (
         leads INTEGER NOT NULL
     ) STRICT""",
     # Only ever added to: one row for each content that was stored and for rules that were put in
-    # force, in the order of arrival, with numbers from 1 without a gap. salt: NULL once
-    # the content is erased.
+    # force, in the order of arrival, with numbers from 1 without a gap. id_hash,
+    # trigger, time: those of the event, NULL for rules. salt: NULL once the content is erased.
     """CREATE TABLE ledger (
         number INTEGER PRIMARY KEY,
         recorded_at INTEGER NOT NULL,
-        salt BLOB,
+        id_hash BLOB,
+        trigger INTEGER,
+        time INTEGER,
         commitment BLOB NOT NULL,
+        salt BLOB,
         link BLOB NOT NULL
     ) STRICT""",
     # The copies that count. ledger: the number of the content. subject: only for a deletion, which
@@ -220,9 +223,11 @@ _TABLES: Final = (
 _ERASING: Final = (
     # The ids of messages that were erased, by their hashes: what comes again under one of them is
     # kept out. event: its row, without what was personal; none where it was in the quarantine.
+    # ledger: the number that it had; what stays of it has another.
     """CREATE TABLE erased (
         id_hash BLOB PRIMARY KEY,
         event INTEGER UNIQUE,
+        ledger INTEGER,
         erased_at INTEGER NOT NULL
     ) STRICT""",
     # What was removed when. purged_at: since when nothing of it is left in the file.

@@ -12,10 +12,10 @@ from lifecycle.store.ledger import (
     BEGINNING,
     SALT_BYTES,
     Content,
+    Entry,
     Head,
     commitment_of,
     commitment_of_rules,
-    link_of,
 )
 from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed, unpack
 from lifecycle.store.payload import ERASED, payload_text
@@ -23,7 +23,10 @@ from lifecycle.store.redaction import ERASED_DIGEST
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
 
-_ENTRY: Final = "ledger.recorded_at, ledger.salt, ledger.commitment"
+_ENTRY: Final = (
+    "ledger.recorded_at, ledger.id_hash, ledger.trigger, ledger.time, ledger.salt,"
+    " ledger.commitment"
+)
 _EVENTS: Final = (
     f"SELECT event.seq, event.id_hash, event.recorded_at, event.ledger, {_ENTRY}, event.id,"
     " event.digest, event.trigger, event.time, event.content, event.body"
@@ -35,13 +38,24 @@ _COPIES: Final = (
     " FROM copy LEFT JOIN event ON event.seq = copy.event"
     " LEFT JOIN ledger ON ledger.number = copy.ledger ORDER BY copy.id"
 )
-_LEDGER: Final = "SELECT number, recorded_at, salt, commitment, link FROM ledger ORDER BY number"
+_ERASED: Final = (
+    "SELECT event.seq, event.recorded_at, erased.ledger, former.recorded_at, former.id_hash,"
+    " former.trigger, former.time, former.salt, former.commitment, erased.id_hash, event.trigger,"
+    " event.time, erased.erased_at, ledger.recorded_at"
+    " FROM erased JOIN event ON event.seq = erased.event"
+    " LEFT JOIN ledger AS former ON former.number = erased.ledger"
+    " LEFT JOIN ledger ON ledger.number = event.ledger ORDER BY event.seq"
+)
+_LEDGER: Final = (
+    "SELECT number, recorded_at, id_hash, trigger, time, commitment, salt, link FROM ledger"
+    " ORDER BY number"
+)
 _RULES: Final = (
     f"SELECT rules.id, rules.toml, rules.recorded_at, rules.ledger, {_ENTRY}"
     " FROM rules LEFT JOIN ledger ON ledger.number = rules.ledger ORDER BY rules.id"
 )
 #: Where in such a row the columns of the content begin, behind those of what tells it.
-_CONTENT: Final = 5
+_CONTENT: Final = 8
 _NO_CONTENT: Final = "no content: it was erased"
 _PARTS: Final = ("id", "digest", "trigger", "time", "content")
 
@@ -52,6 +66,9 @@ class _Entry(NamedTuple):
     recorded_at: int
     number: int
     entered_at: int | None
+    id_hash: bytes | None
+    trigger: int | None
+    time: int | None
     salt: bytes | None
     commitment: bytes | None
 
@@ -102,7 +119,21 @@ class Contents:
                     yield _defect(where, "a content behind the one that counts", "one before it")
             except UNREADABLE as error:
                 yield _unreadable(where, error)
+        yield from self._erased()
         yield from self._rules()
+
+    def _erased(self) -> Iterator[Defect]:
+        """Check that erased events were those that they were made of, as far as that stays."""
+        for seq, *entered in self._connection.execute(_ERASED):
+            where = f"event {words(seq)}"
+            entry = _Entry(*entered[:_CONTENT])
+            *about, erased_at, entered_at = entered[_CONTENT:]
+            try:
+                yield from self._entry(where, entry, about, None)
+            except UNREADABLE as error:
+                yield _unreadable(where, error)
+            if erased_at != entered_at:
+                yield _defect(where, f"erased_at {words(entered_at)}", words(erased_at))
 
     def _rules(self) -> Iterator[Defect]:
         """Check that the rules are those that were put in force."""
@@ -110,9 +141,8 @@ class Contents:
             self.checked += 1
             where = f"rules {words(number)}"
             try:
-                yield from self._entry(
-                    where, _Entry(*entered), partial(commitment_of_rules, toml=toml)
-                )
+                commit = partial(commitment_of_rules, toml=toml)
+                yield from self._entry(where, _Entry(*entered), [None] * 3, commit)
             except UNREADABLE as error:
                 yield _unreadable(where, error)
 
@@ -120,14 +150,23 @@ class Contents:
         """Check one content: against its entry, and against what its message says."""
         self.checked += 1
         content: Content = (*entered[_CONTENT:],)
-        entry = _Entry(*entered[:_CONTENT])
-        yield from self._entry(where, entry, partial(commitment_of, content=content))
+        yield from self._committed(where, _Entry(*entered[:_CONTENT]), content)
         for name, wanted, found in zip(_PARTS, _decoded(content), content, strict=False):
             if wanted != found:
                 yield _defect(where, f"{name} {words(wanted)} by its message", words(found))
 
+    def _committed(self, where: str, entry: _Entry, content: Content) -> Iterator[Defect]:
+        """Check that a content has its entry."""
+        event_id, _, trigger, time, _, _ = content
+        about = [hashed(event_id), trigger, time]
+        yield from self._entry(where, entry, about, partial(commitment_of, content=content))
+
     def _entry(
-        self, where: str, entry: _Entry, commit: Callable[[bytes], bytes] | None
+        self,
+        where: str,
+        entry: _Entry,
+        about: list[Any],
+        commit: Callable[[bytes], bytes] | None,
     ) -> Iterator[Defect]:
         """Check that there is an entry of its own, made for it; no ``commit``: it was erased."""
         number = words(entry.number)
@@ -142,14 +181,19 @@ class Contents:
             yield _defect(
                 where, f"what entry {number} of the ledger was made for", "something else"
             )
+        elif [entry.id_hash, entry.trigger, entry.time] != about:
+            yield _defect(where, f"what entry {number} of the ledger is about", "another event")
         elif entry.recorded_at != entry.entered_at:
             yield _defect(where, f"recorded_at {entry.entered_at}", words(entry.recorded_at))
 
     def _erased_content(self, where: str, *entered: Any) -> Iterator[Defect]:
         """Check what stays of an erased content: its entry, and that nothing personal does."""
         self.checked += 1
-        yield from self._entry(where, _Entry(*entered[:_CONTENT]), None)
-        event_id, digest, *columns, _ = entered[_CONTENT:]
+        entry, content = _Entry(*entered[:_CONTENT]), (*entered[_CONTENT:],)
+        # It was entered when it was erased; when it came, its former entry says.
+        entry = entry._replace(recorded_at=entry.entered_at or 0)
+        yield from self._committed(where, entry, content)
+        event_id, digest, *columns, _ = content
         if digest != ERASED_DIGEST:
             yield _defect(where, "no digest: it was erased", words(digest))
         event = unpack(event_id, digest, *columns)
@@ -172,31 +216,37 @@ class Contents:
     def check_ledger(self) -> Iterator[Defect]:
         """What is wrong with the ledger: gaps, links, contents that are not there any more."""
         missing = set(self._noted) - {self.head}
-        for number, recorded_at, salt, commitment, link in self._connection.execute(_LEDGER):
+        for *values, salt, link in self._connection.execute(_LEDGER):
+            entry = Entry(*values)
+            number = entry.number
             where = f"entry {words(number)}"
             previous = self.head
             if number != previous.count + 1:
                 yield _broken(where, f"entry {previous.count + 1}", f"entry {words(number)}")
             try:
-                if link_of(previous.link, number, recorded_at, commitment) != link:
+                if entry.link(previous.link) != link:
                     yield _broken(where, "a link that binds it to the one before", words(link))
             except UNREADABLE as error:
                 yield _broken(where, "values that can be read", words(error))
-            yield from self._carrier(where, number, salt)
+            yield from self._carrier(where, entry, salt)
             self.entries += 1
             self.head = Head(number, link if isinstance(link, bytes) else b"")
             missing.discard(self.head)
         for head in sorted(missing, key=lambda one: one.count):
             yield self._lost(head)
 
-    def _carrier(self, where: str, number: int, salt: object) -> Iterator[Defect]:
-        """What an entry was made for is there, or was erased."""
-        if salt is None:
-            self.erased += 1
-        elif not self._is_carried(number):
+    def _carrier(self, where: str, entry: Entry, salt: object) -> Iterator[Defect]:
+        """What an entry was made for is there; or it was erased, with the event that it is of."""
+        self.erased += salt is None
+        carried = self._is_carried(entry.number)
+        if not carried and (salt is not None or not self._is_erased(entry.id_hash)):
             yield _broken(where, "what it was made for", "nothing")
-        elif not isinstance(salt, bytes) or len(salt) != SALT_BYTES:
+        elif salt is not None and (not isinstance(salt, bytes) or len(salt) != SALT_BYTES):
             yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
+
+    def _is_erased(self, id_hash: bytes | None) -> bool:
+        select = "SELECT EXISTS (SELECT 1 FROM erased WHERE id_hash = ? AND event IS NOT NULL)"
+        return bool(self._connection.execute(select, (id_hash,)).fetchone()[0])
 
     def _lost(self, head: Head) -> Defect:
         if head.count > self.head.count:
