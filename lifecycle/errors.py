@@ -163,15 +163,14 @@ class AmbiguousLeadError(LeadLookupError):
 
 
 class HubError(LifecycleError):
-    """More leads than are one person's hang together by a key (finding ``hub``)."""
+    """More leads or names hang together than are one person's; ``hubs`` says by what."""
 
-    def __init__(self, alias: str, leads: int, keys: Sequence[str]) -> None:
+    def __init__(self, alias: str, hubs: Sequence[str]) -> None:
         self.alias = alias
-        self.leads = leads
-        self.keys = tuple(keys)
+        self.hubs = tuple(hubs)
         super().__init__(
-            f"{alias} hangs together with {leads:,} leads by a hub, {', '.join(keys)}: they may be"
-            " of many people. Nothing was erased; --hub (in a program hub=True) erases all of them"
+            f"{alias} may be many people: {'; '.join(hubs)}. Nothing was erased; --hub (in a"
+            " program hub=True) erases everything that hangs together"
         )
 
 
@@ -211,5 +210,5 @@ class UnpurgedError(StoreError):
         self.reason = reason
         super().__init__(
             f"{path}: erased, but the file still holds traces of it ({reason});"
-            f" `lifecycle erase {path}` removes them when nobody else uses it"
+            f" `lifecycle erase {path} --purge` removes them when nobody else uses it"
         )

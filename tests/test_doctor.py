@@ -72,6 +72,7 @@ def test_of_a_new_store_nothing_needs_attention(points):
         "schema",
         "cursors",
         "quarantine",
+        "erased",
     ]
     assert (found["journal"].value, found["SQLite"].value) == ("wal", sqlite3.sqlite_version)
     assert found["application id"].value == APPLICATION_ID
@@ -261,7 +262,7 @@ def test_the_command_writes_nothing_and_says_what_it_found(path, lifecycle, stor
     assert "→ `lifecycle quarantine DB` lists them" in result.stdout
     found = json.loads(lifecycle("doctor", path, "--format", "json").stdout)
     assert found["well"]
-    assert found["points"][-1]["value"] == {"waiting": 1, "until_due": 0}
+    assert found["points"][-2]["value"] == {"waiting": 1, "until_due": 0}
     assert path.read_bytes() == before
 
 

@@ -20,20 +20,26 @@ from lifecycle.text import clean, counted
 @click.option(
     "--hub",
     is_flag=True,
-    help="Erase also where more than 100 leads share a key, and may be of many people.",
+    help="Erase also where more than 100 leads share a key, or it has more than 100 names.",
+)
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Only remove traces of what was erased before, where a program was in the way then.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
-def erase(database: Path, key: str | None, *, dry_run: bool, hub: bool, as_json: bool) -> None:
+def erase(
+    database: Path, key: str | None, *, dry_run: bool, hub: bool, purge: bool, as_json: bool
+) -> None:
     """Erase a person: payloads, contact, personal keys, texts, quarantine.
 
-    KEY is any name of the person or of a lead, and everything that hangs together with it is
+    KEY is any name of the contact or of a lead, and everything that hangs together with it is
     erased: all leads of the person. It cannot be undone, and nothing is asked: look with --dry-run
     before. States, times, who acted and other ids stay, and so does the ledger that
     `lifecycle verify` checks.
-
-    Without KEY only traces of what was erased before are removed from the file, where another
-    program was in the way then.
     """
+    if (key is None) != purge or (purge and (dry_run or hub or as_json)):
+        raise click.UsageError("expected the KEY of a person, or --purge and nothing else")
     with LeadStore(database, create=False) as store:
         if key is None:
             found = store.purge()

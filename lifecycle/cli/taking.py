@@ -10,7 +10,7 @@ import click
 
 from lifecycle.domain import Rules
 from lifecycle.store import LeadStore, OnContactDelete
-from lifecycle.text import clean
+from lifecycle.text import clean, counted
 
 
 @contextmanager
@@ -27,10 +27,14 @@ def taking_in(
         database, rules=rules, create=create, on_contact_delete=on_contact_delete
     ) as store:
         yield store
-        for key in store.spared:
+        if store.erased:
             click.echo(
-                f"not erased: {clean(key)} is a hub, which may be of many people. Look, and then"
-                f" `lifecycle erase DB KEY --hub`",
+                f"erased {counted(store.erased, 'message')}: contacts were deleted", err=True
+            )
+        for hub in store.spared:
+            click.echo(
+                f"not erased, though a contact was deleted: {clean(hub)}, which may be many people."
+                " Look, and then `lifecycle erase DB KEY --hub`",
                 err=True,
             )
         if on_contact_delete == "erase":

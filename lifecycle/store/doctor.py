@@ -144,6 +144,7 @@ def _points(connection: sqlite3.Connection, path: Path, header: Point) -> Iterat
     yield schema
     yield _readable("cursors", lambda: _cursors(connection))
     yield _readable("quarantine", lambda: _quarantine(connection))
+    yield _readable("erased", lambda: _erased(connection))
 
 
 # --- where it lies --------------------------------------------------------------------------------
@@ -352,3 +353,18 @@ def _quarantine(connection: sqlite3.Connection) -> Point:
     if due:
         found += f", {due:,} of them until their time comes"
     return Point("quarantine", "warning", found, value, "`lifecycle quarantine DB` lists them")
+
+
+def _erased(connection: sqlite3.Connection) -> Point:
+    times, contents, unpurged = connection.execute(
+        "SELECT count(*), coalesce(sum(contents + quarantined), 0),"
+        " count(*) - count(purged_at) FROM erasure"
+    ).fetchone()
+    value = {"times": times, "messages": contents, "traces": bool(unpurged)}
+    if not times:
+        return Point("erased", "well", "nothing", value)
+    found = f"{counted(contents, 'message')}, {counted(times, 'time')}"
+    if not unpurged:
+        return Point("erased", "well", found, value)
+    advice = "`lifecycle erase DB --purge` removes them when nobody else uses the store"
+    return Point("erased", "warning", f"{found}; traces are still in the file", value, advice)

@@ -11,15 +11,15 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
-import orjson
-from attrs import define, field, frozen
+from attrs import frozen
 
-from lifecycle.domain import LeadEvent, Party
+from lifecycle.domain import HUB_SIZE, Key, Party
 from lifecycle.errors import UnpurgedError
 from lifecycle.messages import Decoded, read_message
+from lifecycle.store.erasable import Erasable, Stored, erasable
 from lifecycle.store.ledger import Ledger
-from lifecycle.store.packing import hashed, packed_of, unpack
-from lifecycle.store.payload import ERASED, payload_text
+from lifecycle.store.packing import hashed, packed_of
+from lifecycle.store.payload import ERASED
 from lifecycle.store.redaction import Redaction
 from lifecycle.store.rows import Parties, key_hash, select_in
 from lifecycle.store.settling import Settling
@@ -27,15 +27,6 @@ from lifecycle.store.settling import Settling
 #: How long the last step waits for readers to let go of what was there before, in milliseconds.
 PURGE_WAITS: Final = 10_000
 
-_EVENTS: Final = (
-    "SELECT seq, ledger, id_hash, body, id, digest, trigger, time, content FROM event"
-    " WHERE (subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1))"
-    " AND seq NOT IN (SELECT event FROM erased WHERE event IS NOT NULL)"
-)
-_COPIES: Final = (
-    "SELECT copy.event, copy.ledger, copy.body, event.id, copy.digest, copy.trigger, copy.time,"
-    " copy.content FROM copy JOIN event ON event.seq = copy.event WHERE copy.event IN"
-)
 _ERASE_EVENT: Final = (
     "UPDATE event SET ledger = ?2, id = ?3, id_hash = ?4, digest = ?5, content = ?8, body = ?9"
     " WHERE seq = ?1"
@@ -43,6 +34,22 @@ _ERASE_EVENT: Final = (
 _NOTE_ERASED: Final = (
     "INSERT INTO erased (id_hash, event, ledger, erased_at) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT (id_hash) DO UPDATE SET event = ?2, ledger = ?3, erased_at = ?4"
+)
+# Nothing that comes under this id is taken in any more.
+_KEEP_OUT: Final = "INSERT OR IGNORE INTO erased (id_hash, erased_at) VALUES (?, ?)"
+_ROWS: Final = "SELECT id, by, holder, refusal FROM history WHERE event IN"
+_SUPERSEDED_ROWS: Final = (
+    "SELECT id, by, holder, refusal FROM history WHERE superseded_at IS NOT NULL AND event IN"
+)
+_HUBS: Final = (
+    "SELECT detail FROM finding"
+    " WHERE subject = ? AND code = 'hub' AND superseded_at IS NULL ORDER BY id"
+)
+_NAMES: Final = (
+    "SELECT json_extract(name.value, '$[0]'), json_extract(name.value, '$[1]'),"
+    " count(DISTINCT json_extract(name.value, '$[2]'))"
+    " FROM lead, json_each(lead.keys) AS name WHERE lead.subject = ?1"
+    " GROUP BY 1, 2 HAVING count(DISTINCT json_extract(name.value, '$[2]')) > ?2 ORDER BY 1, 2"
 )
 _NAMED: Final = (
     "SELECT EXISTS (SELECT 1 FROM lead WHERE ?1 IN (holder, owner, sender, recipient))"
@@ -84,21 +91,6 @@ class Erasure:
         }
 
 
-@define
-class _Contents:
-    """What is to be erased of a subject: contents with their numbers in the ledger."""
-
-    events: list[tuple[int, int, bytes, LeadEvent]] = field(factory=list)
-    contested: list[int] = field(factory=list)
-    copies: list[LeadEvent] = field(factory=list)
-    ledger: list[int] = field(factory=list)
-    messages: list[Any] = field(factory=list)
-
-    @property
-    def all(self) -> list[LeadEvent]:
-        return [event for *_, event in self.events] + self.copies
-
-
 class Erasing:
     """The work of erasing, on a connection that has begun a transaction."""
 
@@ -114,11 +106,13 @@ class Erasing:
         self._recorded_at = recorded_at
         self._fold_again = fold_again
 
-    def erase(self, subject: int) -> Erasure:
-        """Erase a subject; what was."""
-        contents = self._read(subject)
-        redaction = Redaction(contents.all, contents.messages)
-        if contents.events:
+    def erase(self, subject: int | None, keys: Collection[Key] = ()) -> Erasure:
+        """Erase a subject, and what other events say under one of these keys; what was."""
+        contents = erasable(self._connection, subject, keys)
+        about = [one.event for one in contents.about]
+        messages = (one.message for one in contents.about)
+        redaction = Redaction(about, messages, contents.kept.union(keys))
+        if contents.entries:
             self._erase(subject, contents, redaction)
         leads = self._connection.execute(
             "SELECT lead_id FROM lead WHERE subject = ? ORDER BY lead_id", (subject,)
@@ -138,47 +132,42 @@ class Erasing:
                     *(erasure.events + erasure.copies, erasure.quarantined),
                 ),
             )
+            self._connection.execute("UPDATE store SET recorded_at = ?", (self._recorded_at,))
         return erasure
 
-    def _read(self, subject: int) -> _Contents:
-        found = _Contents()
-        for seq, ledger, id_hash, body, *packed in self._connection.execute(_EVENTS, (subject,)):
-            found.events.append((seq, ledger, id_hash, unpack(*packed)))
-            found.ledger.append(ledger)
-            found.messages.append(orjson.loads(payload_text(body) or "null"))
-        seqs = [seq for seq, *_ in found.events]
-        for seq, ledger, body, *packed in select_in(self._connection, _COPIES, seqs):
-            found.contested.append(seq)
-            found.copies.append(unpack(*packed))
-            found.ledger.append(ledger)
-            found.messages.append(orjson.loads(payload_text(body) or "null"))
-        return found
-
-    def _erase(self, subject: int, contents: _Contents, redaction: Redaction) -> None:
-        seqs = [seq for seq, *_ in contents.events]
-        leads = self._names(subject, seqs, redaction)
-        removed = self._parties_of(contents.all, redaction)
+    def _erase(self, subject: int | None, contents: Erasable, redaction: Redaction) -> None:
+        seqs = [one.number for one in contents.events]
+        leads = self._names(subject, {*seqs, *contents.others}, redaction)
+        removed = self._parties_of(contents.about, redaction)
         self._erase_contents(contents, redaction)
-        self._erase_rows(seqs, redaction)
+        self._erase_rows(_ROWS, seqs, redaction)
+        self._erase_rows(_SUPERSEDED_ROWS, contents.others, redaction)
         findings = self._findings(subject, leads, seqs)
         self._redact_findings(findings, redaction)
-        self._fold_again([subject])
-        self._settle(contents, redaction, self._findings(subject, leads, seqs) | findings)
+        if subject is not None and contents.events:
+            self._fold_again([subject])
+        self._settle(subject, contents.contested, redaction)
+        findings |= self._findings(subject, leads, {*seqs, *contents.others})
+        self._connection.executemany(
+            "UPDATE finding SET detail = '' WHERE superseded_at IS NOT NULL AND id = ?",
+            [(number,) for number in findings],
+        )
         self._erase_parties(removed)
 
     # --- what was stored ------------------------------------------------------------------------
 
-    def _erase_contents(self, contents: _Contents, redaction: Redaction) -> None:
+    def _erase_contents(self, contents: Erasable, redaction: Redaction) -> None:
         many = self._connection.executemany
         ledger = Ledger(self._connection, self._recorded_at)
-        for seq, number, id_hash, event in contents.events:
-            stays = packed_of(redaction.event(event), ERASED)
-            self._connection.execute(_ERASE_EVENT, (seq, ledger.enter(stays), *stays))
-            noted = (id_hash, seq, number, self._recorded_at)
+        for one in contents.events:
+            stays = packed_of(redaction.event(one.event), ERASED)
+            self._connection.execute(_ERASE_EVENT, (one.number, ledger.enter(stays), *stays))
+            noted = (one.id_hash, one.number, one.ledger, self._recorded_at)
             self._connection.execute(_NOTE_ERASED, noted)
         ledger.save()
-        many("DELETE FROM copy WHERE event = ?", [(seq,) for seq in set(contents.contested)])
-        many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.ledger])
+        many("DELETE FROM copy WHERE id = ?", [(one.number,) for one in contents.copies])
+        many(_KEEP_OUT, [(one.id_hash, self._recorded_at) for one in contents.copies])
+        many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.entries])
 
     def _empty_quarantine(self, redaction: Redaction) -> int:
         """Empty what is the person's; its digest stays, so that it does not come back."""
@@ -195,14 +184,12 @@ class Erasing:
                 for one in read_message(raw, received_at=due_at)
                 if isinstance(one, Decoded)
             ]
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO erased (id_hash, erased_at) VALUES (?, ?)", ids
-            )
+            self._connection.executemany(_KEEP_OUT, ids)
         return len(found)
 
     # --- what was said of it ----------------------------------------------------------------
 
-    def _names(self, subject: int, seqs: Iterable[int], redaction: Redaction) -> set[int]:
+    def _names(self, subject: int | None, seqs: Iterable[int], redaction: Redaction) -> set[int]:
         """Let leads have names that are not personal, those that they had once too; the leads."""
         rows = self._connection.execute("SELECT id FROM lead WHERE subject = ?", (subject,))
         leads = {number for (number,) in rows}
@@ -218,9 +205,8 @@ class Erasing:
                 )
         return leads
 
-    def _erase_rows(self, seqs: Collection[int], redaction: Redaction) -> None:
+    def _erase_rows(self, select: str, seqs: Iterable[int], redaction: Redaction) -> None:
         """Remove what people wrote from rows of history; who acted stays."""
-        select = "SELECT id, by, holder, refusal FROM history WHERE event IN"
         for number, by, holder, refusal in select_in(self._connection, select, seqs):
             parties = (self._redacted_party(one, redaction) for one in (by, holder))
             text = None if refusal is None else redaction.text(refusal)
@@ -234,7 +220,7 @@ class Erasing:
         redacted = redaction.party(party)
         return number if redacted == party else self._parties.number(redacted)
 
-    def _findings(self, subject: int, leads: Iterable[int], seqs: Iterable[int]) -> set[int]:
+    def _findings(self, subject: int | None, leads: Iterable[int], seqs: Iterable[int]) -> set[int]:
         columns = {"subject": [subject], "lead": leads, "event": seqs}
         return {
             number
@@ -251,26 +237,23 @@ class Erasing:
             [(redaction.text(detail), number) for number, detail in rows],
         )
 
-    def _settle(self, contents: _Contents, redaction: Redaction, findings: Iterable[int]) -> None:
-        """What a fold does not reach: conflicts, keys of a deletion alone, what was said once."""
+    def _settle(self, subject: int | None, contested: Iterable[int], redaction: Redaction) -> None:
+        """What a fold does not reach: conflicts, and keys of a deletion alone."""
         settling = Settling(self._connection, self._recorded_at)
-        for seq in sorted(set(contents.contested)):
+        for seq in sorted(contested):
             settling.conflicts_of(seq)
         self._connection.executemany(
-            "DELETE FROM key WHERE hash = ?", [(key_hash(key),) for key in redaction.removed_keys]
-        )
-        self._connection.executemany(
-            "UPDATE finding SET detail = '' WHERE superseded_at IS NOT NULL AND id = ?",
-            [(number,) for number in findings],
+            "DELETE FROM key WHERE hash = ? AND subject = ?",
+            [(key_hash(key), subject) for key in redaction.removed_keys],
         )
 
     # --- parties ----------------------------------------------------------------------------
 
-    def _parties_of(self, events: Iterable[LeadEvent], redaction: Redaction) -> set[Party]:
+    def _parties_of(self, contents: Iterable[Stored], redaction: Redaction) -> set[Party]:
         """The parties that are the person."""
         parties = {
             party
-            for event in events
+            for event in (one.event for one in contents)
             for party in (
                 *(event.agent, event.recipient, event.participant),
                 *(event.snapshot.owner, event.snapshot.sender, event.snapshot.recipient),
@@ -290,13 +273,14 @@ class Erasing:
         self._parties.forget()
 
 
-def hubs_of(connection: sqlite3.Connection, subject: int) -> list[str]:
-    """The keys by which more leads hang together than are one person's."""
-    select = (
-        "SELECT detail FROM finding"
-        " WHERE subject = ? AND code = 'hub' AND superseded_at IS NULL ORDER BY id"
-    )
-    return [detail for (detail,) in connection.execute(select, (subject,))]
+def hubs_of(connection: sqlite3.Connection, subject: int | None) -> list[str]:
+    """Why a subject may be many people: very many leads share a key, or it has very many names."""
+    shared = connection.execute(_HUBS, (subject,))
+    names = connection.execute(_NAMES, (subject, HUB_SIZE))
+    return [
+        *(f"more than {HUB_SIZE} leads share {detail}" for (detail,) in shared),
+        *(f"{count:,} names {kind}:{scheme}:..." for kind, scheme, count in names),
+    ]
 
 
 def is_unpurged(connection: sqlite3.Connection) -> bool:

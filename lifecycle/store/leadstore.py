@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from attrs import astuple, frozen
 
-from lifecycle.domain import LeadMachine, Rules, machine_for
+from lifecycle.domain import Key, LeadMachine, Rules, machine_for
 from lifecycle.errors import HubError, OtherRulesError
 from lifecycle.messages import Message, Undecodable, read_message
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
@@ -19,7 +19,7 @@ from lifecycle.store.erasing import Erasing, Erasure, hubs_of, is_unpurged, purg
 from lifecycle.store.intake import Intake
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.ledger import Ledger
-from lifecycle.store.lookup import find_subject
+from lifecycle.store.lookup import find_person
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed
@@ -73,7 +73,8 @@ class LeadStore(LeadReader):
             who hang together by a hub are not: they may be many people. ``spared`` tells.
 
     Attributes:
-        spared: The keys of the hubs that were not erased, though a contact of them is deleted.
+        spared: The hubs that were not erased, though a contact of them is deleted, in words.
+        erased: How many contents and quarantined messages were, since their contact is deleted.
 
     Raises:
         StoreError: The file cannot be opened, or is no store that this version understands.
@@ -95,6 +96,7 @@ class LeadStore(LeadReader):
         self._on_contact_delete = on_contact_delete
         self._erasures = 0
         self.spared: tuple[str, ...] = ()
+        self.erased = 0
         try:
             self._rules = self._settle_rules(rules)
             self._machine = machine_for(self._rules)
@@ -193,8 +195,9 @@ class LeadStore(LeadReader):
     def erase(self, alias: str, *, hub: bool = False, dry_run: bool = False) -> Erasure:
         """Erase a person: everything personal of all that hangs together with this name.
 
-        ``hub``: erase also where very many leads hang together by one key, such as a placeholder,
-        which may be of many people. ``dry_run``: tell what would be erased, and erase nothing.
+        The name may be that of a contact, too, with or without ``contact:`` before it. ``hub``:
+        erase also where more hangs together than is one person's, by a placeholder for instance.
+        ``dry_run``: tell what would be erased, and erase nothing.
 
         Payloads, contacts, keys that are personal, texts, copies, and what is in the quarantine.
         States, times, who acted, other ids and the ledger stay. A later copy of an erased message
@@ -210,13 +213,13 @@ class LeadStore(LeadReader):
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._unit_of_work():
             self._check_rules()
-            subject = find_subject(self._working(), alias)
-            keys = hubs_of(self._connection, subject)
+            subject, keys = find_person(self._working(), alias)
+            hubs = hubs_of(self._connection, subject)
+            if hubs and not hub:
+                raise HubError(alias, hubs)
             if dry_run:
-                return self._rehearse(subject)
-            if keys and not hub:
-                raise HubError(alias, self._lead_count(subject), keys)
-            erasure = self._erase(subject)
+                return self._rehearse(subject, keys)
+            erasure = self._erase(subject, keys)
         self.purge()
         return erasure
 
@@ -233,19 +236,15 @@ class LeadStore(LeadReader):
         purge(self._connection, self.path, self._clock())
         return True
 
-    def _rehearse(self, subject: int) -> Erasure:
+    def _rehearse(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
         """Erase, and take it back."""
         self._connection.execute("SAVEPOINT rehearsal")
         try:
-            return self._erase(subject)
+            return self._erase(subject, keys)
         finally:
             self._connection.execute("ROLLBACK TO rehearsal")
             self._connection.execute("RELEASE rehearsal")
             self._parties.forget()
-
-    def _lead_count(self, subject: int) -> int:
-        select = "SELECT count(*) FROM lead WHERE subject = ?"
-        return int(self._connection.execute(select, (subject,)).fetchone()[0])
 
     def _erase_deleted(self, subjects: Iterable[int]) -> None:
         """Erase those whose contact is deleted, but for hubs."""
@@ -254,12 +253,13 @@ class LeadStore(LeadReader):
             if keys:
                 self.spared = tuple(dict.fromkeys((*self.spared, *keys)))
             else:
-                self._erase(subject)
+                self.erased += self._erase(subject, ()).removed
 
-    def _erase(self, subject: int) -> Erasure:
+    def _erase(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
         recorded_at = self._next_recorded_at()
         fold_again = self._intake(self._machine, recorded_at).fold_again
-        return Erasing(self._connection, self._parties, recorded_at, fold_again).erase(subject)
+        erasing = Erasing(self._connection, self._parties, recorded_at, fold_again)
+        return erasing.erase(subject, set(keys))
 
     # --- replay -----------------------------------------------------------------------------
 

@@ -7,10 +7,17 @@ from typing import Final
 from lifecycle.domain import Key
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
 from lifecycle.store.aliases import possible_keys
+from lifecycle.store.packing import unpack
 from lifecycle.store.working import WorkingSet
 
 #: So many leads of a name are told.
 MANY: Final = 100
+_SOME: Final = 5
+_COPIES: Final = "SELECT content FROM copy"
+_IN_CONTACTS: Final = (
+    "SELECT lead_id FROM lead, json_each(lead.contact) AS part"
+    f" WHERE part.value LIKE ?1 GROUP BY lead_id ORDER BY lead_id LIMIT {_SOME}"
+)
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 
 
@@ -33,23 +40,35 @@ def find_lead(working: WorkingSet, alias: str) -> int:
     raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
 
 
-def find_subject(working: WorkingSet, alias: str) -> int:
-    """The number of the one subject that has this name, or whose lead has.
+def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]:
+    """The subject that has this name, of a lead or of a contact, and the keys that it may mean.
+
+    There is no subject where nothing has the name but contents that do not count.
 
     Raises:
-        UnknownLeadError: Nobody has this name.
+        UnknownLeadError: Nobody has this name; it tells whose contact it stands in.
         AmbiguousLeadError: It may mean several persons.
     """
-    for keys in possible_keys(alias):
+    readings = [*possible_keys(alias), *possible_keys(f"contact:{alias}")]
+    for keys in readings:
         subjects = {working.key_row(key).subject for key in keys} - {None}
         if len(subjects) > 1:
             raise AmbiguousLeadError(alias, [alias])
-        for subject in subjects:
-            if subject is not None:
-                return subject
-    # It tells whose name it is not.
-    find_lead(working, alias)
-    raise UnknownLeadError(alias)
+        if subjects:
+            return subjects.pop(), keys
+    keys = [key for some in readings for key in some]
+    for (content,) in working.connection.execute(_COPIES):
+        if not set(keys).isdisjoint(unpack("", b"", 0, 0, content).keys):
+            return None, keys
+    raise UnknownLeadError(alias, _contacts(working, alias))
+
+
+def _contacts(working: WorkingSet, alias: str) -> str:
+    """Which leads have a contact with such an address or name: they can be asked for."""
+    text = alias.rpartition(":")[2].strip()
+    rows = working.connection.execute(_IN_CONTACTS, (text,)) if text else ()
+    lead_ids = ", ".join(lead_id for (lead_id,) in rows)
+    return f"; it stands in the contact of {lead_ids}: name one of these" if lead_ids else ""
 
 
 def _leads_of(working: WorkingSet, key: Key) -> list[int]:

@@ -12,7 +12,8 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
-from urllib.parse import quote
+from unicodedata import normalize
+from urllib.parse import quote, unquote
 
 from attrs import evolve
 
@@ -27,8 +28,11 @@ _ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
 _TELEPHONE: Final = re.compile(r"\+[\d\s()./-]+|\(?\d+\)?[\s()./-]+[\d\s()./-]+")
 _WEB: Final = re.compile(r"https?:", re.IGNORECASE)
 _DIGITS: Final = range(7, 16)
-#: Shorter ids stand in messages of others, too: they are sought beside their scheme alone.
-_TELLING: Final = 5
+#: Shorter texts stand in messages of others, too.
+_LONG: Final = 6
+_PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
+#: What every message has, whoever it is about.
+_STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*:\s*"[^"]*"')
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _JOINED: Final = r"(?:[\W_]{1,3}|%20)"
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -37,12 +41,16 @@ _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 class Redaction:
     """What is personal in some events of a person, and what stands for it from now on.
 
-    ``messages`` are the same events as they came, parsed.
+    ``messages`` are the same events as they came, parsed; ``kept`` are other keys of the person,
+    by which messages in the quarantine are found.
     """
 
-    def __init__(self, events: Iterable[LeadEvent], messages: Iterable[Any]) -> None:
+    def __init__(
+        self, events: Iterable[LeadEvent], messages: Iterable[Any], kept: Iterable[Key] = ()
+    ) -> None:
         events = list(events)
         self._keys = {key for event in events for key in event.keys}
+        self._sought = [re.compile(_named(key), re.IGNORECASE) for key in self._keys.union(kept)]
         contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
         self._names = {one.name for one in contacts if one.name}
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
@@ -51,8 +59,10 @@ class Redaction:
             self._names.update(_full_names(contact))
             values.update(_addresses(contact))
         values.update(key.value for key in self._keys if _is_personal(key))
-        self._values = _pattern(values | self._names)
+        values = {_PREFIX.sub("", value) for value in values if _tells(value)}
+        self._values = _pattern(values.union(filter(_tells, self._names)))
         self._unnamed = _pattern(values)
+        self._called = {name.casefold() for name in self._names}
         personal = {
             key.value for key in self._keys if _is_personal(key) or self.concerns(key.value)
         }
@@ -76,14 +86,16 @@ class Redaction:
         """
         text = raw.decode("utf-8", "replace")
         text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
+        # Halves of characters that were escaped one by one belong together.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if self._unnamed is not None and self._unnamed.search(text):
             return True
-        if any(re.search(_named(key), text, re.IGNORECASE) for key in self._keys):
+        if any(sought.search(text) for sought in self._sought):
             return True
-        names = (name.split() for name in self._names)
+        text = _STRUCTURE.sub("", f"{text}\n{unquote(text)}")
         return any(
-            len(words) > 1 and all(re.search(_bounded(word), text, re.IGNORECASE) for word in words)
-            for words in names
+            all(re.search("|".join(_forms(word)), text, re.IGNORECASE) for word in name.split())
+            for name in filter(_tells, self._names)
         )
 
     # --- what stays -----------------------------------------------------------------------------
@@ -128,7 +140,7 @@ class Redaction:
         party_id, name = party.id, party.name
         if party_id is not None and self.concerns(party_id):
             party_id = self._stands_for(party_id)
-        if name is not None and self.concerns(name):
+        if name is not None and (self.concerns(name) or name.casefold() in self._called):
             name = self._tokens[name] = self._stands_for(name.casefold())
         return Party(party_id, name)
 
@@ -167,6 +179,12 @@ def _is_personal(key: Key) -> bool:
     if _SCHEME.search(key.scheme) or _ADDRESS.match(key.value) or _is_telephone(key.value):
         return True
     return key.kind == "contact" and _WEB.match(key.value) is not None
+
+
+def _tells(value: str) -> bool:
+    """Whether a value tells who is meant wherever it stands; ``0``, ``n/a`` and ``Jo`` do not."""
+    digits = sum(map(str.isdigit, value))
+    return "@" in value or len(value) >= _LONG or digits in _DIGITS or not value.isascii()
 
 
 def _is_telephone(text: str) -> bool:
@@ -220,6 +238,12 @@ def _pattern(values: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def _forms(value: str) -> Iterator[str]:
+    """How a value may be written: composed characters or not, and as URIs have it."""
+    for written in {value, value.casefold(), normalize("NFC", value), normalize("NFD", value)}:
+        yield from _forms_of(written)
+
+
+def _forms_of(value: str) -> Iterator[str]:
     if not any(map(str.isalnum, value)):
         return
     digits = re.sub(r"\D", "", value)
@@ -228,18 +252,26 @@ def _forms(value: str) -> Iterator[str]:
         return
     if " " in value and "@" not in value:
         # A name, however its words are joined.
-        words = _JOINED.join(map(re.escape, value.split()))
-        yield rf"(?<![^\W_]){words}(?![^\W_])"
+        words = [f"(?:{re.escape(word)}|{re.escape(quote(word))})" for word in value.split()]
+        for order in (words, words[-1:] + words[:-1]):
+            yield rf"(?<![^\W_]){_JOINED.join(order)}(?![^\W_])"
     else:
         yield _bounded(value)
         yield _bounded(quote(value, safe=""))
 
 
 def _named(key: Key) -> str:
-    """What finds an id where it names somebody."""
-    if len(key.value) >= _TELLING:
+    """What finds an id where it names somebody: anywhere, or beside its scheme."""
+    if _is_distinctive(key.value):
         return _bounded(key.value)
-    return rf'"{re.escape(key.scheme)}"\s*:\s*"?{_bounded(key.value)}'
+    value = rf'\s*"?{_bounded(key.value)}'
+    return rf'"{re.escape(key.scheme)}"\s*(?::\s*\[?|,\s*"\w+"\s*:){value}'
+
+
+def _is_distinctive(value: str) -> bool:
+    """Whether nothing else is called so: no number, and no word."""
+    kinds = (str.isdigit, str.isalpha)
+    return len(value) > _LONG and all(any(map(kind, value)) for kind in kinds)
 
 
 def _bounded(value: str) -> str:

@@ -17,12 +17,12 @@ from stories import messages
 from lifecycle import Head, LeadReader
 
 DOES: Final = (
-    "edits inside the database: change, delete, swap, insert, truncate, rewrite everything:"
-    " {runs:,} edits of stores of {size:,} events"
+    "edits inside the database: change, delete, swap, insert, pretend to erase, truncate, rewrite"
+    " everything: {runs:,} edits of stores of {size:,} events"
 )
 HOLDS: Final = "verify finds each; the last two, which are sound in themselves, by a noted head"
-FULL: Final = Amount(600, 120)
-QUICK: Final = Amount(24, 40)
+FULL: Final = Amount(700, 120)
+QUICK: Final = Amount(28, 40)
 
 _CHANGES: Final = (
     "UPDATE event SET content = content || ' ' WHERE seq = {0}",
@@ -85,11 +85,30 @@ def _insert(rng: Random, plain: sqlite3.Connection) -> str:
     plain.execute("INSERT INTO event SELECT * FROM more")
     if rng.random() < 0.5:  # noqa: PLR2004
         plain.execute(
-            "INSERT INTO ledger SELECT number + 1, recorded_at, salt, commitment, link FROM ledger"
-            " WHERE number = ?",
+            "INSERT INTO ledger SELECT number + 1, recorded_at, id_hash, trigger, time, commitment,"
+            " salt, link FROM ledger WHERE number = ?",
             (entry,),
         )
     return f"a copy of event {seq}"
+
+
+def _pretend(rng: Random, plain: sqlite3.Connection) -> str:
+    """An event is taken out, or changed, as if it had been erased."""
+    seq = rng.choice(_all(plain, "SELECT seq FROM event"))
+    entry, id_hash = plain.execute(
+        "SELECT ledger, id_hash FROM event WHERE seq = ?", (seq,)
+    ).fetchone()
+    plain.execute("UPDATE ledger SET salt = NULL WHERE number = ?", (entry,))
+    if rng.random() < 0.5:  # noqa: PLR2004
+        plain.execute("DELETE FROM event WHERE seq = ?", (seq,))
+        plain.execute("DELETE FROM history WHERE event = ?", (seq,))
+        plain.execute("INSERT INTO erased VALUES (?, NULL, NULL, 1)", (id_hash,))
+        return f"event {seq} taken out"
+    plain.execute(
+        "UPDATE event SET body = x'', digest = zeroblob(32), time = time + 1 WHERE seq = ?", (seq,)
+    )
+    plain.execute("INSERT INTO erased VALUES (?, ?, ?, 1)", (id_hash, seq, entry))
+    return f"event {seq} moved"
 
 
 _EDITS: Final[tuple[tuple[str, Callable[[Random, sqlite3.Connection], str]], ...]] = (
@@ -97,6 +116,7 @@ _EDITS: Final[tuple[tuple[str, Callable[[Random, sqlite3.Connection], str]], ...
     ("delete", _delete),
     ("swap", _swap),
     ("insert", _insert),
+    ("pretend to erase", _pretend),
 )
 _FORGERIES: Final = ("truncate", "rewrite everything")
 

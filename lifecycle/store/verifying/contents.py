@@ -137,9 +137,13 @@ class Contents:
 
     def _rules(self) -> Iterator[Defect]:
         """Check that the rules are those that were put in force."""
+        last = 0
         for number, toml, *entered in self._connection.execute(_RULES):
             self.checked += 1
             where = f"rules {words(number)}"
+            if entered[1] <= last:
+                yield _defect(where, f"an entry behind {last}", f"entry {words(entered[1])}")
+            last = max(last, entered[1])
             try:
                 commit = partial(commitment_of_rules, toml=toml)
                 yield from self._entry(where, _Entry(*entered), [None] * 3, commit)
@@ -245,7 +249,10 @@ class Contents:
             yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
 
     def _is_erased(self, id_hash: bytes | None) -> bool:
-        select = "SELECT EXISTS (SELECT 1 FROM erased WHERE id_hash = ? AND event IS NOT NULL)"
+        select = (
+            "SELECT EXISTS (SELECT 1 FROM erased WHERE id_hash = ?1 AND (event IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM event WHERE event.id_hash = ?1)))"
+        )
         return bool(self._connection.execute(select, (id_hash,)).fetchone()[0])
 
     def _lost(self, head: Head) -> Defect:

@@ -18,7 +18,6 @@ from attrs import define, field
 from lifecycle.domain import Components, HistoryRow, LeadEvent, Rules, fold
 from lifecycle.messages import format_time
 from lifecycle.store.packing import unpack
-from lifecycle.store.redaction import ERASED_DIGEST
 from lifecycle.store.rows import HISTORY_CONTENT, Parties, history_row, key_hash, select_in
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
@@ -34,8 +33,15 @@ _COPIES_HOME: Final = (
     " LEFT JOIN lead ON lead.id = event.lead"
 )
 _ROWS: Final = (
-    f"SELECT event, step, recorded_at, superseded_at, {HISTORY_CONTENT} FROM history WHERE event IN"
+    f"SELECT event, lead, step, recorded_at, superseded_at, {HISTORY_CONTENT} FROM history"
+    " WHERE event IN"
 )
+# Events of which contents were erased, and the leads that these were about.
+_TOUCHED: Final = (
+    "SELECT coalesce(erased.event, event.seq) FROM erased"
+    " LEFT JOIN event ON event.id_hash = erased.id_hash"
+)
+_TOUCHED_LEADS: Final = f"SELECT DISTINCT lead FROM history WHERE event IN ({_TOUCHED})"
 
 
 #: A step of an event.
@@ -49,10 +55,14 @@ class _Group:
     Attributes:
         contents: Everything that came of them, with the time.
         rows: Their rows of history with the times between which they stood.
+        seqs: The numbers of their events.
+        leads: Those of the leads that these rows are of.
     """
 
     contents: list[tuple[int, LeadEvent]] = field(factory=list)
     rows: list[tuple[int, int | None, HistoryRow]] = field(factory=list)
+    seqs: set[int] = field(factory=set)
+    leads: set[int] = field(factory=set)
 
 
 class Past:
@@ -75,12 +85,16 @@ class Past:
                 "SELECT recorded_at, toml FROM rules ORDER BY id"
             ).fetchall()
         ]
+        seqs, leads = (
+            {number for (number,) in self._connection.execute(select)}
+            for select in (_TOUCHED, _TOUCHED_LEADS)
+        )
         working = WorkingSet(self._connection, self._parties)
         for subjects in self._groups():
             try:
                 group = self._read(working, subjects)
                 # Of what was erased nobody can tell any more what it said before.
-                if all(event.digest != ERASED_DIGEST for _, event in group.contents):
+                if seqs.isdisjoint(group.seqs) and leads.isdisjoint(group.leads):
                     yield from self._group(group, rules)
             except UNREADABLE as error:
                 found = f"{type(error).__name__}: {error}"
@@ -110,9 +124,11 @@ class Past:
         ):
             group.contents.append((recorded_at, unpack(*packed)))
         rows = select_in(self._connection, _ROWS, ids)
-        for event, step, recorded_at, superseded_at, *content in rows:
+        for event, lead, step, recorded_at, superseded_at, *content in rows:
             row = history_row(content, ids[event], step, self._parties)
             group.rows.append((recorded_at, superseded_at, row))
+            group.leads.add(lead)
+        group.seqs.update(ids)
         return group
 
     def _group(self, group: _Group, rules: Sequence[tuple[int, Rules]]) -> Iterator[Defect]:

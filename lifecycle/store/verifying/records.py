@@ -27,14 +27,15 @@ _REFERENCES: Final = (
 )
 #: Of an event that was erased nobody knows any more when its first copy came.
 _BEFORE_IT_CAME: Final = (
-    "event NOT IN (SELECT event FROM erased WHERE event IS NOT NULL)"
+    "event NOT IN (SELECT event FROM erased WHERE event IS NOT NULL UNION"
+    " SELECT event.seq FROM erased JOIN event ON event.id_hash = erased.id_hash)"
     " AND recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
 )
 #: Table, what tells its rows, what must not be true of any, and what is expected instead.
 _NEVER: Final = (
-    ("history", "id", "superseded_at < recorded_at", "superseded_at behind recorded_at"),
+    ("history", "id", "superseded_at <= recorded_at", "superseded_at behind recorded_at"),
     (
         "history",
         "id",
@@ -48,7 +49,7 @@ _NEVER: Final = (
         _BEFORE_IT_CAME,
         "recorded_at not before that of its event",
     ),
-    ("finding", "id", "superseded_at < recorded_at", "superseded_at behind recorded_at"),
+    ("finding", "id", "superseded_at <= recorded_at", "superseded_at behind recorded_at"),
     (
         "event",
         "seq",

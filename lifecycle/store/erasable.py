@@ -1,0 +1,119 @@
+"""What is to be erased of a person: the contents of their events, and those under other ids."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import Any, Final
+
+import orjson
+from attrs import define, field, frozen
+
+from lifecycle.domain import Key, LeadEvent
+from lifecycle.store.packing import unpack
+from lifecycle.store.payload import payload_text
+from lifecycle.store.rows import key_hash, select_in
+
+_EVENTS: Final = (
+    "SELECT EXISTS (SELECT 1 FROM erased WHERE erased.event = seq), seq, ledger, id_hash, body, id,"
+    " digest, trigger, time, content FROM event"
+    " WHERE subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1)"
+)
+_COPIES: Final = (
+    "SELECT copy.event, copy.id, copy.ledger, event.id_hash, copy.body, event.id, copy.digest,"
+    " copy.trigger, copy.time, copy.content FROM copy JOIN event ON event.seq = copy.event"
+)
+
+
+@frozen
+class Stored:
+    """A content that is to be erased.
+
+    Attributes:
+        number: That of its event; of a copy its own.
+        ledger: That of its entry.
+        id_hash: The hash of the id that it came under.
+        event: What was decoded.
+        body: The message itself, compressed.
+    """
+
+    number: int
+    ledger: int
+    id_hash: bytes
+    event: LeadEvent
+    body: bytes
+
+    @property
+    def message(self) -> Any:
+        """The message itself, parsed."""
+        return orjson.loads(payload_text(self.body) or "null")
+
+
+@define
+class Erasable:
+    """The contents of a person.
+
+    Attributes:
+        events: Their events.
+        copies: Other contents under the ids of these, and theirs under the ids of others.
+        theirs: Those of the copies that are about them.
+        contested: The numbers of the events that lose copies.
+        others: Those among these that are of other people.
+        kept: The keys that stayed of what was erased before.
+    """
+
+    events: list[Stored] = field(factory=list)
+    copies: list[Stored] = field(factory=list)
+    theirs: list[Stored] = field(factory=list)
+    contested: set[int] = field(factory=set)
+    others: set[int] = field(factory=set)
+    kept: set[Key] = field(factory=set)
+
+    @property
+    def about(self) -> list[Stored]:
+        """The contents that tell who the person is."""
+        return self.events + self.theirs
+
+    @property
+    def entries(self) -> list[int]:
+        """The numbers of all entries whose contents are to be erased."""
+        return [one.ledger for one in self.events + self.copies]
+
+
+def erasable(
+    connection: sqlite3.Connection, subject: int | None, keys: Collection[Key]
+) -> Erasable:
+    """What is to be erased of a subject, and what has one of these keys."""
+    found = Erasable()
+    for erased, *columns in connection.execute(_EVENTS, (subject,)):
+        stored = _stored(columns)
+        if erased:
+            found.kept.update(stored.event.keys)
+        else:
+            found.events.append(stored)
+    own = {one.number for one in found.events}
+    names = set(keys).union(*(one.event.keys for one in found.events))
+    for seq, *columns in connection.execute(_COPIES):
+        copy = _stored(columns)
+        theirs = not names.isdisjoint(copy.event.keys)
+        if not theirs and seq not in own:
+            continue
+        found.copies.append(copy)
+        found.contested.add(seq)
+        if seq not in own:
+            found.others.add(seq)
+        if theirs and _owners(connection, copy.event.keys) <= {subject}:
+            found.theirs.append(copy)
+    return found
+
+
+def _stored(columns: list[Any]) -> Stored:
+    number, ledger, id_hash, body, *packed = columns
+    return Stored(number, ledger, id_hash, unpack(*packed), body)
+
+
+def _owners(connection: sqlite3.Connection, keys: Collection[Key]) -> set[int | None]:
+    """The subjects whose names these are now."""
+    hashes = map(key_hash, keys)
+    rows = select_in(connection, "SELECT subject FROM key WHERE hash IN", hashes)
+    return {subject for (subject,) in rows}
