@@ -117,7 +117,9 @@ class HeadFormatError(LifecycleError, ValueError):
 
     def __init__(self, text: str) -> None:
         self.text = text
-        super().__init__(f"expected a head as COUNT:HEX, got {text!r:.100}")
+        super().__init__(
+            f"expected a head as COUNT:HEX with 64 hexadecimal digits, got {text!r:.100}"
+        )
 
 
 class MissingExtraError(LifecycleError, ImportError):

@@ -602,9 +602,19 @@ def test_what_was_decoded_is_what_the_message_says_even_where_all_was_linked_ane
     assert any("by its message" in str(one) for one in found if one.check == "contents")
 
 
+def test_of_two_long_values_the_part_that_differs_is_told(edited):
+    (found,) = [
+        one
+        for one in edited("UPDATE event SET content = content || ' ' WHERE seq = 2").defects
+        if "by its message" in one.expected
+    ]
+    assert found.expected.startswith("content ...")
+    assert found.found.endswith(" ")
+
+
 @pytest.mark.parametrize("text", ["", "3", "3:", "3:aa", "-1:" + "0" * 64, "03:" + "0" * 64])
 def test_what_is_no_head_is_refused(text, store):
-    with pytest.raises(HeadFormatError, match=r"expected a head as COUNT:HEX, got"):
+    with pytest.raises(HeadFormatError, match=r"expected a head as COUNT:HEX with 64 hex"):
         store.verify(text)
 
 

@@ -15,6 +15,12 @@ from lifecycle.text import clean
 #: The sign of each verdict, and its colour.
 _MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
 
+_VERDICT: Final = {
+    (True, False): "well: nothing needs attention",
+    (True, True): "well, with {} to look at (!)",
+    (False, True): "not well: {} to look at (✗, !)",
+}
+
 
 @click.command()
 @options.database
@@ -48,3 +54,5 @@ def _print(found: Diagnosis) -> None:
         if one.advice:
             table.add_row("", "", Text(f"→ {clean(one.advice)}", "dim"))
     console().print(table)
+    attention = sum(one.verdict != "well" for one in found.points)
+    click.echo(f"\n{_VERDICT[found.well, bool(attention)].format(attention)}")

@@ -98,7 +98,10 @@ class Commands(click.Group):
             if _TRACEBACK in os.environ:
                 raise
             what = clean(f"{type(error).__name__}: {error}")
-            click.echo(f"lifecycle: failed ({what}); {_TRACEBACK}=1 shows where", err=True)
+            advice = "`lifecycle verify DB` tells whether a store is damaged"
+            click.echo(
+                f"lifecycle: failed ({what}); {advice}, {_TRACEBACK}=1 shows where", err=True
+            )
             ctx.exit(3)
         except KeyboardInterrupt:
             click.echo(

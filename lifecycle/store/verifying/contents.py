@@ -20,7 +20,7 @@ from lifecycle.store.ledger import (
 from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed, unpack
 from lifecycle.store.payload import ERASED, payload_text
 from lifecycle.store.redaction import ERASED_DIGEST
-from lifecycle.store.verifying.reading import UNREADABLE, words
+from lifecycle.store.verifying.reading import UNREADABLE, both, words
 from lifecycle.store.verifying.verification import Defect
 
 _ENTRY: Final = (
@@ -157,7 +157,8 @@ class Contents:
         yield from self._committed(where, _Entry(*entered[:_CONTENT]), content)
         for name, wanted, found in zip(_PARTS, _decoded(content), content, strict=False):
             if wanted != found:
-                yield _defect(where, f"{name} {words(wanted)} by its message", words(found))
+                expected, there = both(wanted, found)
+                yield _defect(where, f"{name} {expected} by its message", there)
 
     def _committed(self, where: str, entry: _Entry, content: Content) -> Iterator[Defect]:
         """Check that a content has its entry."""

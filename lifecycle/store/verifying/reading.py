@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from itertools import takewhile
 from typing import Any, Final
 
 from lifecycle.errors import MessageError
@@ -35,3 +36,14 @@ def words(value: Any) -> str:
     else:
         shown = "nothing" if value is None else str(value)
     return shown if len(shown) <= _LONG else f"{shown[:_LONG]}..."
+
+
+def both(wanted: Any, found: Any) -> tuple[str, str]:
+    """Two values, each from a little before where they differ."""
+    if isinstance(wanted, str) and isinstance(found, str):
+        pairs = zip(wanted, found, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        start = max(0, same - _LONG // 4)
+        if start and max(len(wanted), len(found)) > _LONG:
+            return words(f"...{wanted[start:]}"), words(f"...{found[start:]}")
+    return words(wanted), words(found)
