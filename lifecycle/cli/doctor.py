@@ -10,16 +10,10 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
 from lifecycle.store.doctor import Diagnosis, examine
-from lifecycle.text import clean
+from lifecycle.text import clean, counted
 
 #: The sign of each verdict, and its colour.
 _MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
-
-_VERDICT: Final = {
-    (True, False): "well: nothing needs attention",
-    (True, True): "well, with {} to look at (!)",
-    (False, True): "not well: {} to look at (✗, !)",
-}
 
 
 @click.command()
@@ -55,4 +49,10 @@ def _print(found: Diagnosis) -> None:
             table.add_row("", "", Text(f"→ {clean(one.advice)}", "dim"))
     console().print(table)
     attention = sum(one.verdict != "well" for one in found.points)
-    click.echo(f"\n{_VERDICT[found.well, bool(attention)].format(attention)}")
+    verdict = "well, with" if found.well else "not well:"
+    click.echo()
+    click.echo(
+        f"{verdict} {counted(attention, 'point')} to look at"
+        if attention
+        else "well: nothing needs attention"
+    )
