@@ -192,13 +192,14 @@ class Erasing:
     def _names(self, subject: int | None, seqs: Iterable[int], redaction: Redaction) -> set[int]:
         """Let leads have names that are not personal, those that they had once too; the leads."""
         rows = self._connection.execute("SELECT id FROM lead WHERE subject = ?", (subject,))
-        leads = {number for (number,) in rows}
+        own = {number for (number,) in rows}
+        leads = set(own)
         for table in ("history", "finding"):
             select = f"SELECT DISTINCT lead FROM {table} WHERE lead IS NOT NULL AND event IN"
             leads.update(lead for (lead,) in select_in(self._connection, select, seqs))
-        for table in ("lead", "former_lead"):
+        for table, renamed in (("lead", own), ("former_lead", leads)):
             select = f"SELECT id, lead_id FROM {table} WHERE id IN"
-            for number, lead_id in select_in(self._connection, select, leads):
+            for number, lead_id in select_in(self._connection, select, renamed):
                 self._connection.execute(
                     f"UPDATE {table} SET lead_id = ? WHERE id = ?",
                     (redaction.text(lead_id), number),

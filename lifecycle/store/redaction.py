@@ -183,8 +183,9 @@ def _is_personal(key: Key) -> bool:
 
 def _tells(value: str) -> bool:
     """Whether a value tells who is meant wherever it stands; ``0``, ``n/a`` and ``Jo`` do not."""
-    digits = sum(map(str.isdigit, value))
-    return "@" in value or len(value) >= _LONG or digits in _DIGITS or not value.isascii()
+    if "@" in value or len(value) >= _LONG or not value.isascii():
+        return True
+    return len(value.split()) > 1 and any(map(str.isalpha, value))
 
 
 def _is_telephone(text: str) -> bool:
