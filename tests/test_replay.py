@@ -305,11 +305,21 @@ def uncovered():
     return {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
 
 
+# A shell lets what it starts in the background ignore interrupts, tests that it starts included.
+INTERRUPTIBLE = """
+import signal
+from lifecycle.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
 def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     log = write_log(
         [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(40_000)]
     )
-    command = [sys.executable, "-m", "lifecycle", "replay", path, log, "--batch", "50", "--json"]
+    command = [sys.executable, "-c", INTERRUPTIBLE]
+    command += ["replay", path, log, "--batch", "50", "--json"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=uncovered())
     wal = path.with_name("leads.db-wal")
     while not (wal.exists() and wal.stat().st_size > 1_000_000):
