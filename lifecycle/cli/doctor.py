@@ -23,7 +23,7 @@ def doctor(*, database: Path, style: str) -> None:
     """Look at a store's file and at where it lies.
 
     SQLite's version and journal, the file system, the header, pages, the schema, cursors of logs,
-    and what waits in the quarantine. Nothing is written. Exit status 1 when something needs
+    the quarantine, and traces of who was erased. Nothing is written. Exit status 1 when something needs
     attention: a network mount, a schema of another version, a damaged header; warnings do not
     count. Whether the content is what was stored, `lifecycle verify` tells.
     """

@@ -16,7 +16,7 @@ _SOME: Final = 5
 _COPIES: Final = "SELECT content FROM copy"
 _IN_CONTACTS: Final = (
     "SELECT lead_id FROM lead, json_each(lead.contact) AS part"
-    f" WHERE part.value LIKE ?1 GROUP BY lead_id ORDER BY lead_id LIMIT {_SOME}"
+    f" WHERE part.value = ?1 COLLATE NOCASE GROUP BY lead_id ORDER BY lead_id LIMIT {_SOME}"
 )
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 
