@@ -23,9 +23,9 @@ def doctor(*, database: Path, style: str) -> None:
     """Look at a store's file and at where it lies.
 
     SQLite's version and journal, the file system, the header, pages, the schema, cursors of logs,
-    the quarantine, and traces of who was erased. Nothing is written. Exit status 1 when something needs
-    attention: a network mount, a schema of another version, a damaged header; warnings do not
-    count. Whether the content is what was stored, `lifecycle verify` tells.
+    the quarantine, and traces of who was erased. Nothing is written. Exit status 1 when something
+    needs attention: a network mount, a schema of another version, a damaged header; warnings do
+    not count. Whether the content is what was stored, `lifecycle verify` tells.
     """
     found = examine(database)
     if style == "json":
