@@ -1,6 +1,7 @@
 """Fixtures that many tests use."""
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +28,22 @@ collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 SEEDS = Path(__file__).parent / "seeds"
 LOGS = Path(__file__).parents[1].parent / "shared" / "logs"
+
+
+@pytest.fixture
+def uncovered(monkeypatch):
+    """Coverage looks away, here and in processes started: it would slow this down, or disturb it.
+
+    What such a test runs is covered by others.
+    """
+    for name in [name for name in os.environ if "COVERAGE" in name]:
+        monkeypatch.delenv(name)
+    watching = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    if watching:
+        watching.stop()
+    yield
+    if watching:
+        watching.start()
 
 
 @pytest.fixture

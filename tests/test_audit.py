@@ -739,6 +739,7 @@ def test_several_logs_are_one_set_of_messages(write_log):
     ],
     ids=["base", "default"],
 )
+@pytest.mark.usefixtures("uncovered")
 def test_the_help_desk_is_audited_as_computed(rules, conforming, refused, cost, kinds, lifecycle):
     found = audited(lifecycle, LOGS / "helpdesk.jsonl.gz", *rules)
     assert (found["leads"], found["events"]) == (4580, 21348)

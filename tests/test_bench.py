@@ -1,7 +1,6 @@
 """The bench: its log is what it promises, all of it runs, and the page is what it found."""
 
 import importlib
-import os
 import pkgutil
 import subprocess
 import sys
@@ -114,12 +113,11 @@ def test_the_stages_of_the_profile_are_explained(part):
     assert tuple(words["stages"]) == part("stages").STAGES
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_every_measure_runs_and_is_in_the_table(tmp_path):
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, ROOT / "scripts" / "bench", "--here", "--quick", "--out", page]
-    # What is measured is not what coverage makes of it.
-    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     _, _, text = page.read_text("utf-8").partition("## The measures")
     rows = [_cells(line) for line in text.partition("Ours and theirs")[0].splitlines()]
     measures = [cells for cells in rows if cells][2:]

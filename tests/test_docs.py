@@ -12,6 +12,7 @@ PAGES = pytest.mark.parametrize("page", docs_support.PAGES, ids=lambda page: pag
 
 
 @PAGES
+@pytest.mark.usefixtures("uncovered")
 def test_every_example_on_a_page_is_true(page, tmp_path):
     with docs_support.room(tmp_path):
         for example in docs_support.read(page).examples():

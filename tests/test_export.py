@@ -468,6 +468,7 @@ def stores(tmp_path_factory):
 
 @pytest.mark.parametrize("what", TABLES)
 @pytest.mark.parametrize("style", ["csv", "jsonl"])
+@pytest.mark.usefixtures("uncovered")
 def test_memory_does_not_grow_with_the_store(what, style, stores, tmp_path, monkeypatch, lifecycle):
     def peak(path):
         tracemalloc.start()

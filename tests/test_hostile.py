@@ -63,6 +63,7 @@ def line_of(path, size):
 
 
 @pytest.mark.parametrize("command", ENDS)
+@pytest.mark.usefixtures("uncovered")
 def test_a_line_of_a_gigabyte_costs_no_more_memory_than_the_limit(command, tmp_path):
     peaks = []
     for name, size in (("long", GIGABYTE // 40), ("longer", GIGABYTE)):
@@ -74,6 +75,7 @@ def test_a_line_of_a_gigabyte_costs_no_more_memory_than_the_limit(command, tmp_p
     assert peaks[1] - peaks[0] < ROOM
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_a_small_file_that_unpacks_to_a_gigabyte_costs_no_more_memory(tmp_path):
     log = tmp_path / "bomb.jsonl.gz"
     first, last = (json.dumps(lead(*one)).encode() for one in (("add", "10:00"), ("add", "10:01")))

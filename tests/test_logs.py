@@ -50,6 +50,7 @@ EXPECTED = {
 
 @pytest.mark.skipif(not LOGS.exists(), reason="the real logs are not here")
 @pytest.mark.parametrize(("log", "rules"), EXPECTED)
+@pytest.mark.usefixtures("uncovered")
 def test_a_real_log_comes_out_as_computed(log, rules, path, lifecycle):
     file = LOGS / f"{log}.jsonl.gz"
     more = BASE if rules == "base" else ()

@@ -100,6 +100,7 @@ def test_what_is_told_comes_true(plan, store):
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.usefixtures("uncovered")
 def test_the_command_writes_a_valid_log_and_its_truth(seed, tmp_path, path, lifecycle):
     leads = 2000 if seed == 7 else 150  # all of them with 2000 would take a minute
     truth, log = tmp_path / "truth.jsonl", tmp_path / "log.jsonl"
@@ -297,6 +298,7 @@ def test_as_many_messages_wait_whatever_the_plan(plan):
     assert stories_at_once * plan.events_per_lead < 5000
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_memory_does_not_grow_with_the_leads():
     plan = Plan(leads=6000, events_per_lead=3, properties="required")
     deliveries = stories(plan)

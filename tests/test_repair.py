@@ -1,8 +1,5 @@
 """The smallest repair is the smallest: brute force, exhaustive recursion, and a property."""
 
-import os
-import subprocess
-import sys
 from functools import cache
 from itertools import combinations, count, product
 
@@ -157,8 +154,11 @@ def test_brute_force_finds_no_smaller_repair_of_up_to_three_messages(rules):
             assert cheapest(triggers) == fewest
 
 
-def check_all(rules, length, first):
-    """Compare the repair of every sequence that begins so with the recursion."""
+@pytest.mark.parametrize("first", RULED_TRIGGERS)
+@pytest.mark.parametrize(("rules", "length"), [(DEFAULT, 6), (BASE, 5)], ids=["default", "base"])
+@pytest.mark.usefixtures("uncovered")
+def test_no_sequence_of_up_to_six_messages_has_a_smaller_repair(rules, length, first):
+    """Every sequence that begins so is compared with the recursion."""
     cheapest, table = recursion(rules), table_of(rules)
     for more in range(length):
         for rest in product(RULED_TRIGGERS, repeat=more):
@@ -166,19 +166,6 @@ def check_all(rules, length, first):
             edits = repaired(rules, table, triggers)
             assert (triggers, len(edits)) == (triggers, cheapest(triggers))
             assert is_legal(table, edited(triggers, edits)), triggers
-
-
-@pytest.mark.parametrize("first", RULED_TRIGGERS)
-@pytest.mark.parametrize("rules", ["default", "base"])
-def test_no_sequence_of_up_to_six_messages_has_a_smaller_repair(rules, first):
-    """In a process of its own: coverage would take minutes to watch it."""
-    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-    command = [sys.executable, __file__, rules, first]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, encoding="utf-8", check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"checked {rules} {first}\n"
 
 
 def texts(rules, messages):
@@ -360,9 +347,3 @@ def test_equal_edits_are_grouped_over_leads():
 @pytest.mark.skipif(not LOGS.exists(), reason="the real logs are not here")
 def test_the_base_rules_of_the_tests_are_those_of_the_real_logs():
     assert Rules.from_toml(LOGS / "base.toml") == BASE
-
-
-if __name__ == "__main__":
-    table, most = {"default": (DEFAULT, 6), "base": (BASE, 5)}[sys.argv[1]]
-    check_all(table, most, sys.argv[2])
-    sys.stdout.write(f"checked {sys.argv[1]} {sys.argv[2]}\n")

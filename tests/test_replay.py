@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import random
 import signal
 import subprocess
@@ -216,6 +215,7 @@ def test_a_line_beyond_the_limit_is_kept_in_part_and_costs_no_more_memory(path, 
     assert str(first.problems[0]) == f"larger than 1,048,576 bytes: {first.size:,}"
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_memory_does_not_depend_on_the_length_of_the_log(tmp_path, write_log):
     peaks = []
     for rounds in (10, 40):
@@ -276,6 +276,7 @@ def replay_and_die(path, log, nth):
     )
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path, write_log):
     log = write_log(mixed())
     whole = replay_and_die(tmp_path / "whole.db", log, 0)
@@ -300,11 +301,6 @@ def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path,
     assert resumed > 25
 
 
-def uncovered():
-    """The environment without coverage, whose tracer swallows an interruption now and then."""
-    return {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-
-
 # A shell lets what it starts in the background ignore interrupts, tests that it starts included.
 INTERRUPTIBLE = """
 import signal
@@ -314,13 +310,14 @@ main()
 """
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     log = write_log(
         [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(40_000)]
     )
     command = [sys.executable, "-c", INTERRUPTIBLE]
     command += ["replay", path, log, "--batch", "50", "--json"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=uncovered())
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wal = path.with_name("leads.db-wal")
     while not (wal.exists() and wal.stat().st_size > 1_000_000):
         assert process.poll() is None

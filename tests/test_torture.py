@@ -13,6 +13,8 @@ from letters import lead
 
 from lifecycle import LeadReader, LeadStore
 
+# What coverage adds would be measured, and killed.
+pytestmark = pytest.mark.usefixtures("uncovered")
 ROOT = Path(__file__).parents[1]
 TORTURES = ROOT / "scripts" / "tortures"
 PAGE = ROOT / "docs" / "reliability.md"
@@ -145,11 +147,9 @@ assert all(line.startswith("seed ") for line in found), found
 
 
 def torture(*arguments):
-    # What coverage adds would be measured, and killed.
-    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     return subprocess.run(
         [sys.executable, *arguments],
-        env=environment | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=False,
         capture_output=True,
         text=True,

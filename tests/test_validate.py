@@ -367,6 +367,7 @@ def test_what_a_terminal_would_obey_is_shown_as_an_escape(lifecycle, write_log):
         assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_memory_stays_flat(lifecycle, write_log):
     def peak(number):
         log = write_log([accept()] * number)
