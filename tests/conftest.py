@@ -22,7 +22,7 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-# Optional: pm4py is in the dependency group "bench", which `scripts/bench` installs.
+# Optional: pm4py is in the dependency group "bench", which `scripts/bench` installs in .venv-bench.
 collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))

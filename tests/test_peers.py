@@ -1,6 +1,6 @@
 """Another tool agrees: pm4py, where it is installed (dependency group ``bench``).
 
-scripts/venv bench test && .venv/bin/pytest tests/test_peers.py
+VENV=.venv-bench scripts/venv bench test && .venv-bench/bin/pytest tests/test_peers.py
 """
 
 import json
