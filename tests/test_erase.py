@@ -19,6 +19,7 @@ from lifecycle import (
     UnpurgedError,
     decode,
 )
+from lifecycle.auditing.words import moment
 from lifecycle.store import erasing
 from lifecycle.store.ledger import Entry, commitment_of
 from lifecycle.store.payload import decompress
@@ -299,6 +300,18 @@ def test_an_erased_lead_still_has_its_history_and_nothing_personal(joe):
     assert [one.payload for one in joe.messages("crmleadid:1")] == [None] * 3
     assert found_of_joe(joe) == []
     assert joe.lead("crmleadid:2").state == "sent"
+
+
+def test_an_explanation_says_when_what_a_message_said_was_erased(joe, lifecycle):
+    told = lifecycle("explain", joe.path, "crmleadid:1").output
+    assert "erased" not in told
+    joe.erase("crmleadid:1")
+    (one, *_), (other,) = joe.messages("crmleadid:1"), joe.messages("crmleadid:2")
+    assert (one.erased_at is not None, other.erased_at) == (True, None)
+    exported = [(event.payload is None, event.erased_at) for event in joe.listing().events()]
+    assert exported == [(True, one.erased_at)] * 3 + [(False, None)]
+    told = lifecycle("explain", joe.path, "crmleadid:1").output
+    assert f"message urn:first, content erased {moment(one.erased_at)}; allowed: anybody" in told
 
 
 def test_an_id_that_holds_a_name_is_replaced_and_recognised(joe):

@@ -139,7 +139,8 @@ def _tell_refusal(story: _Story, step: Step) -> None:
 def _tell_source(story: _Story, what: str, message: StoredMessage, more: str = "") -> None:
     place = f", {clean(message.log)} line {message.line}" if message.log else ""
     late = ", arrived late" if message.late else ""
-    story.say(5, (f"{what} {clean(message.event_id)}{place}{late}{more}", "dim"))
+    erased = f", content erased {moment(message.erased_at)}" if message.erased_at else ""
+    story.say(5, (f"{what} {clean(message.event_id)}{place}{late}{erased}{more}", "dim"))
 
 
 def _tell_correction(story: _Story, one: Correction, lead_id: str) -> None:

@@ -128,6 +128,7 @@ def _event(entry: EventEntry) -> Row:
         snapshot.date_rejected,
         [note.code for note in event.notes],
         entry.payload,
+        entry.erased_at,
     )
 
 
@@ -185,7 +186,8 @@ _EVENTS: Final = (
     Column("date_accepted", "time", "the lead's `dateAccepted`"),
     Column("date_rejected", "time", "the lead's `dateRejected`"),
     Column("notes", "texts", "what was odd about the message: codes of findings"),
-    Column("payload", "payload", "the message itself"),
+    Column("payload", "payload", "the message itself; none when it was erased"),
+    Column("erased_at", "time", "when the message's content was erased"),
 )
 #: By their names.
 TABLES: Final = {

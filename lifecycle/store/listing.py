@@ -45,8 +45,9 @@ _DELETIONS: Final = (
 )
 _EVENTS: Final = (
     "SELECT event.seq, lead.lead_id, event.outcome, event.recorded_at, event.late, log.name,"
-    " event.line, event.body, event.id, event.digest, event.trigger, event.time, event.content"
-    " FROM event LEFT JOIN lead ON lead.id = event.lead LEFT JOIN log ON log.id = event.log"
+    " event.line, event.body, erased.erased_at, event.id, event.digest, event.trigger, event.time,"
+    " event.content FROM event LEFT JOIN lead ON lead.id = event.lead"
+    " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
     " ORDER BY event.seq"
 )
 
@@ -65,6 +66,7 @@ class EventEntry:
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
         payload: The message itself, JSON as it came; None when it was erased.
+        erased_at: When it was erased, in microseconds; None when it was not.
     """
 
     seq: int
@@ -76,6 +78,7 @@ class EventEntry:
     log: str | None
     line: int | None
     payload: str | None
+    erased_at: int | None
 
 
 class StoreListing:
@@ -118,7 +121,7 @@ class StoreListing:
     def events(self) -> Iterator[EventEntry]:
         """The events that count, in the order in which they came."""
         for row in self._connection.execute(_EVENTS):
-            seq, lead_id, outcome, recorded_at, late, log, line, body, *packed = row
+            seq, lead_id, outcome, recorded_at, late, log, line, body, erased_at, *packed = row
             yield EventEntry(
                 seq,
                 lead_id,
@@ -129,6 +132,7 @@ class StoreListing:
                 log,
                 line,
                 payload_text(body),
+                erased_at,
             )
 
     def _names(self, leads: str) -> Iterator[dict[int, str]]:

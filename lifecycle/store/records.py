@@ -101,6 +101,7 @@ class StoredMessage:
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
         payload: The message itself; None when it was erased.
+        erased_at: When it was erased, in microseconds; None when it was not.
     """
 
     event_id: str
@@ -112,6 +113,7 @@ class StoredMessage:
     log: str | None
     line: int | None
     payload: Any
+    erased_at: int | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -125,20 +127,21 @@ class StoredMessage:
             "log": self.log,
             "line": self.line,
             "payload": self.payload,
+            "erased_at": None if self.erased_at is None else format_time(self.erased_at),
         }
 
 
 SELECT_MESSAGES: Final = (
     "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
-    " event.late, log.name, event.line, event.body FROM event"
-    " LEFT JOIN log ON log.id = event.log"
+    " event.late, log.name, event.line, event.body, erased.erased_at FROM event"
+    " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
 )
 MESSAGES_IN_ORDER: Final = "ORDER BY event.time, event.trigger, event.id"
 
 
 def stored_message(row: tuple[Any, ...]) -> StoredMessage:
     """The message of a row of SELECT_MESSAGES."""
-    event_id, trigger, time, outcome, recorded_at, late, log, line, body = row
+    event_id, trigger, time, outcome, recorded_at, late, log, line, body, erased_at = row
     return StoredMessage(
         event_id,
         TRIGGERS[trigger],
@@ -149,6 +152,7 @@ def stored_message(row: tuple[Any, ...]) -> StoredMessage:
         log,
         line,
         json.loads(payload_text(body) or "null"),
+        erased_at,
     )
 
 
