@@ -66,6 +66,17 @@ def test_applied_and_refused_are_what_events_are_when_the_run_ends(path, write_l
     assert counts(summary) == {"read": 4, "applied": 4, "leads": 1}
 
 
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_the_line_of_a_message_is_that_of_the_copy_that_counts(batch, path, write_log):
+    copies = [lead("accept", f"10:0{n % 2}", agent=f"x:{n}", id=f"urn:{n // 5}") for n in range(20)]
+    log = write_log(copies)
+    run(path, log, batch=batch)
+    with LeadStore(path) as store:
+        stored = store.messages("crmleadid:1")
+    assert [copies[one.line - 1] for one in stored] == [one.payload for one in stored]
+    assert len(stored) == 4
+
+
 def test_a_finished_log_is_not_read_again(path, write_log):
     log = write_log(mixed())
     first, said = run(path, log)

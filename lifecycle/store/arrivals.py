@@ -157,6 +157,7 @@ class Arrivals:
                 *(self._recorded_at, was.content, was.body),
             )
             arrival.event, arrival.packed, arrival.ledger = event, packed, ledger
+            run = arrival.place.run
         else:
             verdict, run, *copy = self._connection.execute(
                 "SELECT outcome, run, seq, ledger, digest, trigger, time, recorded_at, content,"
@@ -164,9 +165,11 @@ class Arrivals:
                 (standing.seq,),
             ).fetchone()
             self._keep_copy(*copy)
-            place = Place(place.log, place.line, run)
-            standing.arrival = Arrival(standing.seq, ledger, packed, event, place, verdict)
-            self.to_fold.append(standing.arrival)
+            arrival = Arrival(standing.seq, ledger, packed, event, place, verdict)
+            standing.arrival = arrival
+            self.to_fold.append(arrival)
+        # It stands where this copy stood, and counts for the run that brought the first.
+        arrival.place = Place(place.log, place.line, run)
         standing.version = packed.version
 
     def _keep_other(self, seq: int, packed: Packed) -> None:
