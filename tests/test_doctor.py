@@ -10,7 +10,8 @@ import pytest
 from letters import lead
 from worlds import NOW
 
-from lifecycle import LeadStore, NotAStoreError, StoreError
+from lifecycle import LeadReader, LeadStore, NotAStoreError, StoreError
+from lifecycle.store import connection
 from lifecycle.store.connection import our_migrations
 from lifecycle.store.doctor import (
     NOT_KNOWN,
@@ -76,6 +77,25 @@ def test_of_a_new_store_nothing_needs_attention(points):
     ]
     assert (found["journal"].value, found["SQLite"].value) == ("wal", sqlite3.sqlite_version)
     assert found["application id"].value == APPLICATION_ID
+
+
+def test_a_store_that_is_in_use_is_well_before_its_first_checkpoint(path, store, tmp_path):
+    store.apply(lead("add", "10:00"))
+    found = examine(path)
+    assert (found.well, found.points[3].found) == (True, "intact")
+    shutil.copy(path, tmp_path / "copy.db")
+    for look in (examine, LeadReader):
+        with pytest.raises(NotAStoreError, match=r"its file copy.db-wal belongs to the copy"):
+            look(tmp_path / "copy.db")
+
+
+def test_the_journal_is_that_of_the_file(path, points, monkeypatch):
+    assert points()["journal"].found == "wal"
+    unwritable = f"file:{path}?mode=ro&immutable=1"
+    monkeypatch.setattr(connection, "connect", lambda *_: connection._open_uri(unwritable))
+    assert points()["journal"].found == "wal"
+    monkeypatch.undo()
+    assert points("PRAGMA journal_mode = DELETE")["journal"].found == "delete"
 
 
 @pytest.mark.parametrize(

@@ -428,10 +428,11 @@ try:
     LeadStore(sys.argv[1]).apply({})
 except StoreError as error:
     print(type(error).__name__, str(error).removeprefix(sys.argv[1]))
-try:
-    LeadStore(sys.argv[1] + "2")
-except StoreError as error:
-    print(type(error).__name__, str(error).removeprefix(sys.argv[1]), flush=True)
+for end in ("2", "3"):
+    try:
+        LeadStore(sys.argv[1] + end)
+    except StoreError as error:
+        print(type(error).__name__, str(error).removeprefix(sys.argv[1]), flush=True)
 os._exit(0)  # who may write nothing cannot write how much was covered
 """
 
@@ -448,7 +449,10 @@ def test_a_place_that_cannot_be_written_can_be_read(open_folder):
     path = open_folder / "leads.db"
     with LeadStore(path) as store:
         store.apply(lead("add", "10:00"))
+    folder = f"{open_folder} may not be written to"
     path.chmod(0o444)
+    secret = open_folder / "leads.db3"
+    secret.touch(0o000)
     path.parent.chmod(0o555)
     try:
         result = subprocess.run(
@@ -463,7 +467,8 @@ def test_a_place_that_cannot_be_written_can_be_read(open_folder):
     assert result.stdout.splitlines() == [
         "['sent']",
         "StoreError : attempt to write a readonly database",
-        "StoreError 2: unable to open database file",
+        f"StoreError 2: unable to open database file; the directory {folder}: permission denied",
+        "StoreError 3: unable to open database file; the file may not be read: permission denied",
     ]
 
 

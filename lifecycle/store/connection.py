@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
 from lifecycle.store.payload import register
 from lifecycle.store.schema import APPLICATION_ID, migrations
-from lifecycle.store.unit import BUSY_SECONDS, translated, unit_of_work, while_busy
+from lifecycle.store.unit import BUSY_SECONDS, nothing_in, translated, unit_of_work, while_busy
 
 Mode: TypeAlias = Literal["read", "write", "create"]
 
@@ -143,7 +143,7 @@ def _check_version(database: Database, path: Path) -> None:
     ours = our_migrations()
     applied = applied_migrations(database.conn)
     if not applied:
-        raise NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
+        raise nothing_in(path)
     if newer := sorted(applied - ours):
         raise NewerStoreError(
             f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import frozen
 
 from lifecycle.errors import NotAStoreError, StoreError
-from lifecycle.store.unit import snapshot, translated
+from lifecycle.store.unit import nothing_in, snapshot, translated
 from lifecycle.text import counted
 
 Verdict: TypeAlias = Literal["well", "warning", "wrong"]
@@ -47,9 +47,14 @@ _FIELDS: Final = (
     (21, 1, "the largest share of a page for a cell", (64,)),
     (22, 1, "the smallest share of a page for a cell", (32,)),
     (23, 1, "the smallest share of a page for a leaf", (32,)),
+)
+#: The same once there are tables; before the first checkpoint these are in the journal alone.
+_FIELDS_OF_TABLES: Final = (
     (44, 4, "the format of the schema", (1, 2, 3, 4)),
     (56, 4, "the encoding of texts", (1,)),
 )
+#: The version for writing of a database in write-ahead mode.
+_WAL: Final = 2
 _PAGE_SIZES: Final = frozenset({1, *(2**power for power in range(9, 16))})
 
 
@@ -134,7 +139,7 @@ def _content(path: Path, header: Point) -> Iterator[Point]:
 
 def _points(connection: sqlite3.Connection, path: Path, header: Point) -> Iterator[Point]:
     schema = _schema(connection, path)
-    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    journal = journal_of(path)
     yield check_sqlite(sqlite3.sqlite_version_info, journal)
     yield Point("journal", "well", journal, journal)
     yield mount_of(path)
@@ -219,7 +224,7 @@ def check_header(path: Path) -> Point:
     except OSError as error:
         raise translated(error, path) from error
     if not header:
-        raise NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
+        raise nothing_in(path)
     if not header.startswith(_MAGIC):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
         raise NotAStoreError(f"{path}: not a SQLite database; {hint}")
@@ -241,6 +246,12 @@ def check_header(path: Path) -> Point:
 _JOURNALS: Final = ("-wal", "-journal")
 
 
+def journal_of(path: Path) -> Literal["wal", "delete"]:
+    """The journal that the header asks for; the connection has another where it cannot write."""
+    with path.open("rb") as file:
+        return "wal" if _number(file.read(_HEADER_BYTES), 18, 1) == _WAL else "delete"
+
+
 def _is_used(journal: Path) -> bool:
     """Whether there is something in a journal; readers leave empty ones behind."""
     return journal.exists() and journal.stat().st_size > 0
@@ -255,7 +266,8 @@ def _wrong_fields(header: bytes) -> Iterator[str]:
     page = _number(header, 16, 2)
     if page not in _PAGE_SIZES:
         yield f"the size of pages is {page}"
-    for start, size, name, wanted in _FIELDS:
+    fields = _FIELDS if _number(header, 28, 4) == 1 else _FIELDS + _FIELDS_OF_TABLES
+    for start, size, name, wanted in fields:
         if (found := _number(header, start, size)) not in wanted:
             yield f"{name} is {found}"
 
@@ -308,6 +320,9 @@ def _schema(connection: sqlite3.Connection, path: Path) -> Point:
 
     applied, ours = applied_migrations(connection), our_migrations()
     if not applied:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not tables:
+            raise nothing_in(path)
         raise NotAStoreError(f"{path}: a SQLite database without anything of lifecycle's in it")
     version = sorted(applied)
     found = version[-1]

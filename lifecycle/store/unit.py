@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -14,6 +15,10 @@ from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
 
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
+_HINTS: Final = {
+    sqlite3.SQLITE_CORRUPT: "; put a copy back; sqlite3's .recover saves what can be saved",
+    sqlite3.SQLITE_IOERR: "; is there room, and may files be that large?",
+}
 
 
 @contextmanager
@@ -85,7 +90,33 @@ def translated(error: Exception, path: Path) -> StoreError:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
         return NotAStoreError(f"{path}: not a SQLite database; {hint}")
-    return StoreError(f"{path}: {error}")
+    return StoreError(f"{path}: {error}{_hint(error, path)}")
+
+
+def nothing_in(path: Path) -> NotAStoreError:
+    """There is a file, or what SQLite makes before anything is in it."""
+    if path.stat().st_size:
+        return NotAStoreError(
+            f"{path}: a database without anything in it; where a store in use was copied, its file"
+            f" {path.name}-wal belongs to the copy"
+        )
+    return NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
+
+
+def _hint(error: Exception, path: Path) -> str:
+    """What SQLite does not say of its errors."""
+    code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return _hint_of_access(path)
+    return _HINTS.get(code, "")
+
+
+def _hint_of_access(path: Path) -> str:
+    if path.exists() and not os.access(path, os.R_OK):
+        return "; the file may not be read: permission denied"
+    if not os.access(path.parent, os.W_OK):
+        return f"; the directory {path.parent} may not be written to: permission denied"
+    return ""
 
 
 def _is_busy(error: Exception) -> bool:
