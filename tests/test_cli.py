@@ -416,6 +416,30 @@ def run_command(*arguments, **environment):
     )
 
 
+LIMITED = """
+import resource
+from lifecycle.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+main()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.usefixtures("uncovered")
+def test_output_that_does_not_fit_on_the_disk_is_an_error(tmp_path, unbuffered):
+    """Python itself drops what does not fit where it is told not to buffer."""
+    with (tmp_path / "out").open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", LIMITED, "schema", "lead#add"],
+            check=False,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (tmp_path / "out").stat().st_size == 1000
+    assert (done.returncode, done.stderr) == (3, b"lifecycle: the output: File too large\n")
+
+
 def test_what_a_terminal_cannot_show_is_shown_as_an_escape(replayed):
     result = run_command("show", replayed, "crmleadid:1", PYTHONIOENCODING="latin-1")
     assert (result.returncode, b"\\u25cf reject" in result.stdout) == (0, True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -94,6 +94,12 @@ class Commands(click.Group):
             ctx.exit(0)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except OSError as error:
+            if _TRACEBACK in os.environ:
+                raise
+            where = "the output" if error.filename is None else clean(str(error.filename))
+            click.echo(f"lifecycle: {where}: {error.strerror or error}", err=True)
+            ctx.exit(3)
         except Exception as error:
             if _TRACEBACK in os.environ:
                 raise
@@ -136,6 +142,9 @@ def main() -> None:
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we live
+    if isinstance(sys.stdout.buffer, RawIOBase):
+        # Python is told not to buffer, and would not notice that the disk is full.
+        sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.buffer), sys.stdout.encoding)
     for stream in (sys.stdout, sys.stderr):
         # What the terminal cannot show is shown as an escape.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
