@@ -1,6 +1,7 @@
 """Erasing: nothing of the person is left, everything of the others is, and what happened stays."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing, suppress
 
@@ -924,11 +925,32 @@ def test_very_many_names_may_be_of_many_people(store):
         store.erase("crm:7")
 
 
-def test_who_is_asked_for_by_an_address_is_pointed_to(joe):
-    email = JOE["email"]
+@pytest.mark.parametrize(
+    "name", ["email:JOE@BLOGGS.EXAMPLE", "joe bloggs", "+49305550101", "0049-30 5550101", "Bloggs"]
+)
+def test_who_is_asked_for_by_an_address_a_number_or_a_name_is_pointed_to(name, joe):
     with pytest.raises(UnknownLeadError, match=r"stands in the contact of crmleadid:1: name one"):
-        joe.erase(f"email:{email.upper()}")
+        joe.erase(name)
     assert joe.erase("cid:c-77").events == 3
+    with pytest.raises(UnknownLeadError, match=f"is known as '{re.escape(name)}'$"):
+        joe.erase(name)
+
+
+@pytest.mark.parametrize("name", ["Joe Bloggs", "contact:x:2", "0"])
+def test_a_name_in_messages_of_others_is_told(name, joe):
+    joe.apply(lead("reject", "10:03", keys="2", reason="a sister of Joe Bloggs"))
+    joe.apply('{"reason": "Joe Bloggs"}')
+    (where,) = {"; it stands in messages of crmleadid:2, as no contact's"} if " " in name else {""}
+    joe.erase("crmleadid:1")
+    with pytest.raises(UnknownLeadError) as raised:
+        joe.erase(name)
+    assert str(raised.value) == f"no lead is known as {name!r}{where}"
+
+
+def test_who_waits_in_the_quarantine_is_told(joe):
+    joe.apply('{"reason": "Ann Example"}')
+    with pytest.raises(UnknownLeadError, match=r"it stands in 1 message in the quarantine, as no"):
+        joe.erase("Ann Example")
 
 
 def test_a_purge_is_asked_for_by_name(joe, lifecycle):

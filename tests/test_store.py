@@ -407,6 +407,13 @@ def test_a_newer_schema(kind, path):
         kind(path)
 
 
+def test_a_contacts_key_without_its_kind_is_pointed_to(store):
+    store.apply(lead("add", "10:00", contact={"cid": "c-1"}))
+    with pytest.raises(UnknownLeadError, match=r"'cid:c-1'; a contact is: contact:cid:c-1$"):
+        store.lead("cid:c-1")
+    assert store.lead("contact:cid:c-1").state == "sent"
+
+
 def test_a_damaged_file_is_one_clear_error(path):
     with LeadStore(path) as store:
         applied(store, *(lead("add", "10:00", keys=str(n)) for n in range(50)))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 from lifecycle.domain import Key
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
 from lifecycle.store.aliases import possible_keys
+from lifecycle.store.mentions import mentions, tells
 from lifecycle.store.packing import unpack
 from lifecycle.store.working import WorkingSet
+from lifecycle.text import counted
 
 #: So many leads of a name are told.
 MANY: Final = 100
 _SOME: Final = 5
 _COPIES: Final = "SELECT content FROM copy"
-_IN_CONTACTS: Final = (
-    "SELECT lead_id FROM lead, json_each(lead.contact) AS part"
-    f" WHERE part.value = ?1 COLLATE NOCASE GROUP BY lead_id ORDER BY lead_id LIMIT {_SOME}"
+_LEADS: Final = f"GROUP BY lead.lead_id ORDER BY lead.lead_id LIMIT {_SOME}"
+_IN_CONTACTS: Final = f"SELECT lead_id FROM lead WHERE mentions(contact) {_LEADS}"
+_IN_MESSAGES: Final = (
+    "SELECT lead.lead_id FROM event JOIN lead ON lead.id = event.lead"
+    f" WHERE mentions(lifecycle_payload(event.body)) {_LEADS}"
 )
+_IN_QUARANTINE: Final = "SELECT count(*) FROM quarantine WHERE mentions(raw)"
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 
 
@@ -37,7 +43,17 @@ def find_lead(working: WorkingSet, alias: str) -> int:
             if lead_ids.count(alias) == 1:
                 return leads[lead_ids.index(alias)]
             raise AmbiguousLeadError(alias, lead_ids)
-    raise UnknownLeadError(alias, _HINT if ":" not in alias else "")
+    raise UnknownLeadError(alias, _hint(working, alias))
+
+
+def _hint(working: WorkingSet, alias: str) -> str:
+    """What else a name may be."""
+    if ":" not in alias:
+        return _HINT
+    for keys in possible_keys(f"contact:{alias}"):
+        if any(working.key_row(key).subject for key in keys):
+            return f"; a contact is: contact:{alias}"
+    return ""
 
 
 def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]:
@@ -60,15 +76,31 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
     for (content,) in working.connection.execute(_COPIES):
         if not set(keys).isdisjoint(unpack("", b"", 0, 0, content).keys):
             return None, keys
-    raise UnknownLeadError(alias, _contacts(working, alias))
+    raise UnknownLeadError(alias, _mentions(working.connection, alias))
 
 
-def _contacts(working: WorkingSet, alias: str) -> str:
-    """Which leads have a contact with such an address or name: they can be asked for."""
-    text = alias.rpartition(":")[2].strip()
-    rows = working.connection.execute(_IN_CONTACTS, (text,)) if text else ()
-    lead_ids = ", ".join(lead_id for (lead_id,) in rows)
-    return f"; it stands in the contact of {lead_ids}: name one of these" if lead_ids else ""
+def _mentions(connection: sqlite3.Connection, alias: str) -> str:
+    """Where such an address, number or name stands: in contacts, who can be asked for, or else."""
+    sought = mentions(filter(tells, [alias.rpartition(":")[2].strip()]))
+    if sought is None:
+        return ""
+
+    def found(text: str | bytes | None) -> bool:
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        return text is not None and sought.search(text) is not None
+
+    connection.create_function("mentions", 1, found, deterministic=True)
+    if leads := _names(connection, _IN_CONTACTS):
+        return f"; it stands in the contact of {leads}: name one of these"
+    places = [f"messages of {leads}"] if (leads := _names(connection, _IN_MESSAGES)) else []
+    (waiting,) = connection.execute(_IN_QUARANTINE).fetchone()
+    if waiting:
+        places.append(f"{counted(waiting, 'message')} in the quarantine")
+    return f"; it stands in {' and in '.join(places)}, as no contact's" if places else ""
+
+
+def _names(connection: sqlite3.Connection, select: str) -> str:
+    return ", ".join(lead_id for (lead_id,) in connection.execute(select))
 
 
 def _leads_of(working: WorkingSet, key: Key) -> list[int]:

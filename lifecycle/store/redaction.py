@@ -12,13 +12,13 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
-from unicodedata import normalize
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from attrs import evolve
 
 from lifecycle.domain import Key, LeadEvent, Note, Party, Problem
 from lifecycle.messages.wrappers import unwrap
+from lifecycle.store.mentions import DIGITS, forms, mentions, named, tells
 
 #: The digest of an event whose content was erased: one of the content could be guessed from.
 ERASED_DIGEST: Final = bytes(32)
@@ -27,14 +27,10 @@ _SCHEME: Final = re.compile(r"e-?mail|phone|mobile|fax|^(mail|tel|cell)$|name$")
 _ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
 _TELEPHONE: Final = re.compile(r"\+[\d\s()./-]+|\(?\d+\)?[\s()./-]+[\d\s()./-]+")
 _WEB: Final = re.compile(r"https?:", re.IGNORECASE)
-_DIGITS: Final = range(7, 16)
-#: Shorter texts stand in messages of others, too.
-_LONG: Final = 6
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: What every message has, whoever it is about.
 _STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*:\s*"[^"]*"')
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_JOINED: Final = r"(?:[\W_]{1,3}|%20)"
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -50,7 +46,7 @@ class Redaction:
     ) -> None:
         events = list(events)
         self._keys = {key for event in events for key in event.keys}
-        self._sought = [re.compile(_named(key), re.IGNORECASE) for key in self._keys.union(kept)]
+        self._sought = [re.compile(named(key), re.IGNORECASE) for key in self._keys.union(kept)]
         contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
         self._names = {one.name for one in contacts if one.name}
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
@@ -59,9 +55,9 @@ class Redaction:
             self._names.update(_full_names(contact))
             values.update(_addresses(contact))
         values.update(key.value for key in self._keys if _is_personal(key))
-        values = {_PREFIX.sub("", value) for value in values if _tells(value)}
-        self._values = _pattern(values.union(filter(_tells, self._names)))
-        self._unnamed = _pattern(values)
+        values = {_PREFIX.sub("", value) for value in values if tells(value)}
+        self._values = mentions(values.union(filter(tells, self._names)))
+        self._unnamed = mentions(values)
         self._called = {name.casefold() for name in self._names}
         personal = {
             key.value for key in self._keys if _is_personal(key) or self.concerns(key.value)
@@ -94,8 +90,8 @@ class Redaction:
             return True
         text = _STRUCTURE.sub("", f"{text}\n{unquote(text)}")
         return any(
-            all(re.search("|".join(_forms(word)), text, re.IGNORECASE) for word in name.split())
-            for name in filter(_tells, self._names)
+            all(re.search("|".join(forms(word)), text, re.IGNORECASE) for word in name.split())
+            for name in filter(tells, self._names)
         )
 
     # --- what stays -----------------------------------------------------------------------------
@@ -181,16 +177,9 @@ def _is_personal(key: Key) -> bool:
     return key.kind == "contact" and _WEB.match(key.value) is not None
 
 
-def _tells(value: str) -> bool:
-    """Whether a value tells who is meant wherever it stands; ``0``, ``n/a`` and ``Jo`` do not."""
-    if "@" in value or len(value) >= _LONG or not value.isascii():
-        return True
-    return len(value.split()) > 1 and any(map(str.isalpha, value))
-
-
 def _is_telephone(text: str) -> bool:
     digits = sum(char.isdigit() for char in text)
-    return digits in _DIGITS and _TELEPHONE.fullmatch(text) is not None
+    return digits in DIGITS and _TELEPHONE.fullmatch(text) is not None
 
 
 # --- messages as they came ------------------------------------------------------------------
@@ -225,60 +214,3 @@ def _addresses(value: Any) -> Iterator[str]:
             yield from _addresses(one)
     elif isinstance(value, str) and (_ADDRESS.fullmatch(value) or _is_telephone(value)):
         yield value
-
-
-# --- patterns -------------------------------------------------------------------------------
-
-
-def _pattern(values: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds these values in a text, in any case and as they stand in URIs; None: nothing."""
-    parts = {form for value in values for form in _forms(value)}
-    if not parts:
-        return None
-    return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
-
-
-def _forms(value: str) -> Iterator[str]:
-    """How a value may be written: composed characters or not, and as URIs have it."""
-    for written in {value, value.casefold(), normalize("NFC", value), normalize("NFD", value)}:
-        yield from _forms_of(written)
-
-
-def _forms_of(value: str) -> Iterator[str]:
-    if not any(map(str.isalnum, value)):
-        return
-    digits = re.sub(r"\D", "", value)
-    if len(digits) in _DIGITS and not any(map(str.isalpha, value)):
-        yield rf"(?<!\d){'[^0-9a-z]{0,3}'.join(digits)}(?!\d)"
-        return
-    if " " in value and "@" not in value:
-        # A name, however its words are joined.
-        words = [f"(?:{re.escape(word)}|{re.escape(quote(word))})" for word in value.split()]
-        for order in (words, words[-1:] + words[:-1]):
-            yield rf"(?<![^\W_]){_JOINED.join(order)}(?![^\W_])"
-    else:
-        yield _bounded(value)
-        yield _bounded(quote(value, safe=""))
-
-
-def _named(key: Key) -> str:
-    """What finds an id where it names somebody: anywhere, or beside its scheme."""
-    if _is_distinctive(key.value):
-        return _bounded(key.value)
-    value = rf'\s*"?{_bounded(key.value)}'
-    return rf'"{re.escape(key.scheme)}"\s*(?::\s*\[?|,\s*"\w+"\s*:){value}'
-
-
-def _is_distinctive(value: str) -> bool:
-    """Whether nothing else is called so: no number, and no word."""
-    kinds = (str.isdigit, str.isalpha)
-    return len(value) > _LONG and all(any(map(kind, value)) for kind in kinds)
-
-
-def _bounded(value: str) -> str:
-    """A value that is not a part of a longer word."""
-    before = r"(?<![^\W_])" if value[0].isalnum() else ""
-    after = r"(?![^\W_])" if value[-1].isalnum() else ""
-    if "@" in value or "%40" in value:
-        before, after = r"(?<![^\W_])(?<![^\W_][.+-])", r"(?![.-]?[^\W_])"
-    return before + re.escape(value) + after
