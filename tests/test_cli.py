@@ -260,7 +260,7 @@ def test_a_stream_that_is_closed_is_no_reason_to_fail(closed, replayed):
         (["leads", "LOG"], 3, "not a SQLite database"),
         (["replay", "DB", "NONE"], 3, "cannot be read: No such file"),
         (["replay", "DB", "FOLDER"], 3, "is a directory, expected a log"),
-        (["replay", "LOG", "DB"], 3, "not a SQLite database"),
+        (["replay", "LOG", "DB"], 3, "is a SQLite database, expected a log"),
         (["replay", "DB", "LOG", "--rules", "NONE"], 3, "cannot be read: No such file"),
         (["replay", "DB", "LOG", "--rules", "LOG"], 2, "not valid TOML"),
         (["replay", "DB"], 2, "Missing argument 'LOG...'"),
@@ -385,7 +385,7 @@ def test_a_person_who_watches_sees_how_far_a_replay_is(path, write_log):
     seen, summary = seen_on_a_terminal("replay", path, log, "--batch", "50", "--json")
     assert json.loads(summary)["read"] == 300
     assert "log.jsonl" in seen
-    assert "messages/s, 0 refused" in seen
+    assert "/s, 0 refused" in seen
 
 
 def test_a_person_who_waits_sees_what_is_being_done(replayed):
@@ -400,6 +400,23 @@ def test_a_message_that_was_printed_over_several_lines_is_one(path, tmp_path, li
     file = tmp_path / "message.json"
     file.write_text(json.dumps(lead("add", "10:00"), indent=2))
     assert loaded(lifecycle("apply", path, file))["outcome"] == "applied"
+
+
+def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
+    result = lifecycle("replay", "-", "-")
+    assert (result.exit_code, "expected the file of a store" in result.stderr) == (2, True)
+    for database in (replayed, path.with_name("new.db")):
+        result = lifecycle("replay", database, replayed)
+        assert (result.exit_code, result.stderr) == (
+            3,
+            f"lifecycle: {replayed}: is a SQLite database, expected a log\n",
+        )
+    assert not path.with_name("new.db").exists()
+
+
+def test_a_misspelt_command_is_told_what_it_may_be(lifecycle):
+    assert "No such command 'repaly'. Did you mean replay?" in lifecycle("repaly").stderr
+    assert "No such command 'xyz'.\n" in lifecycle("xyz").stderr
 
 
 def test_standard_input_is_read_only_once(path, lifecycle):

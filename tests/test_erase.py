@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, suppress
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from letters import ADA, BOB, deletion, lead
@@ -21,6 +22,7 @@ from lifecycle import (
     decode,
 )
 from lifecycle.auditing.words import moment
+from lifecycle.messages import format_time
 from lifecycle.store import erasing
 from lifecycle.store.ledger import Entry, commitment_of
 from lifecycle.store.payload import decompress
@@ -303,6 +305,13 @@ def test_an_erased_lead_still_has_its_history_and_nothing_personal(joe):
     assert joe.lead("crmleadid:2").state == "sent"
 
 
+def test_an_erasure_tells_when_it_was(joe, lifecycle):
+    assert joe.erase("crmleadid:1", dry_run=True).as_dict()["erased_at"] is None
+    erasure = joe.erase("crmleadid:1")
+    assert erasure.erased_at == joe.messages("crmleadid:1")[0].erased_at
+    assert f"last at {format_time(erasure.erased_at)}" in lifecycle("doctor", joe.path).output
+
+
 def test_an_explanation_says_when_what_a_message_said_was_erased(joe, lifecycle):
     told = lifecycle("explain", joe.path, "crmleadid:1").output
     assert "erased" not in told
@@ -556,7 +565,7 @@ def test_a_rehearsal_tells_what_would_be_erased_and_leaves_everything(joe, lifec
     assert result.stdout.startswith("would erase 3 messages of 1 lead,")
     assert list(joe._connection.iterdump()) == dump
     assert found_of_joe(joe) != []
-    assert joe.erase("crmleadid:1") == rehearsed
+    assert evolve(joe.erase("crmleadid:1"), erased_at=None) == rehearsed
 
 
 HUB = {"mail": "none@none.example"}
@@ -695,7 +704,8 @@ def test_the_command_says_what_was_erased(joe, lifecycle):
     )
     again = json.loads(lifecycle("erase", joe.path, "crmleadid:1", "--json").stdout)
     assert again == {"leads": ["crmleadid:1"], "events": 0, "copies": 0, "keys": 0} | {
-        "quarantined": 0
+        "quarantined": 0,
+        "erased_at": None,
     }
     assert "nothing personal was left" in lifecycle("erase", joe.path, "crmleadid:1").stdout
 

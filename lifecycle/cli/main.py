@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from io import BufferedWriter, RawIOBase, TextIOWrapper
 from pathlib import Path
@@ -75,6 +76,14 @@ class Commands(click.Group):
             return None
         module = import_module(f"lifecycle.cli.{COMMANDS[cmd_name][0]}")
         return cast("click.Command", getattr(module, _FUNCTIONS.get(cmd_name, cmd_name)))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a misspelt one is an error that says which it may be."""
+        if args[0] not in COMMANDS and (close := get_close_matches(args[0], COMMANDS)):
+            ctx.fail(f"No such command '{clean(args[0])}'. Did you mean {' or '.join(close)}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The commands and what each does."""

@@ -31,7 +31,20 @@ class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since cli
 MOMENT = MomentType()
 PATH = click.Path(path_type=Path, readable=False)
 
-database = click.argument("database", metavar="DB", type=PATH)
+
+class DatabaseType(click.Path):
+    """The file of a store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take the path, unless it means a stream."""
+        if str(value) == "-":
+            self.fail("expected the file of a store, not standard input", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+database = click.argument(
+    "database", metavar="DB", type=DatabaseType(path_type=Path, readable=False)
+)
 lead = click.argument("lead", metavar="LEAD")
 output = click.option(
     "--format",

@@ -18,9 +18,9 @@ def progress(what: str) -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.filesize import decimal  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415 - only where a person watches
         BarColumn,
-        DownloadColumn,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -29,21 +29,27 @@ def progress(what: str) -> Iterator[Callable[[Progress], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
+        TextColumn("{task.fields[size]}", style="progress.download"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="")
+        task = bar.add_task(what, total=None, size="", rate="")
 
         def tell(now: Progress) -> None:
             seconds = bar.tasks[task].elapsed or 0.001
-            rate = f"{now.read / seconds:,.0f} messages/s"
+            rate = f"{now.read / seconds:,.0f}/s"
             if now.refused is not None:
                 rate += f", {now.refused:,} refused"
-            name = clean(Path(now.name).name)
+            size = decimal(now.done) + ("" if now.size is None else f"/{decimal(now.size)}")
             bar.update(
-                task, description=name, total=now.size, completed=now.done, rate=rate, refresh=True
+                task,
+                description=clean(Path(now.name).name),
+                total=now.size,
+                completed=now.done,
+                size=size,
+                rate=rate,
+                refresh=True,
             )
 
         yield tell

@@ -137,9 +137,11 @@ def _who(entry: HistoryEntry) -> str:
 
 def _known(entry: HistoryEntry, before: str) -> str:
     """Since when the store says so, or until when it did, on a line of its own."""
-    known = f"known since {_second(entry.recorded_at)}"
-    if entry.superseded_at is not None:
-        known += f" until {_second(entry.superseded_at)}"
+    times = [one for one in (entry.recorded_at, entry.superseded_at) if one is not None]
+    shown = list(dict.fromkeys(map(_second, times)))
+    if len(shown) < len(times):
+        shown = list(map(_time, times))
+    known = f"known since {' until '.join(shown)}"
     return f"\n{known}" if before else known
 
 

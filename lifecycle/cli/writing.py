@@ -145,7 +145,7 @@ def _print_summary(summary: Summary, store: LeadStore) -> None:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    for name, count, meaning in _summary_rows(summary):
+    for name, count, meaning in _summary_rows(summary, len(store.quarantine_numbers())):
         table.add_row(name, f"{count:,}", meaning)
     out = console()
     out.print(table)
@@ -155,21 +155,27 @@ def _print_summary(summary: Summary, store: LeadStore) -> None:
         lines = counted(summary.resumed_from, "line")
         out.print(f"{lines} of the log read before, and not again", style="dim")
     if summary.read and summary.quarantined == summary.read:
-        click.echo("not one of them was a message: is this the right log?", err=True)
+        click.echo(
+            "not one of them was a message: is this the right log?"
+            " `lifecycle apply` reads a message that is printed over several lines",
+            err=True,
+        )
 
 
-def _summary_rows(summary: Summary) -> list[tuple[str, int, str]]:
+def _summary_rows(summary: Summary, waiting: int) -> list[tuple[str, int, str]]:
     topics = ", ".join(
         f"{clean(topic)} {count:,}" for topic, count in summary.ignored_topics.most_common(5)
     )
+    audited = ": `lifecycle audit` lists them" if summary.refused else ""
+    listed = "`lifecycle quarantine` lists them" if waiting else "repaired or erased before"
     rows = [
         ("read", summary.read, f"messages in {summary.seconds:.1f} s"),
         ("applied", summary.applied, "moved a lead"),
-        ("refused", summary.refused, "not allowed: `lifecycle audit` lists them"),
+        ("refused", summary.refused, f"not allowed{audited}"),
         ("noted", summary.noted, "valid, and moved nothing"),
         ("duplicate", summary.duplicate, "known already"),
         ("conflict", summary.conflict, "a known id with other content"),
         ("ignored", summary.ignored, topics),
-        ("quarantined", summary.quarantined, "undecodable: `lifecycle quarantine` lists them"),
+        ("quarantined", summary.quarantined, f"undecodable: {listed}"),
     ]
     return [row for row in rows if row[1] or row[0] in ("read", "applied", "refused")]

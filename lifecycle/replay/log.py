@@ -29,6 +29,7 @@ from lifecycle.messages import (
 STANDARD_INPUT: Final = "-"
 #: By so many of its first bytes a log is recognised when it is read again.
 HEAD_SIZE: Final = 4096
+_SQLITE: Final = b"SQLite format 3\0"
 _GZIP: Final = b"\x1f\x8b"
 _CHUNK: Final = 64 * 1024
 
@@ -201,7 +202,7 @@ class Log:
 
 
 def check_readable(path: Path) -> None:
-    """Check that a log can be opened, without reading of it.
+    """Check that a log can be opened, and is no store.
 
     Raises:
         InputError: It cannot.
@@ -210,7 +211,10 @@ def check_readable(path: Path) -> None:
         raise InputError(f"{path}: is a directory, expected a log")
     try:
         if path.is_file() or not path.exists():
-            path.open("rb").close()
+            with path.open("rb") as file:
+                start = file.read(len(_SQLITE))
+            if start == _SQLITE:
+                raise InputError(f"{path}: is a SQLite database, expected a log")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 

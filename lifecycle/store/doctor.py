@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import frozen
 
 from lifecycle.errors import NotAStoreError, StoreError
+from lifecycle.messages import format_time
 from lifecycle.store.unit import nothing_in, snapshot, translated
 from lifecycle.text import counted
 
@@ -371,14 +372,15 @@ def _quarantine(connection: sqlite3.Connection) -> Point:
 
 
 def _erased(connection: sqlite3.Connection) -> Point:
-    times, contents, unpurged = connection.execute(
-        "SELECT count(*), coalesce(sum(contents + quarantined), 0),"
+    times, contents, last, unpurged = connection.execute(
+        "SELECT count(*), coalesce(sum(contents + quarantined), 0), max(erased_at),"
         " count(*) - count(purged_at) FROM erasure"
     ).fetchone()
-    value = {"times": times, "messages": contents, "traces": bool(unpurged)}
+    last_at = None if last is None else format_time(last)
+    value = {"times": times, "messages": contents, "last_at": last_at, "traces": bool(unpurged)}
     if not times:
         return Point("erased", "well", "nothing", value)
-    found = f"{counted(contents, 'message')}, {counted(times, 'time')}"
+    found = f"{counted(contents, 'message')}, {counted(times, 'time')}, last at {last_at}"
     if not unpurged:
         return Point("erased", "well", found, value)
     advice = "`lifecycle erase DB --purge` removes them when nobody else uses the store"

@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lifecycle.domain import HUB_SIZE, Key, Party
 from lifecycle.errors import UnpurgedError
-from lifecycle.messages import Decoded, read_message
+from lifecycle.messages import Decoded, format_time, read_message
 from lifecycle.store.erasable import Erasable, Stored, erasable
 from lifecycle.store.ledger import Ledger
 from lifecycle.store.packing import hashed, packed_of
@@ -67,6 +67,7 @@ class Erasure:
         copies: How many other contents under their ids were removed.
         keys: How many names of the person were replaced by pseudonyms.
         quarantined: How many messages in the quarantine were emptied.
+        erased_at: When, in microseconds since 1970 in UTC; None where nothing was.
     """
 
     leads: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class Erasure:
     copies: int = 0
     keys: int = 0
     quarantined: int = 0
+    erased_at: int | None = None
 
     @property
     def removed(self) -> int:
@@ -88,6 +90,7 @@ class Erasure:
             "copies": self.copies,
             "keys": self.keys,
             "quarantined": self.quarantined,
+            "erased_at": None if self.erased_at is None else format_time(self.erased_at),
         }
 
 
@@ -133,6 +136,7 @@ class Erasing:
                 ),
             )
             self._connection.execute("UPDATE store SET recorded_at = ?", (self._recorded_at,))
+            erasure = evolve(erasure, erased_at=self._recorded_at)
         return erasure
 
     def _erase(self, subject: int | None, contents: Erasable, redaction: Redaction) -> None:

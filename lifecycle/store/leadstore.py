@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
-from attrs import astuple, frozen
+from attrs import astuple, evolve, frozen
 
 from lifecycle.domain import Key, LeadMachine, Rules, machine_for
 from lifecycle.errors import HubError, OtherRulesError
@@ -240,7 +240,7 @@ class LeadStore(LeadReader):
         """Erase, and take it back."""
         self._connection.execute("SAVEPOINT rehearsal")
         try:
-            return self._erase(subject, keys)
+            return evolve(self._erase(subject, keys), erased_at=None)
         finally:
             self._connection.execute("ROLLBACK TO rehearsal")
             self._connection.execute("RELEASE rehearsal")
