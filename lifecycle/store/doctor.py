@@ -240,7 +240,7 @@ def check_header(path: Path) -> Point:
         "wrong",
         f"damaged: {'; '.join(wrong)}",
         wrong,
-        "put a copy back; sqlite3's .recover saves what can be saved, and verify judges it",
+        "put a backup back, or replay the logs into a new store (docs/backup.md)",
     )
 
 

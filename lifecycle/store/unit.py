@@ -16,7 +16,7 @@ from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
 _HINTS: Final = {
-    sqlite3.SQLITE_CORRUPT: "; put a copy back; sqlite3's .recover saves what can be saved",
+    sqlite3.SQLITE_CORRUPT: "; put a backup back, or replay the logs into a new store",
     sqlite3.SQLITE_IOERR: "; is there room, and may files be that large?",
 }
 
