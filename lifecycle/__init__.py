@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         LeadStore,
         Outcome,
         Quarantined,
+        StoredCopy,
         StoredMessage,
         Verification,
     )
@@ -130,6 +131,7 @@ __all__ = [
     "Snapshot",
     "SourcesError",
     "StoreError",
+    "StoredCopy",
     "StoredMessage",
     "TimeFormatError",
     "TransitionRefusedError",

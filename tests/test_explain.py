@@ -64,6 +64,28 @@ def test_the_path_says_which_message_each_step_comes_from(story, tmp_path, lifec
     assert [one["event_id"] for one in found["noted"]] == ["urn:idle", "urn:update"]
 
 
+def test_another_content_under_a_known_id_is_told_with_where_it_differs(path, write_log, lifecycle):
+    parties = {"agent": ADA}, {"agent": BOB, "reason": "mine"}
+    contents = [lead("accept", "10:01", id="urn:1", **one) for one in parties]
+    log = write_log([lead("add", "10:00"), *contents, contents[0] | {"time": moment("10:02")}])
+    lifecycle("replay", path, log)
+    found = explained(lifecycle, path, "crmleadid:1")
+    (path_of_it,) = found["path"][1:]
+    counts = path_of_it["message"]["payload"]
+    assert [one["payload"] for one in found["copies"]].count(counts) == 0
+    assert len(found["copies"]) == 2
+    for one in found["copies"]:
+        for each in one["differences"]:
+            *where, name = each["path"].split(".")
+            places = [one["payload"], counts]
+            for part in where:
+                places = [place[part] for place in places]
+            assert [place.get(name) for place in places] == [each["copy"], each["counts"]]
+    text = lifecycle("explain", path, "crmleadid:1").output
+    assert "What came with another content under a known id\n  urn:1: accept of 2026-" in text
+    assert "; counts: " in text
+
+
 def test_what_came_late_says_what_it_changed(story, lifecycle):
     late, idle = explained(lifecycle, story, "crmleadid:1")["corrections"]
     assert [one["event_id"] for one in late["because"]] == ["urn:late"]

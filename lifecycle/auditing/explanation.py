@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from lifecycle.auditing.differences import Difference, differences
 from lifecycle.auditing.repair import Edit, repairs_of
 from lifecycle.domain import (
     HistoryRow,
@@ -29,6 +30,7 @@ from lifecycle.store import (
     FindingEntry,
     HistoryEntry,
     LeadReader,
+    StoredCopy,
     StoredMessage,
     lead_dict,
     refusal_dict,
@@ -121,6 +123,26 @@ class Correction:
 
 
 @immutable
+class Copy:
+    """Another content under the id of a message, which does not count.
+
+    Attributes:
+        copy: The content.
+        differences: Where it differs from the one that counts: the place in the message, what
+            stands there, and what stands there in the other; None for nothing.
+    """
+
+    copy: StoredCopy
+    differences: tuple[Difference, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("path", "copy", "counts")
+        differing = [dict(zip(names, one, strict=True)) for one in self.differences]
+        return self.copy.as_dict() | {"differences": differing}
+
+
+@immutable
 class NextStep:
     """What may happen next, and who may do it.
 
@@ -155,6 +177,7 @@ class Explanation:
         path: The transitions that led to its state, in order.
         refused: The attempts that were not allowed, in order.
         noted: The messages that were valid and moved nothing, in order.
+        copies: What came with another content under the id of one of its messages.
         corrections: What came late, and what it changed.
         repair: The smallest repair of what was refused: a proposal.
         next: What may happen next; nothing, once the contact was deleted.
@@ -166,6 +189,7 @@ class Explanation:
     path: Sequence[Step]
     refused: Sequence[Step]
     noted: Sequence[StoredMessage]
+    copies: Sequence[Copy]
     corrections: Sequence[Correction]
     repair: Sequence[Edit]
     next: Sequence[NextStep]
@@ -179,6 +203,7 @@ class Explanation:
             "path": [one.as_dict() for one in self.path],
             "refused": [one.as_dict() for one in self.refused],
             "noted": [one.as_dict() for one in self.noted],
+            "copies": [one.as_dict() for one in self.copies],
             "corrections": [one.as_dict() for one in self.corrections],
             "repair": [{"proposal": str(one), **one.as_dict()} for one in self.repair],
             "next": [one.as_dict() for one in self.next],
@@ -208,6 +233,10 @@ def explain(store: LeadReader, alias: str) -> Explanation:
             path=[one for one in standing if not one.entry.row.refused],
             refused=[one for one in standing if one.entry.row.refused],
             noted=[one for one in messages.values() if one.outcome == "noted"],
+            copies=[
+                Copy(one, tuple(differences(one.payload, messages[one.event_id].payload)))
+                for one in store.copies(alias)
+            ],
             corrections=_corrections(store, entries, messages),
             repair=_repair(store, rules, standing) if lead.refusals else (),
             next=next_steps(rules, lead),

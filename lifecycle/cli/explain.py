@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lifecycle.auditing.explanation import Correction, Explanation, Step
+from lifecycle.auditing.explanation import Copy, Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
 from lifecycle.auditing.words import moment
 from lifecycle.cli import options
-from lifecycle.cli.output import console, emit_one
+from lifecycle.cli.output import console, emit_one, to_json
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
-from lifecycle.store import HistoryEntry, LeadReader, StoredMessage
+from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessage
 from lifecycle.text import clean, counted, short
 
 if TYPE_CHECKING:
-    from lifecycle.domain import Finding, Lead, Party
+    from lifecycle.auditing.repair import Edit
+    from lifecycle.domain import Lead, Party
+
+Told = TypeVar("Told")
 
 #: So many messages that moved nothing are named.
 _SHOWN = 5
@@ -65,23 +69,26 @@ class _Story:
 def _tell(story: _Story, found: Explanation) -> None:
     _tell_opening(story, found.lead)
     _tell_path(story, found)
-    if found.refused:
-        story.part("What was refused")
-    for step in found.refused:
-        _tell_refusal(story, step)
-    if found.repair:
-        story.part("The smallest repair (a proposal)")
-    for edit in found.repair:
-        story.say(2, f"{edit}: {clean(edit.event_id)}")
-    if found.corrections:
-        story.part("What came late, and what it changed")
-    for one in found.corrections:
-        _tell_correction(story, one, found.lead.lead_id)
+    tell_correction = partial(_tell_correction, found.lead.lead_id)
+    _tell_part(story, "What was refused", found.refused, _tell_refusal)
+    _tell_part(story, "The smallest repair (a proposal)", found.repair, _tell_edit)
+    _tell_part(story, "What came late, and what it changed", found.corrections, tell_correction)
+    _tell_part(story, "What came with another content under a known id", found.copies, _tell_copy)
     _tell_next(story, found)
-    if found.findings:
-        story.part("What else is known")
-    for entry in found.findings:
-        _tell_finding(story, entry.finding)
+    _tell_part(story, "What else is known", found.findings, _tell_finding)
+
+
+def _tell_part(
+    story: _Story, title: str, all_of_it: Sequence[Told], tell: Callable[[_Story, Told], None]
+) -> None:
+    if all_of_it:
+        story.part(title)
+    for one in all_of_it:
+        tell(story, one)
+
+
+def _tell_edit(story: _Story, edit: Edit) -> None:
+    story.say(2, f"{edit}: {clean(edit.event_id)}")
 
 
 def _tell_opening(story: _Story, lead: Lead) -> None:
@@ -143,7 +150,7 @@ def _tell_source(story: _Story, what: str, message: StoredMessage, more: str = "
     story.say(5, (f"{what} {clean(message.event_id)}{place}{late}{erased}{more}", "dim"))
 
 
-def _tell_correction(story: _Story, one: Correction, lead_id: str) -> None:
+def _tell_correction(lead_id: str, story: _Story, one: Correction) -> None:
     names = ", ".join(f"{late.trigger} of {moment(late.time)}" for late in one.because[:_SHOWN])
     if len(one.because) > _SHOWN:
         names += f" and {counted(len(one.because) - _SHOWN, 'message')} more"
@@ -159,6 +166,21 @@ def _tell_correction(story: _Story, one: Correction, lead_id: str) -> None:
         story.say(5, ("changed nothing that was known before", "dim"))
 
 
+def _tell_copy(story: _Story, found: Copy) -> None:
+    copy = found.copy
+    arrived = f"arrived {moment(copy.recorded_at)}"
+    story.say(2, f"{clean(copy.event_id)}: {copy.trigger} of {moment(copy.time)}, {arrived}")
+    for path, there, counts in found.differences[:_SHOWN]:
+        story.say(5, f"{clean(path)}: {_json(there)}; counts: {_json(counts)}")
+    more = len(found.differences) - _SHOWN
+    if more > 0:
+        story.say(5, (f"and {counted(more, 'difference')} more", "dim"))
+
+
+def _json(value: Any) -> str:
+    return "nothing" if value is None else clean(short(to_json(value)))
+
+
 def _tell_next(story: _Story, found: Explanation) -> None:
     story.part("What may happen next")
     for allowed in found.next:
@@ -169,7 +191,8 @@ def _tell_next(story: _Story, found: Explanation) -> None:
         story.say(2, f"nothing: {why}every message is refused")
 
 
-def _tell_finding(story: _Story, found: Finding) -> None:
+def _tell_finding(story: _Story, entry: FindingEntry) -> None:
+    found = entry.finding
     words = found.code.replace("_", " ") + (
         f": {clean(short(found.detail))}" if found.detail else ""
     )

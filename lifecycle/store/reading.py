@@ -25,12 +25,15 @@ from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.packing import hashed
 from lifecycle.store.records import (
     MESSAGES_IN_ORDER,
+    SELECT_COPIES,
     SELECT_MESSAGES,
     Change,
     FindingEntry,
     HistoryEntry,
     Quarantined,
+    StoredCopy,
     StoredMessage,
+    stored_copy,
     stored_message,
 )
 from lifecycle.store.rows import (
@@ -215,6 +218,15 @@ class LeadReader:
             (find_lead(self._working(), alias),),
         )
         return [stored_message(row) for row in rows]
+
+    @reading
+    def copies(self, alias: str) -> list[StoredCopy]:
+        """The contents under the ids of a lead's messages that do not count, in fold order."""
+        rows = self._connection.execute(
+            f"{SELECT_COPIES} WHERE event.lead = ? {MESSAGES_IN_ORDER}, copy.id",
+            (find_lead(self._working(), alias),),
+        )
+        return [stored_copy(row) for row in rows]
 
     @reading
     def rules_times(self) -> list[int]:

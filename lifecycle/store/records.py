@@ -131,12 +131,54 @@ class StoredMessage:
         }
 
 
+@frozen
+class StoredCopy:
+    """Another content that came under the id of a message, and does not count.
+
+    Of several contents that with the smallest digest counts (design.md section 3).
+
+    Attributes:
+        event_id: The id of the event.
+        trigger: What this content asks for.
+        time: Its time, microseconds since 1970 in UTC.
+        recorded_at: When it came, in microseconds.
+        payload: The message itself.
+    """
+
+    event_id: str
+    trigger: Trigger
+    time: int
+    recorded_at: int
+    payload: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "event_id": self.event_id,
+            "trigger": self.trigger,
+            "time": format_time(self.time),
+            "recorded_at": format_time(self.recorded_at),
+            "payload": self.payload,
+        }
+
+
+SELECT_COPIES: Final = (
+    "SELECT event.id, copy.trigger, copy.time, copy.recorded_at, copy.body FROM copy"
+    " JOIN event ON event.seq = copy.event AND event.digest <> copy.digest"
+)
 SELECT_MESSAGES: Final = (
     "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
     " event.late, log.name, event.line, event.body, erased.erased_at FROM event"
     " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
 )
 MESSAGES_IN_ORDER: Final = "ORDER BY event.time, event.trigger, event.id"
+
+
+def stored_copy(row: tuple[Any, ...]) -> StoredCopy:
+    """The copy of a row of SELECT_COPIES."""
+    event_id, trigger, time, recorded_at, body = row
+    payload = json.loads(payload_text(body) or "null")
+    return StoredCopy(event_id, TRIGGERS[trigger], time, recorded_at, payload)
 
 
 def stored_message(row: tuple[Any, ...]) -> StoredMessage:
