@@ -460,6 +460,8 @@ def test_values_of_fields_are_not_in_findings_either(joe):
         "0049 30 5550101, +49305550101",
         '{"CID": "c-77"}',
         "joe%40bloggs.example",
+        "mail to:\\njoe@bloggs.example",
+        "Hello\\tJoe\\r\\nBloggs",
     ],
 )
 def test_what_is_the_persons_in_the_quarantine_is_emptied_and_does_not_come_back(text, joe):
@@ -475,6 +477,38 @@ def test_what_is_not_stays_in_the_quarantine(text, joe):
     joe.apply(f'{{"topic": "lead#add", "x": {text}')
     assert joe.erase("crmleadid:1").quarantined == 0
     assert len(joe.quarantine_numbers()) == 1
+
+
+def test_other_encodings_are_read_too(store):
+    contact = {"type": "Contact", "identifier": {"cid": "c-1"}, "name": "Zoltán Quixley"}
+    store.apply(lead("add", "10:00", snapshot={"object": contact}))
+    for encoding in ("latin-1", "utf-8"):
+        store.apply(b'\xff {"x": "' + "Zoltán Quixley".encode(encoding))
+    assert store.erase("contact:cid:c-1").quarantined == 2
+    assert b"Quixley" not in everything_in(store)
+
+
+def test_what_others_have_scheduled_is_theirs(joe):
+    """It can be decoded: keys and addresses tell whose it is, and no word in its text does."""
+    contact = {"type": "Contact", "identifier": {"cid": "c-9"}, "name": "Bea Other"}
+    kind, text = {"cid": "c-77"}, "is it for Joe Bloggs, id c-77?"
+    ahead = {"time": "2040-01-01T00:00:00Z"}
+    others = [
+        lead("add", "10:00", keys=kind, id="urn:kind", snapshot={"object": contact}) | ahead,
+        lead("add", "10:00", keys="9", id="urn:text", comment=text) | ahead,
+    ]
+    mail = {"object": {"type": "Contact", "email": JOE["email"]}}
+    theirs = [
+        lead("update", "10:00", keys="7", contact={"cid": "c-77"}, id="urn:key") | ahead,
+        lead("update", "10:00", keys="8", id="urn:mail", snapshot=mail) | ahead,
+    ]
+    joe.apply_many(others + theirs)
+    assert joe.erase("crmleadid:1").quarantined == 2
+    with LeadStore(joe.path, clock=lambda: 2 * NOW) as later:
+        kinds = [later.apply(one).kind for one in others + theirs]
+        assert kinds == ["duplicate"] * 4
+        found = {one.lead_id for one in later.leads()}
+        assert found == {"crmleadid:1", "crmleadid:2", "cid:c-77", "crmleadid:9"}
 
 
 def test_a_message_of_the_future_is_kept_out_when_it_is_due(joe):

@@ -109,6 +109,22 @@ def test_importing_twice_changes_nothing(store):
     assert says[1] == store.last_change()
 
 
+@pytest.mark.parametrize(
+    ("read", "file", "name"),
+    [
+        (read_hubspot, "hubspot.json", "hubspotid:101"),
+        (read_salesforce, "LeadHistory.csv", "salesforceid:00Q0000000Ex01AEAR"),
+    ],
+)
+def test_who_was_erased_does_not_come_back_with_the_next_import(read, file, name, store):
+    imported(read(SAMPLES / file), store)
+    assert store.erase(name).events > 0
+    leads = {one.lead_id: one.state for one in store.leads()}
+    again = imported(read(SAMPLES / file), store)
+    assert (again.outcomes["duplicate"], again.outcomes["applied"]) == (again.messages, 0)
+    assert {one.lead_id: one.state for one in store.leads()} == leads
+
+
 @given(
     st.lists(st.sampled_from([OPEN, WORKING, LOST, "Nurturing"]), min_size=2, max_size=9),
     st.lists(st.integers(0, 1), min_size=8, max_size=8),

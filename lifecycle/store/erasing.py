@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from lifecycle.domain import HUB_SIZE, Key, Party
+from lifecycle.domain import HUB_SIZE, Key, LeadEvent, Party
 from lifecycle.errors import UnpurgedError
 from lifecycle.messages import Decoded, format_time, read_message
+from lifecycle.store.arrivals import AHEAD
 from lifecycle.store.erasable import Erasable, Stored, erasable
 from lifecycle.store.ledger import Ledger
 from lifecycle.store.packing import hashed, packed_of
@@ -176,20 +177,25 @@ class Erasing:
     def _empty_quarantine(self, redaction: Redaction) -> int:
         """Empty what is the person's; its digest stays, so that it does not come back."""
         rows = self._connection.execute("SELECT id, raw, due_at FROM quarantine WHERE size > 0")
-        found = [row for row in rows if redaction.concerns_message(row[1])]
-        for number, raw, due_at in found:
+        found = 0
+        for number, raw, due_at in rows.fetchall():
+            events = _decoded(raw, due_at)
+            # What waits for its time can be decoded; of all else the text is all there is.
+            if due_at is not None:
+                theirs = any(map(redaction.concerns_event, events))
+            else:
+                theirs = redaction.concerns_message(raw)
+            if not theirs:
+                continue
+            found += 1
             self._connection.execute(
                 "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
                 " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
                 (self._recorded_at, number),
             )
-            ids = [
-                (hashed(one.event.id), self._recorded_at)
-                for one in read_message(raw, received_at=due_at)
-                if isinstance(one, Decoded)
-            ]
+            ids = [(hashed(event.id), self._recorded_at) for event in events]
             self._connection.executemany(_KEEP_OUT, ids)
-        return len(found)
+        return found
 
     # --- what was said of it ----------------------------------------------------------------
 
@@ -276,6 +282,13 @@ class Erasing:
                     "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?", (number,)
                 )
         self._parties.forget()
+
+
+def _decoded(raw: bytes, due_at: int | None) -> list[LeadEvent]:
+    """What can be decoded of a message in the quarantine; it may have no time but that."""
+    received_at = None if due_at is None else due_at + AHEAD
+    readings = read_message(raw, received_at=received_at)
+    return [one.event for one in readings if isinstance(one, Decoded)]
 
 
 def hubs_of(connection: sqlite3.Connection, subject: int | None) -> list[str]:

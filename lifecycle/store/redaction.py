@@ -31,6 +31,8 @@ _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: What every message has, whoever it is about.
 _STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*:\s*"[^"]*"')
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+#: How JSON writes what is no letter, such as the end of a line.
+_SPACE: Final = re.compile(r'\\[bfnrt"]')
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -46,7 +48,8 @@ class Redaction:
     ) -> None:
         events = list(events)
         self._keys = {key for event in events for key in event.keys}
-        self._sought = [re.compile(named(key), re.IGNORECASE) for key in self._keys.union(kept)]
+        self._known = self._keys.union(kept)
+        self._sought = [re.compile(named(key), re.IGNORECASE) for key in self._known]
         contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
         self._names = {one.name for one in contacts if one.name}
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
@@ -75,15 +78,21 @@ class Redaction:
         """Whether a text contains something personal."""
         return self._values is not None and self._values.search(text) is not None
 
+    def concerns_event(self, event: LeadEvent) -> bool:
+        """Whether an event is the person's: by a key of theirs, or an address of its contact."""
+        if not self._known.isdisjoint(event.keys):
+            return True
+        contact = event.snapshot.contact
+        addresses = (contact.email, contact.telephone) if contact else ()
+        unnamed = self._unnamed
+        return unnamed is not None and any(unnamed.search(one) for one in addresses if one)
+
     def concerns_message(self, raw: bytes) -> bool:
         """Whether a message that could not be decoded is the person's, as far as it can be told.
 
         It is when it has an address, a number, all words of the full name, or an id of them.
         """
-        text = raw.decode("utf-8", "replace")
-        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
-        # Halves of characters that were escaped one by one belong together.
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = _text_of(raw)
         if self._unnamed is not None and self._unnamed.search(text):
             return True
         if any(sought.search(text) for sought in self._sought):
@@ -180,6 +189,19 @@ def _is_personal(key: Key) -> bool:
 def _is_telephone(text: str) -> bool:
     digits = sum(char.isdigit() for char in text)
     return digits in DIGITS and _TELEPHONE.fullmatch(text) is not None
+
+
+def _text_of(raw: bytes) -> str:
+    """What stands in a message that may be no JSON, and no UTF-8: without its escapes."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        # The encodings of old systems; what was UTF-8 in it is sought, too.
+        text = f"{raw.decode('utf-8', 'replace')}\n{raw.decode('latin-1')}"
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    text = _SPACE.sub(" ", text).replace("\\/", "/")
+    # Halves of characters that were escaped one by one belong together.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 # --- messages as they came ------------------------------------------------------------------

@@ -38,7 +38,8 @@ def _values_before(recall: Recall, record: Record) -> dict[str, str]:
     """The values that a store knows of a lead from before this record."""
     values: dict[str, str] = {}
     for message in recall(record.lead):
-        data = message.payload.get("data")
+        # Of a message that was erased nothing is known.
+        data = message.payload.get("data") if isinstance(message.payload, dict) else None
         change = data.get("fieldChange") if isinstance(data, dict) else None
         if message.time < record.time and isinstance(change, dict):
             name, new = change.get("field"), change.get("new")
