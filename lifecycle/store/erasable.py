@@ -20,8 +20,9 @@ _EVENTS: Final = (
     " WHERE subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1)"
 )
 _COPIES: Final = (
-    "SELECT copy.event, copy.id, copy.ledger, event.id_hash, copy.body, event.id, copy.digest,"
-    " copy.trigger, copy.time, copy.content FROM copy JOIN event ON event.seq = copy.event"
+    "SELECT copy.event, copy.digest = event.digest, copy.id, copy.ledger, event.id_hash, copy.body,"
+    " event.id, copy.digest, copy.trigger, copy.time, copy.content"
+    " FROM copy JOIN event ON event.seq = copy.event"
 )
 
 
@@ -57,6 +58,8 @@ class Erasable:
         events: Their events.
         copies: Other contents under the ids of these, and theirs under the ids of others.
         theirs: Those of the copies that are about them.
+        tombstones: What stays of the copies: the number of the entry, that of the event, and
+            whether it said the same at another time.
         contested: The numbers of the events that lose copies.
         others: Those among these that are of other people.
         kept: The keys that stayed of what was erased before.
@@ -65,6 +68,7 @@ class Erasable:
     events: list[Stored] = field(factory=list)
     copies: list[Stored] = field(factory=list)
     theirs: list[Stored] = field(factory=list)
+    tombstones: list[tuple[int, int, bool]] = field(factory=list)
     contested: set[int] = field(factory=set)
     others: set[int] = field(factory=set)
     kept: set[Key] = field(factory=set)
@@ -93,12 +97,13 @@ def erasable(
             found.events.append(stored)
     own = {one.number for one in found.events}
     names = set(keys).union(*(one.event.keys for one in found.events))
-    for seq, *columns in connection.execute(_COPIES):
+    for seq, same, *columns in connection.execute(_COPIES):
         copy = _stored(columns)
         theirs = not names.isdisjoint(copy.event.keys)
         if not theirs and seq not in own:
             continue
         found.copies.append(copy)
+        found.tombstones.append((copy.ledger, seq, same))
         found.contested.add(seq)
         if seq not in own:
             found.others.add(seq)

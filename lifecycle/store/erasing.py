@@ -24,6 +24,7 @@ from lifecycle.store.payload import ERASED
 from lifecycle.store.redaction import Redaction
 from lifecycle.store.rows import Parties, key_hash, select_in
 from lifecycle.store.settling import Settling
+from lifecycle.store.tombstones import ADD_TOMBSTONE
 
 #: How long the last step waits for readers to let go of what was there before, in milliseconds.
 PURGE_WAITS: Final = 10_000
@@ -171,6 +172,7 @@ class Erasing:
             self._connection.execute(_NOTE_ERASED, noted)
         ledger.save()
         many("DELETE FROM copy WHERE id = ?", [(one.number,) for one in contents.copies])
+        many(ADD_TOMBSTONE, contents.tombstones)
         many(_KEEP_OUT, [(one.id_hash, self._recorded_at) for one in contents.copies])
         many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.entries])
 

@@ -21,6 +21,7 @@ from lifecycle.store.records import (
     stored_message,
 )
 from lifecycle.store.rows import Parties, select_in
+from lifecycle.store.tombstones import erased_conflicts
 from lifecycle.store.working import WorkingSet, all_subjects
 
 #: So many subjects are looked up at a time.
@@ -180,6 +181,8 @@ class StoreEvidence:
         found: dict[str, list[Finding]] = defaultdict(list)
         for event_id, digest in rows:
             found[event_id].append(conflict(event_id, digest))
+        for _, finding in erased_conflicts(self._connection):
+            found[str(finding.event_id)].append(finding)
         return found
 
     def _read_quarantined(self) -> dict[str, int]:

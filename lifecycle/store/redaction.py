@@ -33,6 +33,7 @@ _STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*:\s*"[^"]*"')
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 #: How JSON writes what is no letter, such as the end of a line.
 _SPACE: Final = re.compile(r'\\[bfnrt"]')
+_PSEUDONYM: Final = re.compile(r"erased-[0-9a-f]{16}$")
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -173,6 +174,11 @@ class Redaction:
             sort = scheme[0] if scheme is not None and not self.concerns(scheme[0]) else ""
             self._tokens[text] = sort + (token or _token())
         return self._tokens[text]
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether something in a text was replaced by a pseudonym."""
+    return _PSEUDONYM.search(text) is not None
 
 
 def _token() -> str:

@@ -230,6 +230,14 @@ _ERASING: Final = (
         ledger INTEGER,
         erased_at INTEGER NOT NULL
     ) STRICT""",
+    # What was erased of contents that did not count: its number in the ledger, and the event whose
+    # id it came under. same: whether it said the same at another time.
+    """CREATE TABLE erased_copy (
+        ledger INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL,
+        same INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX erased_copy_event ON erased_copy (event)",
     # What was removed when. purged_at: since when nothing of it is left in the file.
     """CREATE TABLE erasure (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lifecycle.domain import HUB_SIZE, SEVERITY, Finding, conflict, hub
+from lifecycle.store.tombstones import erased_conflicts
 from lifecycle.store.working import KeyRow
 
 ADD_FINDING: Final = (
@@ -44,6 +45,7 @@ class Settling:
             "SELECT DISTINCT digest FROM copy WHERE event = ? AND digest <> ?", (seq, digest)
         )
         wanted = [conflict(event_id, other) for (other,) in copies]
+        wanted += [finding for _, finding in erased_conflicts(self._connection, [seq])]
         known = self._connection.execute(
             "SELECT detail, lead, id FROM finding"
             " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",

@@ -19,7 +19,7 @@ from lifecycle.store.ledger import (
 )
 from lifecycle.store.packing import TRIGGER_NUMBER, content_of, hashed, unpack
 from lifecycle.store.payload import ERASED, payload_text
-from lifecycle.store.redaction import ERASED_DIGEST
+from lifecycle.store.redaction import ERASED_DIGEST, is_pseudonym
 from lifecycle.store.verifying.reading import UNREADABLE, both, words
 from lifecycle.store.verifying.verification import Defect
 
@@ -41,10 +41,18 @@ _COPIES: Final = (
 _ERASED: Final = (
     "SELECT event.seq, event.recorded_at, erased.ledger, former.recorded_at, former.id_hash,"
     " former.trigger, former.time, former.salt, former.commitment, erased.id_hash, event.trigger,"
-    " event.time, erased.erased_at, ledger.recorded_at"
+    " event.time, event.id, erased.erased_at, ledger.recorded_at"
     " FROM erased JOIN event ON event.seq = erased.event"
     " LEFT JOIN ledger AS former ON former.number = erased.ledger"
     " LEFT JOIN ledger ON ledger.number = event.ledger ORDER BY event.seq"
+)
+_TOMBSTONES: Final = "SELECT ledger FROM erased_copy"
+# What said the same at another time came with the same trigger, and later.
+_OF_ITS_EVENT: Final = (
+    "SELECT EXISTS (SELECT 1 FROM erased_copy JOIN event ON event.seq = erased_copy.event"
+    " LEFT JOIN erased ON erased.event = event.seq WHERE erased_copy.ledger = ?1"
+    " AND ?2 = coalesce(erased.id_hash, event.id_hash)"
+    " AND (NOT erased_copy.same OR (event.trigger = ?3 AND event.time <= ?4)))"
 )
 _LEDGER: Final = (
     "SELECT number, recorded_at, id_hash, trigger, time, commitment, salt, link FROM ledger"
@@ -90,6 +98,7 @@ class Contents:
         self._carried = bytearray()
         self.checked = self.entries = self.erased = 0
         self.head = Head(0, BEGINNING)
+        self._tombstones: set[int] = set()
 
     def check(self) -> Iterator[Defect]:
         """What is wrong with events, copies and rules."""
@@ -127,9 +136,11 @@ class Contents:
         for seq, *entered in self._connection.execute(_ERASED):
             where = f"event {words(seq)}"
             entry = _Entry(*entered[:_CONTENT])
-            *about, erased_at, entered_at = entered[_CONTENT:]
+            *about, event_id, erased_at, entered_at = entered[_CONTENT:]
             try:
                 yield from self._entry(where, entry, about, None)
+                if hashed(event_id) != about[0] and not is_pseudonym(event_id):
+                    yield _defect(where, "its own id, or a pseudonym", words(event_id))
             except UNREADABLE as error:
                 yield _unreadable(where, error)
             if erased_at != entered_at:
@@ -221,6 +232,7 @@ class Contents:
     def check_ledger(self) -> Iterator[Defect]:
         """What is wrong with the ledger: gaps, links, contents that are not there any more."""
         missing = set(self._noted) - {self.head}
+        self._tombstones = {number for (number,) in self._connection.execute(_TOMBSTONES)}
         for *values, salt, link in self._connection.execute(_LEDGER):
             entry = Entry(*values)
             number = entry.number
@@ -241,20 +253,23 @@ class Contents:
             yield self._lost(head)
 
     def _carrier(self, where: str, entry: Entry, salt: object) -> Iterator[Defect]:
-        """What an entry was made for is there; or it was erased, with the event that it is of."""
+        """What an entry was made for is there; or it was erased, and has a tombstone."""
         self.erased += salt is None
         carried = self._is_carried(entry.number)
-        if not carried and (salt is not None or not self._is_erased(entry.id_hash)):
+        erased = entry.number in self._tombstones
+        if not carried and not erased:
             yield _broken(where, "what it was made for", "nothing")
+        elif carried and erased:
+            yield _broken(where, "what it was made for, or its tombstone", "both")
+        elif erased and (salt is not None or not self._is_erased(entry)):
+            yield _broken(where, "a tombstone of the event whose id it came under", "another")
         elif salt is not None and (not isinstance(salt, bytes) or len(salt) != SALT_BYTES):
             yield _broken(where, f"a salt of {SALT_BYTES} bytes", words(salt))
 
-    def _is_erased(self, id_hash: bytes | None) -> bool:
-        select = (
-            "SELECT EXISTS (SELECT 1 FROM erased WHERE id_hash = ?1 AND (event IS NOT NULL"
-            " OR EXISTS (SELECT 1 FROM event WHERE event.id_hash = ?1)))"
-        )
-        return bool(self._connection.execute(select, (id_hash,)).fetchone()[0])
+    def _is_erased(self, entry: Entry) -> bool:
+        """Whether its tombstone is of the event whose id it came under."""
+        values = (entry.number, entry.id_hash, entry.trigger, entry.time)
+        return bool(self._connection.execute(_OF_ITS_EVENT, values).fetchone()[0])
 
     def _lost(self, head: Head) -> Defect:
         if head.count > self.head.count:

@@ -43,6 +43,7 @@ from lifecycle.store.rows import (
     lead_row,
     select_in,
 )
+from lifecycle.store.tombstones import erased_conflicts
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
 from lifecycle.store.working import WorkingSet, all_subjects
@@ -91,6 +92,7 @@ class _Stored:
         history: The rows that stand, by event and step.
         findings: How often each finding stands, by subject and lead.
         copies: The digests of the copies of each event.
+        erased: The findings for other contents of each event that were erased.
         keys: The rows of keys by hash.
         subjects: The rows of subjects.
     """
@@ -103,6 +105,7 @@ class _Stored:
         factory=lambda: defaultdict(Counter)
     )
     copies: dict[int, set[bytes]] = field(factory=lambda: defaultdict(set))
+    erased: dict[int, list[Finding]] = field(factory=lambda: defaultdict(list))
     keys: dict[bytes, tuple[Any, ...]] = field(factory=dict)
     subjects: dict[int, tuple[Any, ...]] = field(factory=dict)
 
@@ -188,6 +191,16 @@ class Folds:
             connection, f"{select} WHERE superseded_at IS NULL AND event IN", seqs
         ):
             stored.history[event][step] = tuple(content)
+        self._read_findings(stored, numbers, seqs)
+        for name, *key in select_in(connection, "SELECT * FROM key WHERE hash IN", hashes):
+            stored.keys[name] = tuple(key)
+        for row in select_in(connection, "SELECT * FROM subject WHERE id IN", numbers):
+            stored.subjects[row[0]] = row[1:]
+        return stored
+
+    def _read_findings(self, stored: _Stored, numbers: list[int], seqs: list[int]) -> None:
+        """The findings, and the contents that are reasons for them."""
+        connection = self._connection
         select = f"SELECT {_FINDING} FROM finding WHERE superseded_at IS NULL AND"
         for column, some in (("lead", stored.leads), ("subject", numbers)):
             for row in select_in(connection, f"{select} {column} IN", some):
@@ -196,11 +209,8 @@ class Folds:
             connection, "SELECT event, digest FROM copy WHERE event IN", seqs
         ):
             stored.copies[event].add(digest)
-        for name, *key in select_in(connection, "SELECT * FROM key WHERE hash IN", hashes):
-            stored.keys[name] = tuple(key)
-        for row in select_in(connection, "SELECT * FROM subject WHERE id IN", numbers):
-            stored.subjects[row[0]] = row[1:]
-        return stored
+        for event, finding in erased_conflicts(connection, seqs):
+            stored.erased[event].append(finding)
 
     # --- a subject ------------------------------------------------------------------------------
 
@@ -323,6 +333,8 @@ def _said(folded: _Folded, stored: _Stored) -> Iterator[tuple[Any, ...]]:
     for event_id, one in folded.stored.items():
         for digest in sorted(stored.copies.get(one.seq, set()) - {one.event.digest}):
             yield _finding_row(conflict(event_id, digest), one.lead, one.subject, folded)
+        for finding in stored.erased.get(one.seq, ()):
+            yield _finding_row(finding, one.lead, one.subject, folded)
 
 
 def _finding_row(

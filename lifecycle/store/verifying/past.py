@@ -38,8 +38,7 @@ _ROWS: Final = (
 )
 # Events of which contents were erased, and the leads that these were about.
 _TOUCHED: Final = (
-    "SELECT coalesce(erased.event, event.seq) FROM erased"
-    " LEFT JOIN event ON event.id_hash = erased.id_hash"
+    "SELECT event FROM erased WHERE event IS NOT NULL UNION SELECT event FROM erased_copy"
 )
 _TOUCHED_LEADS: Final = f"SELECT DISTINCT lead FROM history WHERE event IN ({_TOUCHED})"
 

@@ -24,11 +24,13 @@ _REFERENCES: Final = (
     ("quarantine", "id", "log", ("log.id",)),
     ("subject", "id", "deletion", ("event.seq",)),
     ("erased", "rowid", "event", ("event.seq",)),
+    ("erased_copy", "ledger", "event", ("event.seq",)),
+    ("erased_copy", "ledger", "ledger", ("ledger.number",)),
 )
 #: Of an event that was erased nobody knows any more when its first copy came.
 _BEFORE_IT_CAME: Final = (
     "event NOT IN (SELECT event FROM erased WHERE event IS NOT NULL UNION"
-    " SELECT event.seq FROM erased JOIN event ON event.id_hash = erased.id_hash)"
+    " SELECT event FROM erased_copy)"
     " AND recorded_at < (SELECT min(recorded_at) FROM (SELECT recorded_at FROM event"
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
