@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing, suppress
+from itertools import count
 
 import pytest
 from attrs import evolve
@@ -25,6 +26,7 @@ from lifecycle.auditing.words import moment
 from lifecycle.messages import format_time
 from lifecycle.store import erasing
 from lifecycle.store.ledger import Entry, commitment_of
+from lifecycle.store.packing import hashed
 from lifecycle.store.payload import decompress
 
 chances = st.randoms(use_true_random=False)
@@ -798,6 +800,84 @@ def test_what_happened_cannot_be_forged_by_erasing_it_first(joe):
     assert (
         str(found) == "event 3: expected what entry 4 of the ledger is about, found another event"
     )
+
+
+def test_no_content_can_be_put_in_the_place_of_another_that_is_erased_by_hand(store):
+    """What takes its place is an ordinary conflict; what was there leaves a tombstone, or a gap."""
+    store.apply_many([lead("add", "10:00"), lead("accept", "10:01", agent=ADA, id="urn:2")])
+    head, execute = store.head(), store._connection.execute
+    (digest,) = execute("SELECT digest FROM event WHERE seq = 2").fetchone()
+    forged = (lead("reject", "09:00", agent=BOB, id="urn:2", n=number) for number in count())
+    store.apply(next(one for one in forged if decode(one).digest < digest))
+    assert store.lead("crmleadid:1").state == "sent"
+    (number,) = execute("SELECT ledger FROM copy").fetchone()
+    execute("UPDATE ledger SET salt = NULL WHERE number = ?", (number,))
+    execute("DELETE FROM copy")
+    execute("DELETE FROM finding WHERE code = 'conflict'")
+    execute("INSERT INTO erased (id_hash, erased_at) VALUES (?, 1)", (hashed("urn:2"),))
+    assert f"entry {number}: expected what it was made for, found nothing" in defects(store, head)
+    execute("INSERT INTO erased_copy VALUES (?, 1, 0)", (number,))
+    assert "expected a tombstone of the event whose id it came under" in defects(store, head)
+    execute("UPDATE erased_copy SET event = 2, same = 1")
+    assert "expected a tombstone of the event whose id it came under" in defects(store, head)
+    execute("UPDATE erased_copy SET same = 0")
+    assert "finding conflict of lead 1, event 2: expected this finding" in defects(store, head)
+
+
+def test_that_there_was_another_content_stays_known(joe):
+    copies = [lead("accept", "10:03", agent=agent, id="urn:twice") for agent in (ADA, BOB)]
+    again = lead("update", "10:04", id="urn:again")
+    del again["time"]
+    joe.apply_many([*copies, copies[0] | {"topic": "lead#reject"}])
+    for at in ("2026-03-02T10:00:00Z", "2026-03-01T10:00:00Z"):
+        joe.apply(again, received_at=at)
+    joe.erase("crmleadid:1")
+    assert joe.verify(past=True).defects == ()
+    findings = [one.finding.detail for one in joe.findings() if one.finding.code == "conflict"]
+    assert [one.partition(": ")[0] for one in findings] == ["another content, erased"] * len(
+        findings
+    )
+    assert {one.partition(": ")[2].split()[0] for one in findings} <= {"accept", "reject"}
+    assert findings == [one.detail for one in joe.evidence().conflicts["urn:twice"]] != []
+
+
+def defects(store, *heads):
+    return "\n".join(map(str, store.verify(*heads).defects))
+
+
+def test_no_erased_message_can_be_passed_off_as_another(store):
+    """Two that were erased, of one trigger and one time: the lead of one of them is taken out."""
+    store.apply_many(lead("add", "10:00", keys=name, id=f"urn:{name}") for name in "123")
+    heads = [store.head()]
+    for name in "12":
+        store.erase(f"crmleadid:{name}")
+    heads.append(store.head())
+    execute = store._connection.execute
+    entry, at = execute(
+        "SELECT former.ledger, kept.erased_at FROM erased AS former, erased AS kept"
+        " WHERE former.event = 2 AND kept.event = 1"
+    ).fetchone()
+    (number,) = execute("SELECT ledger FROM event WHERE seq = 2").fetchone()
+    (came,) = execute("SELECT recorded_at FROM ledger WHERE number = ?", (entry,)).fetchone()
+    execute("UPDATE event SET recorded_at = ? WHERE seq = 1", (came,))
+    execute("UPDATE erased SET event = NULL, ledger = NULL WHERE event = 1")
+    execute("UPDATE erased SET event = 1, erased_at = ? WHERE event = 2", (at,))
+    execute("UPDATE ledger SET salt = NULL WHERE number = ?", (number,))
+    for table, column in (("key", "lead"), ("finding", "lead"), ("lead", "id")):
+        execute(f"DELETE FROM {table} WHERE {column} = 2")
+    execute("DELETE FROM history WHERE event = 2")
+    execute("DELETE FROM event WHERE seq = 2")
+    found = defects(store, *heads)
+    assert "event 1: expected its own id, or a pseudonym, found urn:1" in found
+    assert f"entry {number}: expected what it was made for, found nothing" in found
+
+
+def test_an_id_that_is_kept_out_does_not_hide_the_past(store):
+    store.apply_many([lead("add", "10:00", id="urn:1"), lead("accept", "10:02")])
+    store.apply(lead("reject", "10:01"))
+    store._connection.execute("DELETE FROM history WHERE superseded_at IS NOT NULL")
+    store._connection.execute("INSERT INTO erased VALUES (?, NULL, NULL, 1)", (hashed("urn:1"),))
+    assert "past" in {one.check for one in store.verify(past=True).defects}
 
 
 def test_a_quarantined_message_under_the_id_of_a_stored_one_is_in_nobodys_way(joe):

@@ -390,6 +390,20 @@ records: expected superseded_at behind recorded_at
     UPDATE history SET superseded_at = 5 WHERE superseded_at IS NOT NULL
 records: expected its event to be there
     UPDATE history SET event = 99 WHERE superseded_at IS NOT NULL
+records: expected a lead or a deletion of this subject
+    INSERT INTO subject SELECT subject + 1, 0, 1 FROM store
+records: expected a number from 1 on
+    UPDATE history SET id = id - 1000
+records: expected recorded_at in their order
+    UPDATE history SET id = 10000 WHERE id = (SELECT min(id) FROM history)
+records: expected a known outcome
+    UPDATE event SET outcome = outcome - 3
+records: expected a known source
+    UPDATE history SET source = source - 7 WHERE superseded_at IS NOT NULL
+records: store 1: expected last numbers with room behind them
+    UPDATE store SET event = 9223372036854775807
+records: sqlite_sequence finding: expected a last number with room
+    UPDATE sqlite_sequence SET seq = 9223372036854775807
 records: store, event: expected at least
     UPDATE store SET event = 3
 records: expected [0, 0, 0], found [7, 0, 0]
@@ -442,6 +456,20 @@ def cases():
         else:
             statements = []
             yield *line.split(": ", 1), statements
+
+
+def test_changes_that_were_told_in_another_order_are_found(store):
+    store.apply_many([lead("add", "10:00", keys=name) for name in "12"])
+    for name in "12":
+        store.apply(lead("accept", "10:02", keys=name))
+        store.apply(lead("reject", "10:01", keys=name))
+    told = "SELECT id, superseded_change FROM history WHERE superseded_at IS NOT NULL"
+    (one, first), *_, (other, last) = store._connection.execute(told).fetchall()
+    for number, change in ((one, 9_000), (other, first), (one, last)):
+        update = "UPDATE history SET superseded_change = ? WHERE id = ?"
+        store._connection.execute(update, (change, number))
+    expected = {one.expected for one in store.verify().defects}
+    assert "superseded_at in the order of superseded_change" in expected
 
 
 @pytest.mark.parametrize(("check", "words", "statements"), list(cases()))

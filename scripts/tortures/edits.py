@@ -93,7 +93,10 @@ def _insert(rng: Random, plain: sqlite3.Connection) -> str:
 
 
 def _pretend(rng: Random, plain: sqlite3.Connection) -> str:
-    """An event is taken out, or changed, as if it had been erased."""
+    """A content is taken out, or changed, as if it had been erased."""
+    copies = _all(plain, "SELECT id FROM copy")
+    if copies and rng.random() < 0.3:  # noqa: PLR2004
+        return _pretend_of_a_copy(rng.choice(copies), rng, plain)
     seq = rng.choice(_all(plain, "SELECT seq FROM event"))
     entry, id_hash = plain.execute(
         "SELECT ledger, id_hash FROM event WHERE seq = ?", (seq,)
@@ -109,6 +112,20 @@ def _pretend(rng: Random, plain: sqlite3.Connection) -> str:
     )
     plain.execute("INSERT INTO erased VALUES (?, ?, ?, 1)", (id_hash, seq, entry))
     return f"event {seq} moved"
+
+
+def _pretend_of_a_copy(copy: int, rng: Random, plain: sqlite3.Connection) -> str:
+    """What did not count any more is gone, with the finding that it was there."""
+    seq, entry = plain.execute("SELECT event, ledger FROM copy WHERE id = ?", (copy,)).fetchone()
+    plain.execute("UPDATE ledger SET salt = NULL WHERE number = ?", (entry,))
+    plain.execute("DELETE FROM copy WHERE id = ?", (copy,))
+    plain.execute("DELETE FROM finding WHERE code = 'conflict' AND event = ?", (seq,))
+    plain.execute(
+        "INSERT INTO erased SELECT id_hash, NULL, NULL, 1 FROM event WHERE seq = ?", (seq,)
+    )
+    if rng.random() < 0.5:  # noqa: PLR2004
+        plain.execute("INSERT INTO erased_copy VALUES (?, ?, 0)", (entry, seq))
+    return f"copy {copy} taken out"
 
 
 _EDITS: Final[tuple[tuple[str, Callable[[Random, sqlite3.Connection], str]], ...]] = (

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
+from lifecycle.domain import STATES, TRIGGERS, VERDICTS
 from lifecycle.store.rows import OUTCOMES
 from lifecycle.store.verifying.reading import words
 from lifecycle.store.verifying.verification import Defect
@@ -35,6 +36,15 @@ _BEFORE_IT_CAME: Final = (
     " WHERE seq = history.event UNION ALL SELECT recorded_at FROM copy"
     " WHERE copy.event = history.event))"
 )
+_OF_NOTHING: Final = (
+    "NOT EXISTS (SELECT 1 FROM lead WHERE lead.subject = subject.id)"
+    " AND NOT EXISTS (SELECT 1 FROM event WHERE event.subject = subject.id)"
+)
+_NOT_IN_ORDER: Final = (
+    "id IN (SELECT id FROM (SELECT id, {1}, lag({1}) OVER (ORDER BY {0}) AS before FROM history"
+    " WHERE {0} IS NOT NULL) WHERE {1} < before)"
+)
+_FAR: Final = 2**62
 #: Table, what tells its rows, what must not be true of any, and what is expected instead.
 _NEVER: Final = (
     ("history", "id", "superseded_at <= recorded_at", "superseded_at behind recorded_at"),
@@ -59,6 +69,36 @@ _NEVER: Final = (
         "a row in erased where its message was, and nowhere else",
     ),
     ("former_lead", "id", "id IN (SELECT id FROM lead)", "no lead of this number"),
+    ("subject", "id", _OF_NOTHING, "a lead or a deletion of this subject"),
+    ("history", "id", "id <= 0", "a number from 1 on"),
+    ("history", "id", _NOT_IN_ORDER.format("id", "recorded_at"), "recorded_at in their order"),
+    (
+        "history",
+        "id",
+        _NOT_IN_ORDER.format("superseded_change", "superseded_at"),
+        "superseded_at in the order of superseded_change",
+    ),
+    *(
+        (table, key, f"{column} NOT BETWEEN 0 AND {len(names) - 1}", f"a known {column}")
+        for table, key, column, names in (
+            ("event", "seq", "outcome", OUTCOMES),
+            ("event", "seq", "trigger", TRIGGERS),
+            ("copy", "id", "trigger", TRIGGERS),
+            ("lead", "id", "state", STATES),
+            ("history", "id", "trigger", TRIGGERS),
+            ("history", "id", "source", STATES),
+            ("history", "id", "target", STATES),
+            ("history", "id", "verdict", VERDICTS),
+        )
+    ),
+    # Numbers are given one by one: so far nobody comes, and behind the last there is no room.
+    (
+        "store",
+        "id",
+        f"max(event, lead, subject, change, recorded_at) > {_FAR}",
+        "last numbers with room behind them",
+    ),
+    ("sqlite_sequence", "name", f"seq > {_FAR}", "a last number with room behind it"),
 )
 #: A column of the table ``store``, and what must not be beyond it.
 _LAST: Final = (
