@@ -284,7 +284,9 @@ def test_a_key_whose_scheme_says_so_is_replaced(scheme, joe):
     assert is_gone(joe, "7", scheme=scheme.lower(), kind="lead")
 
 
-@pytest.mark.parametrize("value", ["129810925", "0031U00002XW1QWQA1", "4930555010199"])
+@pytest.mark.parametrize(
+    "value", ["129810925", "2026-000123", "0031U00002XW1QWQA1", "4930555010199"]
+)
 def test_an_id_that_a_system_made_up_stays(value, joe):
     assert not is_gone(joe, value)
 
@@ -385,6 +387,25 @@ def test_who_acted_stays_unless_it_is_the_person(joe):
     assert joe.verify(past=True).defects == ()
 
 
+@pytest.mark.parametrize(
+    ("contact", "agent"),
+    [
+        ({"email": "Joe <joe@x.example>; j@work.example"}, "mailto:j@work.example"),
+        ({"email": "Joe <joe@x.example>; j@work.example"}, "mailto:joe@x.example"),
+        ({"@id": "https://joe.example/card#me"}, "https://joe.example/card#me"),
+        ({"email": "joe@x.example"}, {"id": "mailto:joe@x.example", "name": "Jo B."}),
+    ],
+)
+def test_a_party_that_is_the_person_goes_with_its_name(contact, agent, store):
+    contact = {"type": "Contact", "identifier": {"cid": "c-1"}} | contact
+    store.apply(lead("add", "10:00", snapshot={"object": contact}))
+    store.apply(lead("accept", "10:01", agent=agent))
+    store.erase("contact:cid:c-1")
+    found = everything_in(store).lower()
+    assert [text for text in (b"joe", b"jo b", b"j@work") if text in found] == []
+    assert "erased-" in str(store.lead("crmleadid:1").holder)
+
+
 def test_a_namesake_who_acts_elsewhere_stays_there(joe):
     namesake = {"name": "Joe Bloggs"}
     joe.apply(lead("assign", "10:03", keys="1", agent=BOB, recipient=namesake))
@@ -428,6 +449,14 @@ def test_a_name_of_two_persons_erases_neither(store):
     with pytest.raises(AmbiguousLeadError):
         store.erase("a:b:c")
     assert store.verify().erased == 0
+
+
+def test_a_name_of_a_lead_and_of_somebody_elses_contact_erases_neither(store):
+    store.apply(lead("add", "10:00", keys="1", contact={"pc": "129"}))
+    store.apply(lead("add", "10:00", keys={"pc": "129"}))
+    with pytest.raises(AmbiguousLeadError, match=r"contact:pc:129, lead:pc:129"):
+        store.erase("pc:129")
+    assert store.erase("contact:pc:129").leads == ("crmleadid:1",)
 
 
 def test_what_was_removed_before_is_not_in_free_pages_either(joe):

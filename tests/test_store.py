@@ -366,7 +366,7 @@ def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
         applied(store, lead("add", "10:00"))
     with closing(sqlite3.connect(path)) as older:
         older.executescript(
-            "DROP TABLE erased; DROP TABLE erasure;"
+            "DROP TABLE erased; DROP TABLE erased_copy; DROP TABLE erasure;"
             "DELETE FROM _sqlite_migrations WHERE name = 'm002_erasing'"
         )
     with LeadReader(path) as reader:
@@ -405,6 +405,23 @@ def test_a_newer_schema(kind, path):
     newer.close()
     with pytest.raises(NewerStoreError, match=r"written by a newer lifecycle \(with m999_more\)"):
         kind(path)
+
+
+def test_an_empty_file_is_not_made_a_store_by_what_needs_one(path, lifecycle):
+    path.touch()
+    for command in (["rebuild"], ["erase", "--purge"], ["quarantine", "retry"]):
+        result = lifecycle(*command, path)
+        assert (result.exit_code, "an empty file" in result.stderr) == (3, True)
+    assert path.stat().st_size == 0
+
+
+def test_what_another_process_erases_is_not_tried_again(store):
+    """The message that is tried again is read within the transaction that takes it in."""
+    store.apply("{")
+    (number,) = store.quarantine_numbers()
+    store.quarantined = lambda _: store._connection.in_transaction
+    with pytest.raises(AttributeError, match=r"'bool' object has no attribute 'raw'"):
+        store.retry(number)
 
 
 def test_a_contacts_key_without_its_kind_is_pointed_to(store):

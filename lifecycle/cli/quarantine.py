@@ -16,6 +16,7 @@ from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, OnContactDelete, Quarantined
 from lifecycle.text import clean
 
+_NUMBER = click.IntRange(1, 2**63 - 1)
 _COLUMNS = ("id", "log", "line", "size", "problems")
 
 
@@ -43,7 +44,7 @@ def list_(database: Path, style: str) -> None:
 
 @quarantine.command()
 @options.database
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="ID", type=_NUMBER)
 @options.output
 def show(database: Path, number: int, style: str) -> None:
     """Show one quarantined message: where it came from, every problem, its bytes."""
@@ -57,7 +58,7 @@ def show(database: Path, number: int, style: str) -> None:
 
 @quarantine.command()
 @options.database
-@click.argument("number", metavar="[ID]", type=int, required=False)
+@click.argument("number", metavar="[ID]", type=_NUMBER, required=False)
 @click.option(
     "--with", "corrected", type=options.PATH, metavar="FILE", help="A corrected message for ID."
 )

@@ -45,6 +45,8 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
     try:
         database = Database(connection, execute_plugins=False)
         _check_identity(database, path)
+        if mode == "write":
+            _check_version(database, path)
         if mode != "read":
             _prepare(database, path)
         _check_version(database, path)

@@ -157,14 +157,14 @@ class LeadStore(LeadReader):
         Raises:
             UnknownMessageError: No quarantined message has this number.
         """
-        found = self.quarantined(number)
-        messages = self._read([found.raw if message is None else message], received_at)
-        if any(not self._ready(one) for one, _ in messages):
-            return [
-                Outcome("quarantined", problems=getattr(one, "problems", found.problems))
-                for one, _ in messages
-            ]
         with self.transaction():
+            found = self.quarantined(number)
+            messages = self._read([found.raw if message is None else message], received_at)
+            if any(not self._ready(one) for one, _ in messages):
+                return [
+                    Outcome("quarantined", problems=getattr(one, "problems", found.problems))
+                    for one, _ in messages
+                ]
             self._connection.execute(
                 "UPDATE quarantine SET repaired_at = ?, due_at = NULL WHERE id = ?",
                 (self._clock(), number),

@@ -66,13 +66,12 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
         AmbiguousLeadError: It may mean several persons.
     """
     readings = [*possible_keys(alias), *possible_keys(f"contact:{alias}")]
-    for keys in readings:
-        subjects = {working.key_row(key).subject for key in keys} - {None}
-        if len(subjects) > 1:
-            raise AmbiguousLeadError(alias, [alias])
-        if subjects:
-            return subjects.pop(), keys
-    keys = [key for some in readings for key in some]
+    keys = list(dict.fromkeys(key for some in readings for key in some))
+    named = {key: subject for key in keys if (subject := working.key_row(key).subject) is not None}
+    if len(set(named.values())) > 1:
+        raise AmbiguousLeadError(alias, sorted(map(str, named)))
+    if named:
+        return min(named.values()), list(named)
     for (content,) in working.connection.execute(_COPIES):
         if not set(keys).isdisjoint(unpack("", b"", 0, 0, content).keys):
             return None, keys

@@ -26,6 +26,10 @@ ERASED_DIGEST: Final = bytes(32)
 _SCHEME: Final = re.compile(r"e-?mail|phone|mobile|fax|^(mail|tel|cell)$|name$")
 _ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
 _TELEPHONE: Final = re.compile(r"\+[\d\s()./-]+|\(?\d+\)?[\s()./-]+[\d\s()./-]+")
+#: Years and places in a row: `2026-000123`.
+_NUMBERED: Final = re.compile(r"[1-9]\d*-\d+")
+#: Each of several addresses in one text: `Joe <joe@bloggs.example>; joe@work.example`.
+_LISTED: Final = re.compile(r"[^@\s<>;,\"()]+@[^@\s<>;,\"()]+")
 _WEB: Final = re.compile(r"https?:", re.IGNORECASE)
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: What every message has, whoever it is about.
@@ -54,8 +58,10 @@ class Redaction:
         contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
         self._names = {one.name for one in contacts if one.name}
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
+        values.update(one for part in set(values) for one in _LISTED.findall(part))
         for message in messages:
             contact = _contact_of(message)
+            values.update(_cards(contact))
             self._names.update(_full_names(contact))
             values.update(_addresses(contact))
         values.update(key.value for key in self._keys if _is_personal(key))
@@ -144,9 +150,10 @@ class Redaction:
         if party is None:
             return None
         party_id, name = party.id, party.name
-        if party_id is not None and self.concerns(party_id):
+        theirs = party_id is not None and self.concerns(party_id)
+        if party_id is not None and theirs:
             party_id = self._stands_for(party_id)
-        if name is not None and (self.concerns(name) or name.casefold() in self._called):
+        if name is not None and (theirs or self.concerns(name) or name.casefold() in self._called):
             name = self._tokens[name] = self._stands_for(name.casefold())
         return Party(party_id, name)
 
@@ -187,7 +194,10 @@ def _token() -> str:
 
 def _is_personal(key: Key) -> bool:
     """Whether a key is of those that name a person to everybody."""
-    if _SCHEME.search(key.scheme) or _ADDRESS.match(key.value) or _is_telephone(key.value):
+    if _SCHEME.search(key.scheme) or _ADDRESS.match(key.value):
+        return True
+    # A number of a case or an invoice has one dash, too.
+    if _is_telephone(key.value) and not _NUMBERED.fullmatch(key.value):
         return True
     return key.kind == "contact" and _WEB.match(key.value) is not None
 
@@ -233,10 +243,18 @@ def _full_names(contact: dict[str, Any]) -> Iterator[str]:
         yield " ".join(words)
 
 
+def _cards(contact: dict[str, Any]) -> Iterator[str]:
+    """The web address that a contact has beside its identifiers."""
+    card = contact.get("@id")
+    if isinstance(card, str) and _WEB.match(card):
+        yield card
+
+
 def _addresses(value: Any) -> Iterator[str]:
     """All e-mail addresses and telephone numbers that stand in a contact, however deep."""
     if isinstance(value, dict):
-        value = list(value.values())
+        # What identifies the contact is judged as a key.
+        value = [one for name, one in value.items() if name not in ("identifier", "sameAs")]
     if isinstance(value, list):
         for one in value:
             yield from _addresses(one)
