@@ -414,6 +414,18 @@ def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
     assert not path.with_name("new.db").exists()
 
 
+def test_names_of_files_and_keys_that_are_no_utf_8_are_names_too(tmp_path, write_log):
+    other = os.fsencode(tmp_path) + b"/lo\xffg.jsonl"
+    write_log([lead("add", "10:00")]).rename(os.fsdecode(other))
+    store = os.fsencode(tmp_path) + b"/st\xffore.db"
+    for command in (["replay", store, other], ["replay", store, other], ["verify", store]):
+        done = run_command(*command)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert b"lo\\xffg.jsonl line 1" in run_command("explain", store, "crmleadid:1").stdout
+    done = run_command("erase", store, b"joe\xff")
+    assert (done.returncode, done.stderr) == (1, b"lifecycle: no lead is known as 'joe\\udcff'\n")
+
+
 def test_a_misspelt_command_is_told_what_it_may_be(lifecycle):
     assert "No such command 'repaly'. Did you mean replay?" in lifecycle("repaly").stderr
     assert "No such command 'xyz'.\n" in lifecycle("xyz").stderr

@@ -99,7 +99,9 @@ class Log:
         """
         try:
             check_readable(path)
-            return cls(str(path.resolve()), path.open("rb"))
+            # A store has names in UTF-8, whatever a file system has.
+            name = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
+            return cls(name, path.open("rb"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 

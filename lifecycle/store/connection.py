@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from functools import lru_cache
 from pathlib import Path
@@ -81,7 +82,7 @@ def connect(path: Path, mode: Mode) -> sqlite3.Connection:
     """
     if str(path) == MEMORY:
         return _open_uri("file::memory:")
-    uri = f"file:{quote(str(path.absolute()))}?mode={_URI_MODE[mode]}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={_URI_MODE[mode]}"
     try:
         return _open_uri(uri)
     except sqlite3.OperationalError:

@@ -80,7 +80,9 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
 
 def _mentions(connection: sqlite3.Connection, alias: str) -> str:
     """Where such an address, number or name stands: in contacts, who can be asked for, or else."""
-    sought = mentions(filter(tells, [alias.rpartition(":")[2].strip()]))
+    # A terminal may give bytes that are no text.
+    text = alias.encode(errors="replace").decode()
+    sought = mentions(filter(tells, [text.rpartition(":")[2].strip()]))
     if sought is None:
         return ""
 
