@@ -260,7 +260,7 @@ def test_a_stream_that_is_closed_is_no_reason_to_fail(closed, replayed):
         (["leads", "LOG"], 3, "not a SQLite database"),
         (["replay", "DB", "NONE"], 3, "cannot be read: No such file"),
         (["replay", "DB", "FOLDER"], 3, "is a directory, expected a log"),
-        (["replay", "LOG", "DB"], 3, "is a SQLite database, expected a log"),
+        (["replay", "LOG", "DB"], 3, "is a SQLite database, expected a file of text"),
         (["replay", "DB", "LOG", "--rules", "NONE"], 3, "cannot be read: No such file"),
         (["replay", "DB", "LOG", "--rules", "LOG"], 2, "not valid TOML"),
         (["replay", "DB"], 2, "Missing argument 'LOG...'"),
@@ -409,7 +409,7 @@ def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
         result = lifecycle("replay", database, replayed)
         assert (result.exit_code, result.stderr) == (
             3,
-            f"lifecycle: {replayed}: is a SQLite database, expected a log\n",
+            f"lifecycle: {replayed}: is a SQLite database, expected a file of text\n",
         )
     assert not path.with_name("new.db").exists()
 

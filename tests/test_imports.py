@@ -578,7 +578,7 @@ BAD = {
     ),
     "utf-16": ("Lead;Status\n".encode("utf-16"), "line 1, column 1: this is UTF-16"),
     "spread-sheet": (b"PK\x03\x04zip", "line 1, column 1: this is a ZIP archive"),
-    "database": (b"SQLite format 3\0", "line 1, column 1: this is an SQLite database"),
+    "database": (b"SQLite format 3\0", "is a SQLite database, expected a file of text"),
     "nul": (b"Lead;Changed at;Status\nL\0;x;y\n", "line 2, column 2: a NUL character"),
     "quote": (b'Lead;Changed at;Status\n"L;x;y\n', "line 2: not valid CSV: unexpected end"),
     "json": (b'{"a": 1}\n', "line 1: expected a column 'Status', found '{\"a\": 1}'"),

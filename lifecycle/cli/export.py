@@ -157,6 +157,8 @@ def _opened(output: Path | None, *, binary: bool) -> Iterator[IO[Any]]:
     """Where to write: standard output, or what becomes the file when all is written."""
     if output is None:
         yield sys.stdout.buffer if binary else sys.stdout
+        # A reader who went away is noticed here, not when the interpreter ends.
+        sys.stdout.flush()
         return
     with replacing(output) as unfinished:
         if binary:

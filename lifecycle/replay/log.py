@@ -216,7 +216,7 @@ def check_readable(path: Path) -> None:
             with path.open("rb") as file:
                 start = file.read(len(_SQLITE))
             if start == _SQLITE:
-                raise InputError(f"{path}: is a SQLite database, expected a log")
+                raise InputError(f"{path}: is a SQLite database, expected a file of text")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
