@@ -964,7 +964,7 @@ ACTIONS = ("add", "assign", "accept", "retract", "update")
 
 @st.composite
 def quarrels(draw):
-    """Messages about three people under a few ids, deletions, and erasures in between."""
+    """Messages about three people and their leads under a few ids, deletions, and erasures."""
     person = draw(st.sampled_from("123"))
     mail = {"mail": f"p{person}@x.example"}
     minute, number = draw(st.integers(0, 9)), draw(st.integers(1, 6))
@@ -972,8 +972,11 @@ def quarrels(draw):
     if kind == "erase":
         return f"crmleadid:{person}"
     if kind == "delete":
-        return deletion(f"10:0{minute}", mail)
-    return lead(kind, f"10:0{minute}", keys=person, contact=mail, id=f"urn:{number}", agent=ADA)
+        return deletion(f"10:0{minute}", mail) | draw(
+            st.sampled_from([{}, {"id": f"urn:{number}"}])
+        )
+    keys = draw(st.sampled_from([person, person, {"crm": f"{person}-2"}, None]))
+    return lead(kind, f"10:0{minute}", keys=keys, contact=mail, id=f"urn:{number}", agent=ADA)
 
 
 @given(st.lists(quarrels(), min_size=3, max_size=14), st.sampled_from(["keep", "erase"]))

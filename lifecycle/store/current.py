@@ -18,7 +18,10 @@ _ROWS: Final = (
 _FINDINGS: Final = (
     "SELECT code, event, detail, id, lead, subject FROM finding WHERE superseded_at IS NULL"
 )
-_CONTESTED: Final = "SELECT event FROM copy WHERE event IN"
+_CONTESTED: Final = (
+    "SELECT event FROM (SELECT event FROM copy UNION ALL SELECT event FROM erased_copy)"
+    " WHERE event IN"
+)
 
 
 class CurrentFinding(NamedTuple):
@@ -57,7 +60,7 @@ class Current:
         self._read_findings(f"{_FINDINGS} AND code = 'unwitnessed_decision' AND lead IN", [lead])
 
     def contested(self, events: Iterable[int]) -> list[int]:
-        """Those of these events that have other copies."""
+        """Those of these events that have other copies, or had some that were erased."""
         return [seq for (seq,) in select_in(self._connection, _CONTESTED, events)]
 
     def says_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:

@@ -40,7 +40,17 @@ _ROWS: Final = (
 _TOUCHED: Final = (
     "SELECT event FROM erased WHERE event IS NOT NULL UNION SELECT event FROM erased_copy"
 )
-_TOUCHED_LEADS: Final = f"SELECT DISTINCT lead FROM history WHERE event IN ({_TOUCHED})"
+# When something came under the ids of erased copies. One that counted until then may have linked
+# others, or have been a deletion of their contact: then rows of theirs were superseded.
+_MOMENTS: Final = (
+    "SELECT recorded_at FROM ledger WHERE id_hash IN (SELECT coalesce(erased.id_hash,"
+    " event.id_hash) FROM erased_copy JOIN event ON event.seq = erased_copy.event"
+    " LEFT JOIN erased ON erased.event = event.seq)"
+)
+_TOUCHED_LEADS: Final = (
+    f"SELECT lead FROM history WHERE event IN ({_TOUCHED})"
+    f" UNION SELECT lead FROM history WHERE superseded_at IN ({_MOMENTS})"
+)
 
 
 #: A step of an event.
