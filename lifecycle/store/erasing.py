@@ -181,12 +181,12 @@ class Erasing:
         rows = self._connection.execute("SELECT id, raw, due_at FROM quarantine WHERE size > 0")
         found = 0
         for number, raw, due_at in rows.fetchall():
-            events = _decoded(raw, due_at)
             # What waits for its time can be decoded; of all else the text is all there is.
-            if due_at is not None:
-                theirs = any(map(redaction.concerns_event, events))
-            else:
-                theirs = redaction.concerns_message(raw)
+            theirs = (
+                redaction.concerns_message(raw)
+                if due_at is None
+                else any(map(redaction.concerns_event, _decoded(raw, due_at)))
+            )
             if not theirs:
                 continue
             found += 1
@@ -195,7 +195,7 @@ class Erasing:
                 " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
                 (self._recorded_at, number),
             )
-            ids = [(hashed(event.id), self._recorded_at) for event in events]
+            ids = [(hashed(one.id), self._recorded_at) for one in _decoded(raw, due_at)]
             self._connection.executemany(_KEEP_OUT, ids)
         return found
 
