@@ -179,17 +179,8 @@ class Erasing:
     def _empty_quarantine(self, redaction: Redaction) -> int:
         """Empty what is the person's; its digest stays, so that it does not come back."""
         rows = self._connection.execute("SELECT id, raw, due_at FROM quarantine WHERE size > 0")
-        found = 0
-        for number, raw, due_at in rows.fetchall():
-            # What waits for its time can be decoded; of all else the text is all there is.
-            theirs = (
-                redaction.concerns_message(raw)
-                if due_at is None
-                else any(map(redaction.concerns_event, _decoded(raw, due_at)))
-            )
-            if not theirs:
-                continue
-            found += 1
+        found = [row for row in rows if _is_theirs(redaction, *row[1:])]
+        for number, raw, due_at in found:
             self._connection.execute(
                 "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
                 " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
@@ -197,7 +188,7 @@ class Erasing:
             )
             ids = [(hashed(one.id), self._recorded_at) for one in _decoded(raw, due_at)]
             self._connection.executemany(_KEEP_OUT, ids)
-        return found
+        return len(found)
 
     # --- what was said of it ----------------------------------------------------------------
 
@@ -284,6 +275,13 @@ class Erasing:
                     "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?", (number,)
                 )
         self._parties.forget()
+
+
+def _is_theirs(redaction: Redaction, raw: bytes, due_at: int | None) -> bool:
+    """What waits for its time can be decoded; of all else in the quarantine the text is all."""
+    if due_at is None:
+        return redaction.concerns_message(raw)
+    return any(map(redaction.concerns_event, _decoded(raw, due_at)))
 
 
 def _decoded(raw: bytes, due_at: int | None) -> list[LeadEvent]:
