@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Final
 
@@ -86,9 +87,13 @@ def _mentions(connection: sqlite3.Connection, alias: str) -> str:
     if sought is None:
         return ""
 
+    # However it is written, the letters without accents are as they are: most texts lack them.
+    clue = max(re.findall("[a-z]+", text.lower().rpartition(":")[2]), key=len, default="")
+
     def found(text: str | bytes | None) -> bool:
-        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        return text is not None and sought.search(text) is not None
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        return text is not None and clue in text.lower() and sought.search(text) is not None
 
     connection.create_function("mentions", 1, found, deterministic=True)
     if leads := _names(connection, _IN_CONTACTS):
