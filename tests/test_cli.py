@@ -414,6 +414,28 @@ def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
     assert not path.with_name("new.db").exists()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["leads", "DB"], ["verify", "DB"], ["rules", "show"]]
+)
+def test_a_full_disk_is_told_once(command, unbuffered, replayed):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "lifecycle",
+                *(replayed if one == "DB" else one for one in command),
+            ],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    expected = b"lifecycle: the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (3, expected)
+
+
 def test_names_of_files_and_keys_that_are_no_utf_8_are_names_too(tmp_path, write_log):
     other = os.fsencode(tmp_path) + b"/lo\xffg.jsonl"
     write_log([lead("add", "10:00")]).rename(os.fsdecode(other))

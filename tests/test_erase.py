@@ -387,6 +387,32 @@ def test_who_acted_stays_unless_it_is_the_person(joe):
     assert joe.verify(past=True).defects == ()
 
 
+def test_a_short_name_goes_where_it_was_and_nowhere_else(store):
+    """Parties in words of guards; no letters of other words, and no keys that a system made."""
+    person = {"type": "Contact", "identifier": {"cid": "c-1"}, "name": "Al"}
+    keys = {"crm": "0", "phone": "0"}
+    store.apply(lead("add", "10:00", keys=keys, snapshot={"object": person, "owner": ADA}))
+    store.apply(lead("accept", "10:01", keys=keys, agent={"name": "Bo"}))
+    for at, agent in (("10:02", {"name": "Al"}), ("10:03", {"name": "al"})):
+        store.apply(lead("assign", at, keys=keys, agent=agent, recipient=BOB))
+        store.apply(lead("accept", at, keys=keys, agent=agent, id=f"urn:{at}"))
+    before = store.history("crm:0", superseded=True)
+    changes = store.last_change()
+    store.erase("crm:0")
+    assert store.last_change() == changes
+    after = store.history("crm:0", superseded=True)
+    refusals = [
+        (one.row.refusal, other.row.refusal) for one, other in zip(before, after, strict=True)
+    ]
+    for was, now in refusals:
+        assert (was is None) == (now is None)
+        if was and now:
+            assert (was.kind, was.allowed, was.guard) == (now.kind, now.allowed, now.guard)
+    assert {str(key) for key in store.lead("crm:0").keys if key.scheme == "crm"} == {"lead:crm:0"}
+    assert re.search(rb"\bal\b", everything_in(store), re.IGNORECASE) is None
+    assert store.verify().defects == ()
+
+
 @pytest.mark.parametrize(
     ("contact", "agent"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from io import BufferedWriter, RawIOBase, TextIOWrapper
@@ -99,15 +100,14 @@ class Commands(click.Group):
             ctx.exit(_status(error))
         except BrokenPipeError:
             # Nobody reads on: nothing more to say, and nothing wrong.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             ctx.exit(0)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except OSError as error:
             if _TRACEBACK in os.environ:
                 raise
-            where = "the output" if error.filename is None else clean(str(error.filename))
-            click.echo(f"lifecycle: {where}: {error.strerror or error}", err=True)
+            _tell(error)
             ctx.exit(3)
         except Exception as error:
             if _TRACEBACK in os.environ:
@@ -124,6 +124,19 @@ class Commands(click.Group):
                 err=True,
             )
             ctx.exit(INTERRUPTED)
+
+
+def _tell(error: OSError) -> None:
+    """An error of a file or of the output, which nothing more goes to."""
+    where = "the output" if error.filename is None else clean(str(error.filename))
+    click.echo(f"lifecycle: {where}: {error.strerror or error}", err=True)
+    _drop_output()
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere: Python would try again in the end, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _status(error: LifecycleError) -> int:
@@ -157,4 +170,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # What the terminal cannot show is shown as an escape.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
-    cli(prog_name="lifecycle")
+    try:
+        cli(prog_name="lifecycle")
+    except OSError as error:
+        # The help, which no command prints.
+        _tell(error)
+        sys.exit(3)

@@ -22,7 +22,7 @@ from lifecycle.store.ledger import Ledger
 from lifecycle.store.packing import hashed, packed_of
 from lifecycle.store.payload import ERASED
 from lifecycle.store.redaction import Redaction
-from lifecycle.store.rows import Parties, key_hash, select_in
+from lifecycle.store.rows import Parties, key_hash, redacted_refusal, select_in
 from lifecycle.store.settling import Settling
 from lifecycle.store.tombstones import ADD_TOMBSTONE
 
@@ -205,7 +205,7 @@ class Erasing:
             for number, lead_id in select_in(self._connection, select, renamed):
                 self._connection.execute(
                     f"UPDATE {table} SET lead_id = ? WHERE id = ?",
-                    (redaction.text(lead_id), number),
+                    (redaction.lead_id(lead_id), number),
                 )
         return leads
 
@@ -213,7 +213,7 @@ class Erasing:
         """Remove what people wrote from rows of history; who acted stays."""
         for number, by, holder, refusal in select_in(self._connection, select, seqs):
             parties = (self._redacted_party(one, redaction) for one in (by, holder))
-            text = None if refusal is None else redaction.text(refusal)
+            text = None if refusal is None else redacted_refusal(refusal, redaction.text)
             self._connection.execute(
                 "UPDATE history SET by = ?, holder = ?, reason = NULL, refusal = ? WHERE id = ?",
                 (*parties, text, number),

@@ -55,15 +55,15 @@ def _forms_of(value: str) -> Iterator[str]:
         for order in (words, words[-1:] + words[:-1]):
             yield rf"(?<![^\W_]){_JOINED.join(order)}(?![^\W_])"
     else:
-        yield _bounded(value)
-        yield _bounded(quote(value, safe=""))
+        yield bounded(value)
+        yield bounded(quote(value, safe=""))
 
 
 def named(key: Key) -> str:
     """What finds an id where it names somebody: anywhere, or beside its scheme."""
     if _is_distinctive(key.value):
-        return _bounded(key.value)
-    value = rf'\s*"?{_bounded(key.value)}'
+        return bounded(key.value)
+    value = rf'\s*"?{bounded(key.value)}'
     return rf'"{re.escape(key.scheme)}"\s*(?::\s*\[?|,\s*"\w+"\s*:){value}'
 
 
@@ -73,7 +73,7 @@ def _is_distinctive(value: str) -> bool:
     return len(value) > _LONG and all(any(map(kind, value)) for kind in kinds)
 
 
-def _bounded(value: str) -> str:
+def bounded(value: str) -> str:
     """A value that is not a part of a longer word."""
     before = r"(?<![^\W_])" if value[0].isalnum() else ""
     after = r"(?![^\W_])" if value[-1].isalnum() else ""

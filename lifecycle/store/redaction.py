@@ -18,7 +18,7 @@ from attrs import evolve
 
 from lifecycle.domain import Key, LeadEvent, Note, Party, Problem
 from lifecycle.messages.wrappers import unwrap
-from lifecycle.store.mentions import DIGITS, forms, mentions, named, tells
+from lifecycle.store.mentions import DIGITS, bounded, forms, mentions, named, tells
 
 #: The digest of an event whose content was erased: one of the content could be guessed from.
 ERASED_DIGEST: Final = bytes(32)
@@ -69,9 +69,8 @@ class Redaction:
         self._values = mentions(values.union(filter(tells, self._names)))
         self._unnamed = mentions(values)
         self._called = {name.casefold() for name in self._names}
-        personal = {
-            key.value for key in self._keys if _is_personal(key) or self.concerns(key.value)
-        }
+        self._removed = {key for key in self._keys if _is_personal(key) or self.concerns(key.value)}
+        personal = {key.value for key in self._removed}
         # In the order of what they stand for, so that the smallest key stays the smallest.
         tokens = sorted(_token() for _ in personal)
         self._tokens: dict[str, str] = {}
@@ -138,12 +137,12 @@ class Redaction:
 
     def key(self, key: Key) -> Key:
         """A key, or what stands for it."""
-        return key._replace(value=self._tokens.get(key.value, key.value))
+        return key._replace(value=self._tokens[key.value]) if key in self._removed else key
 
     @property
     def removed_keys(self) -> list[Key]:
         """The keys that something else stands for."""
-        return sorted(key for key in self._keys if key.value in self._tokens)
+        return sorted(self._removed)
 
     def party(self, party: Party | None) -> Party | None:
         """A party, or what stands for it where it is the person: of the same sort."""
@@ -154,14 +153,25 @@ class Redaction:
         if party_id is not None and theirs:
             party_id = self._stands_for(party_id)
         if name is not None and (theirs or self.concerns(name) or name.casefold() in self._called):
-            name = self._tokens[name] = self._stands_for(name.casefold())
+            token = self._stands_for(name.casefold())
+            self._tokens[name] = token
+            name = token
         return Party(party_id, name)
 
     def text(self, text: str) -> str:
         """A text in which pseudonyms stand for what is personal."""
-        for value in sorted(self._tokens, key=len, reverse=True):
-            text = text.replace(value, self._tokens[value])
+        values = sorted(self._tokens, key=len, reverse=True)
+        if values:
+            sought = re.compile("|".join(map(bounded, values)))
+            text = sought.sub(lambda found: self._tokens[found[0]], text)
         return self._values.sub("erased", text) if self._values is not None else text
+
+    def lead_id(self, lead_id: str) -> str:
+        """The name of a lead, which is one of its keys, without what is personal."""
+        for key in self._removed:
+            if key.lead_id == lead_id:
+                return self.key(key).lead_id
+        return self.text(lead_id) if self.concerns(lead_id) else lead_id
 
     def _pseudonyms(self, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
         """What stands for ids with something personal in them, as far as can be in their order."""

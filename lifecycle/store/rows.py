@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
 import orjson
@@ -279,6 +279,14 @@ def history_row(content: Iterable[Any], event_id: str, step: int, parties: Parti
 def _refusal_text(refusal: Refusal) -> str:
     parts = {"allowed": refusal.allowed, "guard": refusal.guard, "why": refusal.why}
     return json_text({name: part for name, part in parts.items() if part})
+
+
+def redacted_refusal(text: str, redact: Callable[[str], str]) -> str:
+    """A refusal as it is stored, with other words for why a guard refused."""
+    parts = orjson.loads(text)
+    if "why" in parts:
+        parts["why"] = redact(parts["why"])
+    return json_text(parts)
 
 
 def _refusal_from(verdict: Verdict, text: str | None) -> Refusal | None:
