@@ -366,7 +366,7 @@ def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
         applied(store, lead("add", "10:00"))
     with closing(sqlite3.connect(path)) as older:
         older.executescript(
-            "DROP TABLE erased; DROP TABLE erased_copy; DROP TABLE erasure;"
+            "DROP TABLE erased; DROP TABLE erased_copy; DROP TABLE erased_link; DROP TABLE erasure;"
             "DELETE FROM _sqlite_migrations WHERE name = 'm002_erasing'"
         )
     with LeadReader(path) as reader:

@@ -260,7 +260,7 @@ def test_the_store_to_be_edited_has_rows_in_every_table(whole):
             if not name.startswith("sqlite_")
             and not plain.execute(f'SELECT 1 FROM "{name}"').fetchone()
         ]
-    assert set(empty) == {"erased", "erased_copy", "erasure", "run"}
+    assert set(empty) == {"erased", "erased_copy", "erased_link", "erasure", "run"}
 
 
 def columns():
@@ -456,6 +456,38 @@ def cases():
         else:
             statements = []
             yield *line.split(": ", 1), statements
+
+
+def test_a_message_cannot_be_backdated(store):
+    store.apply(lead("add", "10:00"))
+    store.apply(lead("accept", "10:01"))
+    head, execute = store.head(), store._connection.execute
+    store.apply(lead("reject", "10:02", id="urn:late"))
+    (before,) = execute("SELECT recorded_at FROM ledger WHERE number = 2").fetchone()
+    columns = "number, recorded_at, id_hash, trigger, time, commitment"
+    number, _, *rest = execute(f"SELECT {columns} FROM ledger WHERE number = 4").fetchone()
+    (previous,) = execute("SELECT link FROM ledger WHERE number = 3").fetchone()
+    link = Entry(number, before, *rest).link(previous)
+    execute("UPDATE ledger SET recorded_at = ?, link = ? WHERE number = 4", (before, link))
+    execute("UPDATE event SET recorded_at = ? WHERE id = 'urn:late'", (before,))
+    found = [str(one) for one in store.verify(head).defects if one.check == "ledger"]
+    assert len(found) == 1
+    assert found[0].startswith("entry 4: expected recorded_at not before ")
+
+
+def test_rows_of_history_switch_no_check_of_the_past_off(store):
+    """Another was erased; a superseded row names its lead, and others of the lead are changed."""
+    store.apply_many(
+        [lead("add", "10:00"), lead("accept", "10:02"), lead("add", "10:00", keys="9")]
+    )
+    store.apply(lead("reject", "10:01"))
+    store.erase("crmleadid:9")
+    verified, execute = store.verify(past=True), store._connection.execute
+    assert (verified.sound, verified.left_out) == (True, 1)
+    execute("UPDATE history SET lead = (SELECT id FROM lead WHERE lead_id = 'crmleadid:9')"
+            " WHERE superseded_at IS NOT NULL")  # fmt: skip
+    execute("UPDATE history SET at = at + 1 WHERE superseded_at IS NOT NULL")
+    assert "past" in {one.check for one in store.verify(past=True).defects}
 
 
 def test_changes_that_were_told_in_another_order_are_found(store):

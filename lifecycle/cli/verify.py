@@ -114,6 +114,9 @@ def _print(found: Verification) -> None:
     if found.erased:
         held = "; the ledger still holds" if found.sound else ""
         click.echo(f"{counted(found.erased, 'message')} erased{held}")
+    if found.left_out:
+        subjects = counted(found.left_out, "subject")
+        click.echo(f"the past of {subjects} left out: something about them was erased")
     click.echo("sound: nothing is wrong" if found.sound else counted(found.count, "defect"))
     click.echo(f"head {found.head}")
     click.echo(f"rules {found.rules}")

@@ -20,9 +20,13 @@ _EVENTS: Final = (
     " WHERE subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1)"
 )
 _COPIES: Final = (
-    "SELECT copy.event, copy.digest = event.digest, copy.id, copy.ledger, event.id_hash, copy.body,"
+    "SELECT copy.event, copy.id, copy.ledger, event.id_hash, copy.body,"
     " event.id, copy.digest, copy.trigger, copy.time, copy.content"
     " FROM copy JOIN event ON event.seq = copy.event"
+)
+_EVENTS_OF: Final = "SELECT seq FROM event WHERE subject IN"
+_EVENTS_OF_LEADS: Final = (
+    "SELECT event.seq FROM lead JOIN event ON event.lead = lead.id WHERE lead.subject IN"
 )
 
 
@@ -58,8 +62,8 @@ class Erasable:
         events: Their events.
         copies: Other contents under the ids of these, and theirs under the ids of others.
         theirs: Those of the copies that are about them.
-        tombstones: What stays of the copies: the number of the entry, that of the event, and
-            whether it said the same at another time.
+        tombstones: What stays of the copies: the number of the entry, and that of the event.
+        linked: The numbers of other events that the copies may have concerned while they counted.
         contested: The numbers of the events that lose copies.
         others: Those among these that are of other people.
         kept: The keys that stayed of what was erased before.
@@ -68,7 +72,8 @@ class Erasable:
     events: list[Stored] = field(factory=list)
     copies: list[Stored] = field(factory=list)
     theirs: list[Stored] = field(factory=list)
-    tombstones: list[tuple[int, int, bool]] = field(factory=list)
+    tombstones: list[tuple[int, int]] = field(factory=list)
+    linked: set[int] = field(factory=set)
     contested: set[int] = field(factory=set)
     others: set[int] = field(factory=set)
     kept: set[Key] = field(factory=set)
@@ -97,19 +102,37 @@ def erasable(
             found.events.append(stored)
     own = {one.number for one in found.events}
     names = set(keys).union(*(one.event.keys for one in found.events))
-    for seq, same, *columns in connection.execute(_COPIES):
+    rest: list[tuple[int, set[Key]]] = []
+    for seq, *columns in connection.execute(_COPIES):
         copy = _stored(columns)
         theirs = not names.isdisjoint(copy.event.keys)
         if not theirs and seq not in own:
+            rest.append((seq, set(copy.event.keys)))
             continue
         found.copies.append(copy)
-        found.tombstones.append((copy.ledger, seq, same))
+        found.tombstones.append((copy.ledger, seq))
         found.contested.add(seq)
         if seq not in own:
             found.others.add(seq)
         if theirs and _owners(connection, copy.event.keys) <= {subject}:
             found.theirs.append(copy)
+    found.linked = _linked(connection, found.copies, rest)
     return found
+
+
+def _linked(
+    connection: sqlite3.Connection, copies: Collection[Stored], rest: list[tuple[int, set[Key]]]
+) -> set[int]:
+    """The events that hung together by these copies: by their keys, and by those of others."""
+    keys = {key for copy in copies for key in copy.event.keys}
+    events: set[int] = set()
+    while more := [(seq, named) for seq, named in rest if named & keys and not named <= keys]:
+        keys.update(*(named for _, named in more))
+    events.update(seq for seq, named in rest if named & keys)
+    subjects = _owners(connection, keys) - {None}
+    for select in (_EVENTS_OF, _EVENTS_OF_LEADS):
+        events.update(seq for (seq,) in select_in(connection, select, subjects))
+    return events
 
 
 def _stored(columns: list[Any]) -> Stored:

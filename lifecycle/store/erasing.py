@@ -24,7 +24,7 @@ from lifecycle.store.payload import ERASED
 from lifecycle.store.redaction import Redaction
 from lifecycle.store.rows import Parties, key_hash, redacted_refusal, select_in
 from lifecycle.store.settling import Settling
-from lifecycle.store.tombstones import ADD_TOMBSTONE
+from lifecycle.store.tombstones import ADD_LINK, ADD_TOMBSTONE
 
 #: How long the last step waits for readers to let go of what was there before, in milliseconds.
 PURGE_WAITS: Final = 10_000
@@ -173,6 +173,7 @@ class Erasing:
         ledger.save()
         many("DELETE FROM copy WHERE id = ?", [(one.number,) for one in contents.copies])
         many(ADD_TOMBSTONE, contents.tombstones)
+        many(ADD_LINK, [(seq,) for seq in contents.linked])
         many(_KEEP_OUT, [(one.id_hash, self._recorded_at) for one in contents.copies])
         many("UPDATE ledger SET salt = NULL WHERE number = ?", [(one,) for one in contents.entries])
 

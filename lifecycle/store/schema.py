@@ -231,13 +231,15 @@ _ERASING: Final = (
         erased_at INTEGER NOT NULL
     ) STRICT""",
     # What was erased of contents that did not count: its number in the ledger, and the event whose
-    # id it came under. same: whether it said the same at another time.
+    # id it came under.
     """CREATE TABLE erased_copy (
         ledger INTEGER PRIMARY KEY,
-        event INTEGER NOT NULL,
-        same INTEGER NOT NULL
+        event INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX erased_copy_event ON erased_copy (event)",
+    # Events that such a content may have concerned while it counted: what was known of them then
+    # cannot be told again.
+    "CREATE TABLE erased_link (event INTEGER PRIMARY KEY) STRICT",
     # What was removed when. purged_at: since when nothing of it is left in the file.
     """CREATE TABLE erasure (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -15,11 +15,12 @@ from lifecycle.domain import TRIGGERS, Finding
 from lifecycle.messages import format_time
 from lifecycle.store.rows import select_in
 
-ADD_TOMBSTONE: Final = "INSERT INTO erased_copy (ledger, event, same) VALUES (?, ?, ?)"
+ADD_TOMBSTONE: Final = "INSERT INTO erased_copy (ledger, event) VALUES (?, ?)"
+ADD_LINK: Final = "INSERT OR IGNORE INTO erased_link (event) VALUES (?)"
 _SELECT: Final = (
     "SELECT DISTINCT event.seq, event.id, ledger.trigger, ledger.time FROM erased_copy"
     " JOIN event ON event.seq = erased_copy.event"
-    " JOIN ledger ON ledger.number = erased_copy.ledger WHERE NOT erased_copy.same"
+    " JOIN ledger ON ledger.number = erased_copy.ledger"
 )
 
 
@@ -34,7 +35,7 @@ def erased_conflicts(
     if events is None:
         rows = connection.execute(_SELECT)
     else:
-        rows = select_in(connection, f"{_SELECT} AND event.seq IN", events)
+        rows = select_in(connection, f"{_SELECT} WHERE event.seq IN", events)
     for seq, event_id, trigger, time in rows:
         what = f"{TRIGGERS[trigger]} of {format_time(time)}"
         yield seq, Finding("conflict", event_id, f"another content, erased: {what}")

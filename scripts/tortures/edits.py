@@ -124,7 +124,7 @@ def _pretend_of_a_copy(copy: int, rng: Random, plain: sqlite3.Connection) -> str
         "INSERT INTO erased SELECT id_hash, NULL, NULL, 1 FROM event WHERE seq = ?", (seq,)
     )
     if rng.random() < 0.5:  # noqa: PLR2004
-        plain.execute("INSERT INTO erased_copy VALUES (?, ?, 0)", (entry, seq))
+        plain.execute("INSERT INTO erased_copy VALUES (?, ?)", (entry, seq))
     return f"copy {copy} taken out"
 
 

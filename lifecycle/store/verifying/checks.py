@@ -47,12 +47,13 @@ def verify(
     report.run("ledger", contents.check_ledger, lambda: contents.entries)
     report.run("folds", folds.check, lambda: folds.checked)
     report.run("records", records.check, lambda: records.checked)
+    history = Past(connection)
     if past:
-        history = Past(connection)
         report.run("past", history.check, lambda: history.checked)
     return Verification(
         head=contents.head,
         erased=contents.erased,
+        left_out=history.left_out,
         rules=folds.rules,
         checked=report.checked,
         defects=tuple(report.defects),

@@ -47,12 +47,10 @@ _ERASED: Final = (
     " LEFT JOIN ledger ON ledger.number = event.ledger ORDER BY event.seq"
 )
 _TOMBSTONES: Final = "SELECT ledger FROM erased_copy"
-# What said the same at another time came with the same trigger, and later.
 _OF_ITS_EVENT: Final = (
     "SELECT EXISTS (SELECT 1 FROM erased_copy JOIN event ON event.seq = erased_copy.event"
     " LEFT JOIN erased ON erased.event = event.seq WHERE erased_copy.ledger = ?1"
-    " AND ?2 = coalesce(erased.id_hash, event.id_hash)"
-    " AND (NOT erased_copy.same OR (event.trigger = ?3 AND event.time <= ?4)))"
+    " AND ?2 = coalesce(erased.id_hash, event.id_hash))"
 )
 _LEDGER: Final = (
     "SELECT number, recorded_at, id_hash, trigger, time, commitment, salt, link FROM ledger"
@@ -231,13 +229,17 @@ class Contents:
 
     def check_ledger(self) -> Iterator[Defect]:
         """What is wrong with the ledger: gaps, links, contents that are not there any more."""
-        missing = set(self._noted) - {self.head}
+        missing, last = set(self._noted) - {self.head}, 0
         self._tombstones = {number for (number,) in self._connection.execute(_TOMBSTONES)}
         for *values, salt, link in self._connection.execute(_LEDGER):
             entry = Entry(*values)
             number = entry.number
             where = f"entry {words(number)}"
             previous = self.head
+            if not isinstance(entry.recorded_at, int) or entry.recorded_at < last:
+                yield _broken(where, f"recorded_at not before {last}", words(entry.recorded_at))
+            else:
+                last = entry.recorded_at
             if number != previous.count + 1:
                 yield _broken(where, f"entry {previous.count + 1}", f"entry {words(number)}")
             try:
@@ -268,7 +270,7 @@ class Contents:
 
     def _is_erased(self, entry: Entry) -> bool:
         """Whether its tombstone is of the event whose id it came under."""
-        values = (entry.number, entry.id_hash, entry.trigger, entry.time)
+        values = (entry.number, entry.id_hash)
         return bool(self._connection.execute(_OF_ITS_EVENT, values).fetchone()[0])
 
     def _lost(self, head: Head) -> Defect:

@@ -33,23 +33,12 @@ _COPIES_HOME: Final = (
     " LEFT JOIN lead ON lead.id = event.lead"
 )
 _ROWS: Final = (
-    f"SELECT event, lead, step, recorded_at, superseded_at, {HISTORY_CONTENT} FROM history"
-    " WHERE event IN"
+    f"SELECT event, step, recorded_at, superseded_at, {HISTORY_CONTENT} FROM history WHERE event IN"
 )
-# Events of which contents were erased, and the leads that these were about.
+# Events of which contents were erased, and those that these may have concerned.
 _TOUCHED: Final = (
     "SELECT event FROM erased WHERE event IS NOT NULL UNION SELECT event FROM erased_copy"
-)
-# When something came under the ids of erased copies. One that counted until then may have linked
-# others, or have been a deletion of their contact: then rows of theirs were superseded.
-_MOMENTS: Final = (
-    "SELECT recorded_at FROM ledger WHERE id_hash IN (SELECT coalesce(erased.id_hash,"
-    " event.id_hash) FROM erased_copy JOIN event ON event.seq = erased_copy.event"
-    " LEFT JOIN erased ON erased.event = event.seq)"
-)
-_TOUCHED_LEADS: Final = (
-    f"SELECT lead FROM history WHERE event IN ({_TOUCHED})"
-    f" UNION SELECT lead FROM history WHERE superseded_at IN ({_MOMENTS})"
+    " UNION SELECT event FROM erased_link"
 )
 
 
@@ -65,13 +54,11 @@ class _Group:
         contents: Everything that came of them, with the time.
         rows: Their rows of history with the times between which they stood.
         seqs: The numbers of their events.
-        leads: Those of the leads that these rows are of.
     """
 
     contents: list[tuple[int, LeadEvent]] = field(factory=list)
     rows: list[tuple[int, int | None, HistoryRow]] = field(factory=list)
     seqs: set[int] = field(factory=set)
-    leads: set[int] = field(factory=set)
 
 
 class Past:
@@ -79,12 +66,13 @@ class Past:
 
     Attributes:
         checked: How many moments were folded.
+        left_out: How many subjects were not looked at, as something about them was erased.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._parties = Parties(connection)
-        self.checked = 0
+        self.checked = self.left_out = 0
 
     def check(self) -> Iterator[Defect]:
         """The rows that did not stand as a fold says that they did."""
@@ -94,17 +82,16 @@ class Past:
                 "SELECT recorded_at, toml FROM rules ORDER BY id"
             ).fetchall()
         ]
-        seqs, leads = (
-            {number for (number,) in self._connection.execute(select)}
-            for select in (_TOUCHED, _TOUCHED_LEADS)
-        )
+        touched = {number for (number,) in self._connection.execute(_TOUCHED)}
         working = WorkingSet(self._connection, self._parties)
         for subjects in self._groups():
             try:
                 group = self._read(working, subjects)
                 # Of what was erased nobody can tell any more what it said before.
-                if seqs.isdisjoint(group.seqs) and leads.isdisjoint(group.leads):
+                if touched.isdisjoint(group.seqs):
                     yield from self._group(group, rules)
+                else:
+                    self.left_out += len(subjects)
             except UNREADABLE as error:
                 found = f"{type(error).__name__}: {error}"
                 yield _defect(f"subject {words(subjects[0])}", "rows that can be read", found)
@@ -133,10 +120,9 @@ class Past:
         ):
             group.contents.append((recorded_at, unpack(*packed)))
         rows = select_in(self._connection, _ROWS, ids)
-        for event, lead, step, recorded_at, superseded_at, *content in rows:
+        for event, step, recorded_at, superseded_at, *content in rows:
             row = history_row(content, ids[event], step, self._parties)
             group.rows.append((recorded_at, superseded_at, row))
-            group.leads.add(lead)
         group.seqs.update(ids)
         return group
 

@@ -27,6 +27,7 @@ _REFERENCES: Final = (
     ("erased", "rowid", "event", ("event.seq",)),
     ("erased_copy", "ledger", "event", ("event.seq",)),
     ("erased_copy", "ledger", "ledger", ("ledger.number",)),
+    ("erased_link", "event", "event", ("event.seq",)),
 )
 #: Of an event that was erased nobody knows any more when its first copy came.
 _BEFORE_IT_CAME: Final = (
@@ -45,6 +46,8 @@ _NOT_IN_ORDER: Final = (
     " WHERE {0} IS NOT NULL) WHERE {1} < before)"
 )
 _FAR: Final = 2**62
+#: The end of the year 9999, in microseconds: no time can be written beyond.
+_LAST_TIME: Final = 253_402_300_799_999_999
 #: Table, what tells its rows, what must not be true of any, and what is expected instead.
 _NEVER: Final = (
     ("history", "id", "superseded_at <= recorded_at", "superseded_at behind recorded_at"),
@@ -95,7 +98,7 @@ _NEVER: Final = (
     (
         "store",
         "id",
-        f"max(event, lead, subject, change, recorded_at) > {_FAR}",
+        f"max(event, lead, subject, change) > {_FAR} OR recorded_at > {_LAST_TIME}",
         "last numbers with room behind them",
     ),
     ("sqlite_sequence", "name", f"seq > {_FAR}", "a last number with room behind it"),

@@ -46,6 +46,7 @@ class Verification:
     Attributes:
         head: The end of the ledger, to be noted elsewhere.
         erased: How many contents were erased; their entries are still in the chain.
+        left_out: Of how many subjects the past was not checked, as something about them was erased.
         rules: The digest of the rules that the store was folded with.
         checked: How many things each check looked at, by its name.
         defects: What is not as it must be, of each check the first hundred.
@@ -54,6 +55,7 @@ class Verification:
 
     head: Head
     erased: int
+    left_out: int
     rules: str
     checked: Mapping[str, int]
     defects: tuple[Defect, ...]
@@ -70,6 +72,7 @@ class Verification:
             "sound": self.sound,
             "head": str(self.head),
             "erased": self.erased,
+            "left_out": self.left_out,
             "rules": self.rules,
             "checked": dict(self.checked),
             "count": self.count,
