@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from letters import ADA, BOB, deletion, lead
+from letters import ADA, BOB, ORG, deletion, lead
 from worlds import NOW, copy_of, store_says
 
 from lifecycle import (
@@ -307,6 +307,18 @@ def test_an_erased_lead_still_has_its_history_and_nothing_personal(joe):
     assert [one.payload for one in joe.messages("crmleadid:1")] == [None] * 3
     assert found_of_joe(joe) == []
     assert joe.lead("crmleadid:2").state == "sent"
+
+
+def test_what_an_erasure_changed_is_told_as_such(store, lifecycle):
+    """A pseudonym cannot always keep the order of two assigns of one time."""
+    store.apply(lead("add", "10:00", snapshot={"object": JOE}))
+    for event_id, recipient in (("urn:g", ADA), ("urn:joe@bloggs.example", BOB)):
+        store.apply(lead("assign", "10:01", agent=ORG, recipient=recipient, id=event_id))
+    store.apply(lead("accept", "10:02", agent=BOB))
+    store.erase("crmleadid:1")
+    told = lifecycle("explain", store.path, "crmleadid:1").output
+    assert "  an erasure: changed it" in told
+    assert "keys that were linked" not in told
 
 
 def test_an_erasure_tells_when_it_was(joe, lifecycle):

@@ -104,12 +104,14 @@ class Correction:
             and such that name other leads of the subject. Without any other rules came into force,
             or keys were linked.
         other_rules: Whether other rules came into force.
+        erased: Whether contents were erased.
         changes: What changed; a late message may change nothing.
     """
 
     at: int
     because: tuple[StoredMessage, ...]
     other_rules: bool
+    erased: bool
     changes: tuple[Change, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,6 +120,7 @@ class Correction:
             "at": format_time(self.at),
             "because": [one.as_dict() for one in self.because],
             "other_rules": self.other_rules,
+            "erased": self.erased,
             "changes": [one.as_dict() for one in self.changes],
         }
 
@@ -286,11 +289,13 @@ def _corrections(
         return []
     because = store.evidence().came_at(next(iter(messages)), moments)
     rules_times = store.rules_times()
+    erased = {one.erased_at for one in messages.values()}
     return [
         Correction(
             at=at,
             because=() if at in rules_times else tuple(because.get(at, ())),
             other_rules=at in rules_times,
+            erased=at in erased,
             changes=tuple(
                 _change(at, rows, moved=event_id not in messages)
                 for event_id, rows in changed[at].items()

@@ -155,7 +155,9 @@ def _tell_correction(lead_id: str, story: _Story, one: Correction) -> None:
     if len(one.because) > _SHOWN:
         names += f" and {counted(len(one.because) - _SHOWN, 'message')} more"
     if not names:
-        names = "other rules" if one.other_rules else "keys that were linked"
+        names = "keys that were linked"
+        if one.other_rules or one.erased:
+            names = "other rules" if one.other_rules else "an erasure"
     came = "arrived" if one.because else "changed it"
     story.say(2, f"{names}: {came} {moment(one.at)}")
     for change in one.changes:
