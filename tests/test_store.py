@@ -419,9 +419,15 @@ def test_what_another_process_erases_is_not_tried_again(store):
     """The message that is tried again is read within the transaction that takes it in."""
     store.apply("{")
     (number,) = store.quarantine_numbers()
-    store.quarantined = lambda _: store._connection.in_transaction
-    with pytest.raises(AttributeError, match=r"'bool' object has no attribute 'raw'"):
-        store.retry(number)
+    read, within = store.quarantined, []
+
+    def watched(number):
+        within.append(store._connection.in_transaction)
+        return read(number)
+
+    store.quarantined = watched
+    assert [one.kind for one in store.retry(number)] == ["quarantined"]
+    assert within == [True]
 
 
 def test_a_contacts_key_without_its_kind_is_pointed_to(store):
