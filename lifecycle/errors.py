@@ -21,6 +21,7 @@ LifecycleError
      |- NewerStoreError     written by a newer lifecycle
      |- OtherRulesError     folded with other rules
      |- BusyStoreError      another writer did not let go in time
+     |- ClockSkewError      the machine's clock is far from the store's last transaction
      `- UnpurgedError       erased, but traces of it are still in the file
 
 Each carries its data in attributes, and reads as one sentence.
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousLeadError",
     "BusyStoreError",
+    "ClockSkewError",
     "HeadFormatError",
     "HubError",
     "InputError",
@@ -202,6 +204,22 @@ class OtherRulesError(StoreError):
 
 class BusyStoreError(StoreError):
     """Another writer held the store for longer than this one would wait."""
+
+
+class ClockSkewError(StoreError):
+    """The clock is more than a day behind the last transaction, or more than a year ahead of it.
+
+    ``now`` and ``last`` are their times, in microseconds since 1970 in UTC.
+    """
+
+    def __init__(self, path: str, now: int, last: int, words: tuple[str, str]) -> None:
+        self.now = now
+        self.last = last
+        super().__init__(
+            f"{path}: the clock says {words[0]}, but the last transaction was at {words[1]}:"
+            " nothing was written. Set the clock right; if it is, --accept-clock (in a program"
+            " accept_clock=True) goes on"
+        )
 
 
 class UnpurgedError(StoreError):

@@ -8,7 +8,8 @@ import re
 
 from hypothesis import strategies as st
 
-from lifecycle.messages.schemas import TIME
+from lifecycle.messages.patterns import DATE, STAMP, TIME, topic_pattern
+from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 
 ANY = st.recursive(
     st.none()
@@ -26,12 +27,14 @@ ANY = st.recursive(
     ),
     max_leaves=4,
 )
-NAMES = st.sampled_from(["a", "B", "", "type", "@type", "name", "propertyID", "value"])
-TEXTS = st.sampled_from(["", "***", "a", "7", "é", "_", "²", "https://a.example.com/#me", "0"])
+NAMES = st.sampled_from(["a", "B", "", "type", "@type", "name", "propertyID", "system", "value"])
+TEXTS = st.sampled_from(
+    ["", "***", "a", "7", "é", "_", "²", "https://a.example.com/#me", "0", "null"]
+)
 NUMBERS = st.sampled_from([0, 7, -1, 1.5, 1e300, 2**63 - 1, -(2**63), 1772359200000]) | st.floats(
     allow_nan=False, allow_infinity=False
 )
-_WRITTEN = re.compile(TIME.replace("$", r"\Z"))
+_WRITTEN = re.compile(DATE.replace("$", r"\Z"))
 GOOD_TIMES = st.sampled_from(
     ["", "2026-03-01T10:00:00Z", "2026-03-01 10:00:00 +0000", "2026-03-01", "2024-02-29"]
 ) | st.from_regex(_WRITTEN)
@@ -130,6 +133,9 @@ class _Maker:
 
 def _texts(parts):
     patterns = [one["pattern"] for one in parts if "pattern" in one]
-    if TIME in patterns:
+    for topic in TRIGGER_OF_TOPIC:
+        if topic_pattern(topic) in patterns:
+            return st.sampled_from([topic, f"realestate/{topic}", f" {topic.upper()} "])
+    if TIME in patterns or DATE in patterns:
         return st.integers(0, 29).flatmap(lambda number: TIMES if number == 23 else GOOD_TIMES)
-    return STAMPS if patterns else TEXTS
+    return STAMPS if STAMP in patterns else TEXTS

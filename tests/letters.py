@@ -22,7 +22,7 @@ def lead(action, at, *, keys="1", contact=None, snapshot=None, id=None, **data):
     """A lead message: ``at`` is a time of 2026-03-01, ``keys`` a mapping or a crmLeadId."""
     value = {"type": "Lead", "object": {"type": "Contact", "identifier": contact or {}}}
     if keys is not None:
-        value["identifier"] = keys if isinstance(keys, dict) else {"crmLeadId": keys}
+        value["identifier"] = keys if isinstance(keys, (dict, list)) else {"crmLeadId": keys}
     return {
         "topic": f"realestate/lead#{action}",
         "time": moment(at),

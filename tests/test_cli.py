@@ -337,7 +337,7 @@ def test_cells_that_a_spread_sheet_would_run_are_defused(path, lifecycle):
 @pytest.mark.parametrize("style", ["json", "jsonl", "csv"])
 def test_nothing_is_left_out_of_formats_for_programs(style, path, lifecycle):
     with LeadStore(path) as store:
-        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(300))
+        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(1, 301))
     printed_lines = lifecycle("leads", path, "--format", style).stdout.splitlines()
     assert len(printed_lines) == {"json": 302, "jsonl": 300, "csv": 301}[style]
     table = lifecycle("leads", path)
@@ -354,7 +354,7 @@ def test_nothing_is_printed_as_nothing(style, path, lifecycle):
 
 def test_output_that_nobody_reads_is_no_error(path):
     with LeadStore(path) as store:
-        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(3000))
+        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(1, 3001))
     leads = f"{sys.executable} -m lifecycle leads {path} --format jsonl"
     result = subprocess.run(
         ["/bin/bash", "-c", f"set -o pipefail; {leads} | head -1"],
@@ -381,7 +381,7 @@ def seen_on_a_terminal(*words):
 
 
 def test_a_person_who_watches_sees_how_far_a_replay_is(path, write_log):
-    log = write_log([lead("update", "10:00", keys=str(number)) for number in range(300)])
+    log = write_log([lead("update", "10:00", keys=str(number)) for number in range(1, 301)])
     seen, summary = seen_on_a_terminal("replay", path, log, "--batch", "50", "--json")
     assert json.loads(summary)["read"] == 300
     assert "log.jsonl" in seen

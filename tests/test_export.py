@@ -324,7 +324,9 @@ def test_parquet_is_not_for_a_terminal(told):
 @pytest.mark.parametrize("leads", [3, 3000])
 def test_a_reader_who_goes_away_is_no_error(style, leads, path):
     with LeadStore(path) as store:
-        store.apply_many([lead("update", "10:00", keys=str(number)) for number in range(leads)])
+        store.apply_many(
+            [lead("update", "10:00", keys=str(number)) for number in range(1, leads + 1)]
+        )
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run(
@@ -448,7 +450,7 @@ def test_an_export_is_as_of_one_moment(path, tmp_path, monkeypatch, lifecycle):
     monkeypatch.setattr(listing, "_SORTED", 1)
     monkeypatch.setattr("lifecycle.cli.export.write_jsonl", interrupted)
     with LeadStore(path) as store:
-        store.apply_many([lead("update", "10:00", keys=str(number)) for number in range(4)])
+        store.apply_many([lead("update", "10:00", keys=str(number)) for number in range(1, 5)])
     result = lifecycle("export", path, "--what", "leads", "--format", "jsonl", "-o", tmp_path / "o")
     assert result.exit_code == 0
     assert [row["state"] for row in read_jsonl(tmp_path / "o")] == ["sent"] * 4

@@ -12,7 +12,7 @@ from letters import lead
 from lifecycle.errors import MessageError
 from lifecycle.messages import MAX_BYTES, MAX_DEPTH, Decoded, Ignored, Undecodable, read_message
 from lifecycle.messages import parse as parsing
-from lifecycle.messages.parse import canonical, parse
+from lifecycle.messages.parse import canonical, parse, parse_message
 
 
 def code(raw):
@@ -108,7 +108,25 @@ values = st.recursive(
 def test_the_canonical_form_means_the_value_and_does_not_depend_on_order(value):
     text = canonical(value)
     assert parse(text) == value
-    assert canonical(parse(text)) == text
+    once = canonical(parse(text))
+    assert canonical(parse(once)) == once
+
+
+@given(st.integers(-(2**53), 2**53), st.sampled_from(["{}.0", "{}.000", "{}e0", "{}0e-1"]))
+def test_equal_numbers_are_equal_values_however_they_are_written(number, written):
+    text = f'{{"data":[{written.format(number)}]}}'
+    assert canonical(parse(text.encode())) == canonical({"data": [number]})
+
+
+def test_integers_beyond_the_doubles_stay_what_they_are():
+    assert canonical(parse(b"[9007199254740993]")) == b"[9007199254740993]"
+
+
+@given(values)
+def test_members_that_are_null_are_absent_from_a_message(value):
+    assert parse_message(canonical({"a": value, "b": None})) == parse_message(
+        canonical({"a": value})
+    )
 
 
 SEED_TEXTS = [file.read_bytes() for file in sorted(SEEDS.iterdir())]

@@ -324,7 +324,7 @@ main()
 @pytest.mark.usefixtures("uncovered")
 def test_an_interrupted_replay_says_so_and_goes_on(path, write_log):
     log = write_log(
-        [lead("update", "10:00", keys=str(n % 50), id=f"urn:{n:05}") for n in range(40_000)]
+        [lead("update", "10:00", keys=f"n{n % 50}", id=f"urn:{n:05}") for n in range(40_000)]
     )
     command = [sys.executable, "-c", INTERRUPTIBLE]
     command += ["replay", path, log, "--batch", "50", "--json"]

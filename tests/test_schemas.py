@@ -22,7 +22,7 @@ from lifecycle.errors import MessageError
 from lifecycle.messages import TRIGGER_OF_TOPIC, Decoded, message_schema, read_message
 from lifecycle.messages import schemas as module
 from lifecycle.messages.asyncapi import asyncapi
-from lifecycle.messages.schemas import TIME
+from lifecycle.messages.patterns import DATE
 from lifecycle.messages.topics import plain_topic
 from lifecycle.messages.words import ENVELOPE, SUMMARY_OF_TOPIC, WORDS
 
@@ -43,6 +43,10 @@ def accepts(message, topic):
     return CHECKERS[topic].is_valid(message)
 
 
+def is_spelt(text, topic):
+    return isinstance(text, str) and plain_topic(text) == topic
+
+
 def agree(message, topic):
     accepted = accepts(message, topic)
     assert accepted == decodes(message), message
@@ -58,7 +62,7 @@ def test_what_a_schema_accepts_decodes_and_the_reverse(topic):
 
     @given(nearly(SCHEMAS[topic]))
     def check(message):
-        if isinstance(message, dict) and message.get("topic") in module.spellings(topic):
+        if isinstance(message, dict) and is_spelt(message.get("topic"), topic):
             seen[agree(message, topic)] += 1
 
     check()
@@ -166,8 +170,104 @@ AWKWARD = [
     *(lead("assign", "10:00") | {"time": one} for one in (5, True, "", "2026-03-01", "soon")),
     *(
         timed(timestamp=one)
-        for one in (0, -62135596800000, -62135596800001, 253402300799999, 253402300800000, 1.5)
+        for one in (0, 0.5, 1, -1, 1.5, -62135596800000, 253402300799999, 253402300800000)
     ),
+    *(
+        timed(timestamp=number * scale)
+        for number in (631151999, 631152000, 99999999999, 100000000000)
+        for scale in (1, 1000, 1000000, 1000000000)
+        if number * scale < 2**63
+    ),
+    timed(timestamp=1e30),
+    *(timed(timestamp=one) for one in ("0", "00", "631151999", "631152000", "0631152000")),
+    *(timed(timestamp="6311519" + "9" * more) for more in range(14)),
+    *(timed(timestamp="631152" + "0" * more) for more in range(15)),
+    *(
+        timed(time=one, timestamp=other)
+        for one in ("0001-01-01T00:00:00Z", "1970-01-01", "1989-12-31", "9999-12-31T10:00:00Z")
+        for other in (None, 1772359200)
+    ),
+    *(
+        timed() | {"data": {"object": {"id": "a"}, "dateSent": one}}
+        for one in ("0001-01-01", "1989-12-31", "1990-01-01", "1970-01-01T00:00Z")
+    ),
+    *(
+        snapshot(identifier={"x": one})
+        for one in (
+            *(
+                "null",
+                "NULL",
+                " null ",
+                "nu ll",
+                "N/A",
+                "\\N",
+                "\\n",
+                "0",
+                "-1",
+                "00",
+                "0.0",
+                -1,
+                0.0,
+            ),
+            *(
+                "false",
+                "TRUE",
+                "none",
+                "\u00a0nil\u2060",
+                "un\u212anown",
+                "fal\u017fe",
+                "tbd",
+                "na",
+            ),
+            "00000000-0000-0000-0000-000000000000",
+            "{00000000-0000-0000-0000-000000000000}",
+            "URN:uuid:00000000-0000-0000-0000-000000000000",
+            "{00000000-0000-0000-0000-000000000000",
+        )
+    ),
+    *(
+        snapshot(identifier=one)
+        for one in (
+            {"@context": {"x": 1}, "ID": "A1"},
+            {"@context": "http://vocabulary.example"},
+            {"system": "https://crm.example/leads", "value": "1"},
+            {"system": "x", "propertyID": {}, "value": "1"},
+            {"system": "x"},
+            {"name": {}, "propertyID": []},
+            {"name": {}, "x": "1"},
+            {"value": "1"},
+            {"value": "1", "x": None},
+            {"value": "1", "type": [], "@type": "PropertyValue"},
+            {"value": []},
+            {"value": None},
+            {"value": True, "x": True},
+            {"name": "x", "value": None, "y": "1"},
+            [{"value": "1"}, None, True],
+            [None],
+        )
+    ),
+    *(
+        lead("assign", "10:00", keys=None) | {"data": {"object": {"type": kind, "id": "a", **more}}}
+        for kind in (
+            "Person",
+            "Contact",
+            " Contact ",
+            ["Person"],
+            ["Person", "x"],
+            "person",
+            "Lead",
+        )
+        for more in ({}, {"sameAs": {"x": {}}}, {"sameAs": {"x": "1"}, "id": None}, {"object": 5})
+    ),
+    *(
+        lead("assign", "10:00", agent=one)
+        for one in (["x"], [None], [[]], ["x", 5], [{"name": []}])
+    ),
+    *(
+        lead("assign", "10:00") | {"topic": one}
+        for one in (" LEAD#Assign\u00a0", "REALESTATE/lead#AsssIgn", "\ufefflead#assign")
+    ),
+    *(timed(timestamp=one) for one in (2**53, 1.5e12)),
     *(
         timed(timestamp=one)
         for one in ("", "5", "-5", "+5", " 5", "9" * 14, "9" * 15, True, [], {})
@@ -238,8 +338,6 @@ TIME_LIKE = st.from_regex(
 
 @given(TIME_LIKE | TIMES | st.text(max_size=5))
 def test_the_pattern_of_a_time_is_that_of_the_decoder(text):
-    if text.startswith(("0001-01-01", "9999-12-31")):
-        return
     assert bool(matches_time(text)) == reads_as_time(text)
 
 
@@ -254,32 +352,31 @@ def test_it_knows_how_long_every_month_is():
         assert matches_time(f"{year:04}-02-29") == leap, year
 
 
-@pytest.mark.parametrize("offset", ["+23:59", "-2359", "+24:00", "-23:60", "+0060", "+1:00", "Z "])
+@pytest.mark.parametrize(
+    "offset", ["+23:59", "-2359", "+23", " UTC", "+24:00", "-23:60", "+0060", "+1:00", "Z "]
+)
 def test_it_knows_what_an_offset_is(offset):
     text = f"2026-03-01T10:00:00{offset}"
-    assert matches_time(text) == reads_as_time(text) == (offset[1:3] == "23" and "6" not in offset)
+    good = offset == " UTC" or (offset[1:3] == "23" and "6" not in offset)
+    assert matches_time(text) == reads_as_time(text) == good
 
 
 @pytest.mark.parametrize(
-    ("text", "matched"),
+    "text",
     [
-        ("0001-01-01T00:00:00Z", True),
-        ("0001-01-01T00:00:00+00:00", True),
-        ("0001-01-01T00:00:00+01:00", False),
-        ("9999-12-31T23:59:59.999999Z", True),
-        ("9999-12-31T23:59:59-00:00", True),
-        ("9999-12-31T23:59:59-01:00", False),
-        ("9999-12-31T23:59:60Z", False),
-        ("0001-01-01", True),
-        ("9999-12-31", True),
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "9999-12-31T23:59:60Z",
+        "0001-12-31",
     ],
 )
-def test_on_the_first_and_last_day_it_accepts_nothing_that_does_not_decode(text, matched):
-    assert matches_time(text) == reads_as_time(text) == matched
+def test_on_the_first_and_last_day_every_offset_is_read_as_none(text):
+    assert matches_time(text) == reads_as_time(text) is True
+    assert parse_time(text).is_null
 
 
 def matches_time(text):
-    return re.search(TIME.replace("$", r"\Z"), text) is not None
+    return re.search(DATE.replace("$", r"\Z"), text) is not None
 
 
 def reads_as_time(text):
@@ -309,8 +406,10 @@ def test_every_declared_field_has_a_place_in_the_schemas():
     definitions = SCHEMAS["lead#add"]["$defs"]
     data = SCHEMAS["lead#add"]["properties"]["data"]
     for shape, schema in [
-        (module.LeadAction, data),
+        (module.LeadAction, data["else"]),
+        (module.PersonAction, data["then"]),
         (module.LeadShape, definitions["lead"]),
+        (module.PersonShape, definitions["person"]),
         (module.ContactShape, definitions["contact"]),
         (module.ContactAction, SCHEMAS["contact#delete"]["properties"]["data"]),
     ]:

@@ -108,12 +108,12 @@ def test_a_valid_message_breaks_nothing():
             ["time: expected a time: none is stated, and no date says when it happened (anyOf)"],
         ),
         (
-            {"time": None, "timestamp": 10**18},
-            ["timestamp: expected milliseconds since 1970, got 1000000000000000000 (maximum)"],
+            {"time": None, "timestamp": 1e30},
+            ["timestamp: expected milliseconds since 1970, got 1e+30 (anyOf)"],
         ),
         (
-            {"time": None, "timestamp": -(10**18)},
-            ["timestamp: expected milliseconds since 1970, got -1000000000000000000 (minimum)"],
+            {"time": None, "timestamp": 1},
+            ["timestamp: expected a time from 1990 on, got 1970-01-01T00:00:01Z (anyOf)"],
         ),
         ({"data": 5}, ["data: expected an object, got a number (type)"]),
         ({"data": {}}, ["data.object: expected an object, got nothing (required)"]),
@@ -121,7 +121,7 @@ def test_a_valid_message_breaks_nothing():
             {"data": {"object": {"identifier": {"x": {}, "y": []}}}},
             [
                 "data.object.identifier.x: expected a text or a number, got an object (type)",
-                "data.object.identifier.y: should be null,number,string (type)",
+                "data.object.identifier.y: should be null,boolean,number,string (type)",
             ],
         ),
         ({"id": "7"}, ["id: should match format \"uri\", got '7' (format)"]),
@@ -200,14 +200,6 @@ def test_what_no_schema_can_say_has_the_code_of_its_problem(text, code):
     assert (found.keyword, found.schema_path, found.params) == (code, "#", {})
 
 
-def test_on_the_last_day_the_schema_is_narrower_than_the_decoder():
-    (verdict,) = verdicts(accept(time="9999-12-31T10:00:00-01:00"))
-    assert verdict.is_decoded
-    (found,) = verdict.violations
-    assert (found.keyword, found.place) == ("pattern", "time")
-    assert found.message.startswith('should match pattern "')
-
-
 def test_a_keyword_of_schemas_to_come_has_words_too(monkeypatch):
     strict = {"not": {"required": ["id"]}, "properties": {"time": {"const": 5}}}
     checker = jsonschema_rs.Draft202012Validator(strict)
@@ -260,14 +252,14 @@ def test_the_json_is_that_of_the_network(lifecycle):
                 {
                     "keyword": "format",
                     "dataPath": ".data.agent",
-                    "schemaPath": "#/$defs/party/format",
+                    "schemaPath": "#/$defs/oneParty/format",
                     "params": {"format": "uri"},
                     "message": 'should match format "uri"',
                 },
                 {
                     "keyword": "format",
                     "dataPath": ".data.recipient.id",
-                    "schemaPath": "#/$defs/party/properties/id/format",
+                    "schemaPath": "#/$defs/oneParty/properties/id/format",
                     "params": {"format": "uri"},
                     "message": 'should match format "uri"',
                 },

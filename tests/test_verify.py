@@ -188,7 +188,7 @@ replay(store, [Path(sys.argv[2])], batch=20)
 
 
 def test_a_replay_that_was_killed_while_it_wrote_the_ledger_verifies(path, write_log):
-    log = write_log([lead("add", "10:00", keys=str(number)) for number in range(100)])
+    log = write_log([lead("add", "10:00", keys=str(number)) for number in range(1, 101)])
     command = [sys.executable, "-c", REPLAY_AND_DIE, path, log]
     assert subprocess.run([*command, "50"], check=False).returncode == -signal.SIGKILL
     with LeadReader(path) as reader:
@@ -806,7 +806,7 @@ def test_the_command_ends_with_one_where_something_is_wrong(whole, path, lifecyc
 
 def test_the_command_tells_of_a_hundred_and_counts_all(path, lifecycle):
     with LeadStore(path) as store:
-        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(150))
+        store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(1, 151))
         store._connection.execute("UPDATE lead SET state = 2")
     result = lifecycle("verify", path)
     assert result.stdout.count("✗ folds: lead") == 100

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from lifecycle.domain import Finding, LeadEvent, conflict, subjects_of
+from lifecycle.domain import Finding, Identity, LeadEvent, conflict, subjects_of
 from lifecycle.errors import InputError
 from lifecycle.messages import Decoded, Ignored, Undecodable
 from lifecycle.replay import Log, Progress
-from lifecycle.store import AHEAD, Origin, hashed
+from lifecycle.store import AHEAD, Origin, hashed, nameless
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _TELL_EVERY: Final = 1000
@@ -70,7 +70,8 @@ def is_store(path: Path) -> bool:
 class LogEvidence:
     """The messages of some logs, read into memory."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, identity: Identity) -> None:
+        self._identity = identity
         self.ignored: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
         self._latest = now + AHEAD
@@ -136,6 +137,10 @@ class LogEvidence:
         }
 
     def _take(self, event: LeadEvent, decoded: Decoded, line: int) -> None:
+        event = self._identity.named(event)
+        if not event.keys:
+            self._quarantine(nameless(decoded.payload, event.time, self._identity))
+            return
         if event.time > self._latest:
             if self._is_new(decoded.payload):
                 self.quarantined["future_time"] += 1

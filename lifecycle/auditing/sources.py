@@ -58,7 +58,7 @@ def audit(
     if top < 1:
         raise ValueError(f"expected at least 1, got {top!r}")
     limits = [Limit.parse(one) for one in overdue]
-    with evidence_of(sources) as (evidence, own_rules):
+    with evidence_of(sources, rules=rules) as (evidence, own_rules):
         return audit_evidence(
             evidence,
             rules or own_rules(),
@@ -76,9 +76,14 @@ def _silent(_: Progress) -> None:
 
 @contextmanager
 def evidence_of(
-    sources: Sequence[Source], tell: Callable[[Progress], None] = _silent
+    sources: Sequence[Source],
+    tell: Callable[[Progress], None] = _silent,
+    *,
+    rules: Rules | None = None,
 ) -> Iterator[tuple[Evidence, Callable[[], Rules]]]:
     """The messages of these sources, and how to get the rules that they were folded with.
+
+    The names in logs go by the identity policy of ``rules``; those in a store by its own.
 
     Raises:
         InputError: A log cannot be read.
@@ -97,17 +102,19 @@ def evidence_of(
             with stores[0].snapshot():
                 yield stores[0].evidence(), lambda: stores[0].rules
         else:
-            yield _read_logs(paths, tell), Rules.default
+            yield _read_logs(paths, tell, rules or Rules.default()), Rules.default
     finally:
         for store in opened:
             store.close()
 
 
-def _read_logs(paths: Sequence[Path], tell: Callable[[Progress], None]) -> LogEvidence:
+def _read_logs(
+    paths: Sequence[Path], tell: Callable[[Progress], None], rules: Rules
+) -> LogEvidence:
     for path in paths:
         if str(path) != STANDARD_INPUT:
             check_readable(path)
-    evidence = LogEvidence(system_clock())
+    evidence = LogEvidence(system_clock(), rules.identity)
     for path in paths:
         is_input = str(path) == STANDARD_INPUT
         with Log.standard_input() if is_input else Log.open(path) as log:

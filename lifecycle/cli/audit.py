@@ -126,7 +126,10 @@ def audit(
     other = Rules.from_toml(against) if against else None
     limits = [Limit.parse(one) for one in overdue]
     seldom_collect()
-    with progress("audit") as tell, evidence_of(sources, tell) as (evidence, own_rules):
+    with (
+        progress("audit") as tell,
+        evidence_of(sources, tell, rules=rules) as (evidence, own_rules),
+    ):
         rules = rules or own_rules()
         with writing_ocel(ocel) as each:
             found = audit_evidence(

@@ -20,13 +20,14 @@ from lifecycle.text import clean, counted
 @click.option(
     "--hub",
     is_flag=True,
-    help="Erase also where more than 100 leads share a key, or it has more than 100 names.",
+    help="Erase also what may be many people: a hub, several ids, more than 100 names.",
 )
 @click.option(
     "--purge",
     is_flag=True,
     help="Only remove traces of what was erased before, where a program was in the way then.",
 )
+@options.accept_clock
 @click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
 def erase(
     database: Path, key: str | None, *, dry_run: bool, hub: bool, purge: bool, as_json: bool
@@ -40,7 +41,7 @@ def erase(
     """
     if (key is None) != purge or (purge and (dry_run or hub or as_json)):
         raise click.UsageError("expected the KEY of a person, or --purge and nothing else")
-    with LeadStore(database, create=False) as store:
+    with LeadStore(database, create=False, accept_clock=options.is_clock_accepted()) as store:
         if key is None:
             found = store.purge()
             click.echo("the file was written anew" if found else "nothing was left to remove")

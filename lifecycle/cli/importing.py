@@ -85,6 +85,7 @@ def _mapped(system: str) -> Callable[[Any], Any]:
 @_FILE
 @options.rules_file
 @options.on_contact_delete
+@options.accept_clock
 @click.option(
     "--received-at",
     type=options.MOMENT,
@@ -121,6 +122,7 @@ def genesys(
 @_mapped("salesforce")
 @options.rules_file
 @options.on_contact_delete
+@options.accept_clock
 @_JSON
 def salesforce(
     *,
@@ -153,6 +155,7 @@ def salesforce(
 @_mapped("hubspot")
 @options.rules_file
 @options.on_contact_delete
+@options.accept_clock
 @_JSON
 def hubspot(
     *,
@@ -184,6 +187,7 @@ def hubspot(
 @_mapped("csv")
 @options.rules_file
 @options.on_contact_delete
+@options.accept_clock
 @_JSON
 def csv(
     *,

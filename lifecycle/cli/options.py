@@ -74,6 +74,27 @@ as_known_at = click.option(
     metavar="TIME",
     help="As it was known at that time, before later messages corrected it.",
 )
+_CLOCK = "lifecycle.accept_clock"
+
+
+def _remember_clock(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    ctx.meta[_CLOCK] = value
+
+
+accept_clock = click.option(
+    "--accept-clock",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_clock,
+    help="Write though the clock is far from the last transaction.",
+)
+
+
+def is_clock_accepted() -> bool:
+    """Return whether the command that runs was given --accept-clock."""
+    return bool(click.get_current_context().meta.get(_CLOCK))
+
+
 rules_file = click.option(
     "--rules",
     "rules_path",

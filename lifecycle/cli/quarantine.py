@@ -69,6 +69,7 @@ def show(database: Path, number: int, style: str) -> None:
     help="The time of messages that state none.",
 )
 @options.on_contact_delete
+@options.accept_clock
 def retry(
     database: Path,
     number: int | None,

@@ -40,6 +40,7 @@ def _log(path: Path) -> Path | Log:
     help="Messages in one transaction.",
 )
 @options.on_contact_delete
+@options.accept_clock
 @click.option("--restart", is_flag=True, help="Read the logs from their beginning.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def replay(
@@ -85,6 +86,7 @@ def replay(
     metavar="TIME",
     help="The time of messages that state none.",
 )
+@options.accept_clock
 def apply(
     *,
     database: Path,
@@ -120,13 +122,14 @@ def apply(
     metavar="FILE",
     help="Rules in TOML; without them the store's own.",
 )
+@options.accept_clock
 def rebuild(database: Path, rules_path: Path | None) -> None:
     """Fold everything again, with other rules or the same.
 
     What differs is superseded, and stays on record with the times it was known.
     """
     rules = None if rules_path is None else Rules.from_toml(rules_path)
-    with LeadStore(database, create=False) as store:
+    with LeadStore(database, create=False, accept_clock=options.is_clock_accepted()) as store:
         before = store.last_change()
         with waiting("rebuild"):
             store.rebuild(rules)

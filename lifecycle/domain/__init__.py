@@ -13,6 +13,7 @@ from lifecycle.domain.event import (
     Position,
     Problem,
     Snapshot,
+    WrittenNames,
 )
 from lifecycle.domain.fold import (
     ON_INVALID,
@@ -20,6 +21,7 @@ from lifecycle.domain.fold import (
     OnInvalid,
     SubjectFold,
     conflict,
+    contact_findings,
     fold,
     hub,
     hubs,
@@ -39,11 +41,14 @@ from lifecycle.domain.history import (
     Severity,
     Verdicts,
 )
+from lifecycle.domain.identity import OWN_SCHEME, PLACEHOLDERS, SCHEME_RULES, Identity
 from lifecycle.domain.immutable import immutable
-from lifecycle.domain.key import Components, Key, KeyKind, is_mask, make_key
+from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
+from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
+from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import (
     RANK,
     RULED_TRIGGERS,
@@ -54,13 +59,18 @@ from lifecycle.domain.states import (
     Trigger,
     Verdict,
 )
-from lifecycle.domain.track import Track, advance
+from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
 
 __all__ = [
+    "BLANKS",
     "HUB_SIZE",
     "ON_INVALID",
+    "OPEN_FINDINGS",
+    "OWN_SCHEME",
+    "PLACEHOLDERS",
     "RANK",
     "RULED_TRIGGERS",
+    "SCHEME_RULES",
     "SEVERITY",
     "STATES",
     "TRIGGERS",
@@ -75,6 +85,7 @@ __all__ = [
     "Guard",
     "History",
     "HistoryRow",
+    "Identity",
     "Key",
     "KeyKind",
     "Lead",
@@ -96,8 +107,12 @@ __all__ = [
     "Trigger",
     "Verdict",
     "Verdicts",
+    "WrittenNames",
     "advance",
+    "are_several",
     "conflict",
+    "contact_findings",
+    "contact_ids",
     "find_guard",
     "fold",
     "guard",
@@ -107,9 +122,14 @@ __all__ = [
     "immutable",
     "is_mask",
     "lead_groups",
+    "lowered",
     "machine_for",
-    "make_key",
+    "names_contact",
+    "normal_party",
+    "normal_scheme",
+    "splits",
     "state_diagram",
     "subject_history",
     "subjects_of",
+    "trimmed",
 ]

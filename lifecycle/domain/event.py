@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import field
 
 from lifecycle.domain.immutable import immutable
+from lifecycle.domain.names import normal_party, trimmed
 from lifecycle.domain.states import RANK
 
 if TYPE_CHECKING:
@@ -40,18 +41,41 @@ class Party:
         return self._same(other) is False
 
     def _same(self, other: Party) -> bool | None:
-        """Whether they are the same, by ids of the same sort, else by names; None: who knows."""
-        if self.id is not None and other.id is not None and _sort(self.id) == _sort(other.id):
-            return self.id == other.id
+        """Compare ids of one sort in normal form, else names; None where nothing compares."""
+        if self.id is not None and other.id is not None:
+            if self.id == other.id:
+                return True
+            own, others = normal_party(self.id), normal_party(other.id)
+            if _sort(own) == _sort(others):
+                return own == others
         if self.name is not None and other.name is not None:
-            return self.name.casefold() == other.name.casefold()
+            return _spoken(self.name) == _spoken(other.name)
         return None
 
 
 def _sort(party_id: str) -> str:
-    """What an id is: a web address, another URI, an identifier of some scheme."""
+    """Return the sort of an id in normal form: a URI's scheme, an e-mail address, or a bare one."""
     scheme, colon, _ = party_id.partition(":")
-    return "http" if scheme == "https" else scheme if colon else ""
+    return scheme if colon else "@" if "@" in party_id else ""
+
+
+def _spoken(name: str) -> str:
+    """Return a person's name as it is compared: composed, trimmed, without case."""
+    return trimmed(name).casefold()
+
+
+@immutable
+class WrittenNames:
+    """The names of a lead and its contact as a message writes them: pairs of scheme and value.
+
+    ``lead_own`` and ``contact_own`` are the ids of the objects themselves, the preferred first:
+    they count where no identifier is a name.
+    """
+
+    lead: tuple[tuple[str, str], ...] = ()
+    lead_own: tuple[str, ...] = ()
+    contact: tuple[tuple[str, str], ...] = ()
+    contact_own: tuple[str, ...] = ()
 
 
 @immutable
@@ -144,6 +168,8 @@ class LeadEvent:
     reason: str | None = None
     notes: tuple[Note, ...] = ()
     field_change: FieldChange | None = None
+    #: What the keys were made of, by some identity policy.
+    names: WrittenNames | None = None
     position: Position = field(init=False, repr=False)
     #: All the keys, those of the lead first.
     keys: tuple[Key, ...] = field(init=False, repr=False)

@@ -27,6 +27,7 @@ from lifecycle.domain.key import Components, Key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
 from lifecycle.domain.rules import Rules
+from lifecycle.domain.several import are_several, contact_ids
 from lifecycle.domain.track import Track
 
 #: What tells the leads of a subject apart while they are folded.
@@ -144,13 +145,15 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
     """What this set of events says, whatever their order: the definition of what a store says.
 
     Of several copies under one id the one with the smallest digest counts; each other content is a
-    ``conflict``. Events must have at least one key, as those from ``decode`` do.
+    ``conflict``. Events in which the rules' identity policy finds no name are left out: a store
+    quarantines them.
 
     Raises:
         RulesError: The rules name a guard that nobody registered.
     """
     machine = machine_for(rules)
-    standing, conflicts = _standing(events)
+    named = map(rules.identity.named, events)
+    standing, conflicts = _standing(event for event in named if event.keys)
     parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
     return History(
         leads=tuple(sorted((lead for one in parts for lead in one.leads), key=_by_lead_id)),
@@ -217,6 +220,7 @@ def subject_history(
     part = SubjectFold(machine, on_invalid=on_invalid)
     part.run(events, lead_groups(events))
     findings = part.findings + hubs(part.tracks.values())
+    findings += contact_findings(events, part.tracks.values())
     fates = {}
     event_ids: dict[Group | None, list[str]] = defaultdict(list)
     for event, verdict, group in part.fates.values():
@@ -239,13 +243,12 @@ def _lead_history(track: Track, deletion: Position | None, event_ids: Iterable[s
     track.lead.keys = tuple(sorted(track.keys, key=Key.order))
     if deletion is not None:
         track.lead.contact_deleted_at = deletion[0]
-    findings = sorted(track.findings + track.unwitnessed(), key=_in_order)
+    findings = sorted(track.findings + track.open_findings(), key=_in_order)
     return LeadHistory(track.lead, tuple(track.rows), tuple(findings), tuple(event_ids))
 
 
-def _by_lead_id(one: LeadHistory) -> tuple[str, tuple[Key, ...]]:
-    """Two leads may have one ``lead_id`` where schemes hold colons, but not the same names."""
-    return (one.lead.lead_id, one.lead.keys)
+def _by_lead_id(one: LeadHistory) -> str:
+    return one.lead.lead_id
 
 
 def _in_order(finding: Finding) -> tuple[str, str, str]:
@@ -253,12 +256,22 @@ def _in_order(finding: Finding) -> tuple[str, str, str]:
 
 
 def hubs(tracks: Iterable[Track]) -> list[Finding]:
-    """A finding for each contact key that very many leads share."""
-    shared = Counter(key for track in tracks for key in track.keys if key.kind == "contact")
-    return [hub(key) for key, leads in shared.items() if leads > HUB_SIZE]
+    """Return a finding for each contact key that very many leads share."""
+    return [hub(key) for key in _hub_keys(tracks)]
 
 
 def hub(key: Key) -> Finding:
-    """The finding for a contact key that very many leads share; no other key has the same."""
-    scheme = f'"{key.scheme}"' if ":" in key.scheme else key.scheme
-    return Finding("hub", None, f"{key.kind}:{scheme}:{key.value}")
+    """Return the finding for a contact key that very many leads share."""
+    return Finding("hub", None, str(key))
+
+
+def contact_findings(events: Sequence[LeadEvent], tracks: Iterable[Track]) -> list[Finding]:
+    """Return the findings for the contacts of a cluster, given its events in fold order."""
+    if not are_several(key for event in events for key in event.contact_keys):
+        return []
+    return contact_ids(events, _hub_keys(tracks))
+
+
+def _hub_keys(tracks: Iterable[Track]) -> list[Key]:
+    shared = Counter(key for track in tracks for key in track.keys if key.kind == "contact")
+    return [key for key, leads in shared.items() if leads > HUB_SIZE]

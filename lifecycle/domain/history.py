@@ -24,6 +24,7 @@ SEVERITY: Final[dict[str, Severity]] = {
     "unwitnessed_decision": "warning",
     "after_contact_deleted": "warning",
     "ambiguous_lead": "warning",
+    "several_ids": "warning",
     "action_mismatch": "warning",
     "odd_dates": "warning",
     "contradiction": "warning",
@@ -32,6 +33,7 @@ SEVERITY: Final[dict[str, Severity]] = {
     "merged": "info",
     "no_event_time": "info",
     "no_offset": "info",
+    "epoch_unit": "info",
 }
 
 #: A contact key that more leads than this share is a hub (design.md section 6).

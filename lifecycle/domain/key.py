@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-_LETTER_OR_DIGIT: Final = re.compile(r"[^\W_]")
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")*+)":(.*)', re.DOTALL)
 
 KeyKind: TypeAlias = Literal["contact", "lead"]
 
@@ -16,36 +16,50 @@ Node = TypeVar("Node", bound="Hashable")
 
 
 class Key(NamedTuple):
-    """One name of a lead or a contact.
-
-    ``scheme`` is in lower case, for schemes compare without case; ``value`` is compared as it is.
-    """
+    """One name of a lead or a contact, in normal form (design.md section 6)."""
 
     kind: KeyKind
     scheme: str
     value: str
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.scheme}:{self.value}"
+        return f"{self.kind}:{self.text}"
+
+    @property
+    def text(self) -> str:
+        """The key without its kind; a scheme that could be read otherwise is quoted."""
+        return f"{shown_scheme(self.scheme)}:{self.value}"
 
     def order(self) -> tuple[bool, Key]:
-        """Sorts the keys of leads before those of contacts."""
+        """Sort the keys of leads before those of contacts."""
         return (self.kind != "lead", self)
 
     @property
     def lead_id(self) -> str:
         """The id shown to people for a lead that is named by this key."""
-        return f"{self.scheme}:{self.value}" if self.kind == "lead" else str(self)
+        return self.text if self.kind == "lead" else str(self)
 
 
-def make_key(kind: KeyKind, scheme: str, value: str) -> Key | None:
-    """The key, or None for a mask, which names nobody."""
-    return None if is_mask(value) else Key(kind, scheme.lower(), value)
+def shown_scheme(scheme: str) -> str:
+    """Return a scheme as it stands before a value: quoted where no two keys may share a text."""
+    if ":" in scheme or scheme.startswith('"') or scheme in ("lead", "contact"):
+        doubled = scheme.replace('"', '""')
+        return f'"{doubled}"'
+    return scheme
 
 
-def is_mask(value: str) -> bool:
-    """Whether a value has no letter or digit (``***``): it stands for one that is not shown."""
-    return _LETTER_OR_DIGIT.search(value) is None
+def splits(text: str) -> Iterator[tuple[str, str]]:
+    """Yield every scheme and value that a key's text may mean; that of a quoted scheme is one.
+
+    Schemes and values may hold colons, so that other texts may be split at each of them.
+    """
+    if quoted := _QUOTED.fullmatch(text):
+        yield quoted[1].replace('""', '"'), quoted[2]
+        return
+    place = text.find(":")
+    while place >= 0:
+        yield text[:place], text[place + 1 :]
+        place = text.find(":", place + 1)
 
 
 class Components(Generic[Node]):

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from lifecycle.domain.guards import find_guard, guard_names
+from lifecycle.domain.identity import Identity
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
 from lifecycle.errors import InputError, RulesError
 
@@ -48,7 +49,7 @@ class Edge:
 
 @frozen
 class Rules:
-    """A table of rules.
+    """The rules: the table of edges, and the identity policy.
 
     Rows of the same trigger and state are tried in their order; the first whose guards pass
     counts. What no row allows is refused.
@@ -56,6 +57,7 @@ class Rules:
 
     name: str
     edges: tuple[Edge, ...] = field()
+    identity: Identity = field(factory=Identity)
 
     @classmethod
     def default(cls) -> Rules:
@@ -64,7 +66,9 @@ class Rules:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Rules:
-        """Read rules from a TOML file: a ``name``, and one ``[[edge]]`` a row.
+        """Read rules from a TOML file: a ``name``, one ``[[edge]]`` a row, and ``[identity]``.
+
+        Where it has no edges, or no policy, those are the default ones.
 
         Raises:
             InputError: The file cannot be read.
@@ -93,31 +97,44 @@ class Rules:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RulesError("", f"not valid TOML: {error}") from error
-        _known_fields("", table, ("name", "edge"))
+        _known_fields("", table, ("name", "edge", "identity"))
         name = table.get("name", "unnamed")
         if not isinstance(name, str):
             raise RulesError("name", f"expected a text, got {name!r}")
-        rows = table.get("edge")
-        if not isinstance(rows, list) or not rows:
-            raise RulesError("edge", "expected at least one [[edge]] row")
-        return cls(name, tuple(_edge(number, row) for number, row in enumerate(rows, 1)))
+        return cls(name, _edges(table), Identity.from_table(table.get("identity", {})))
 
     def to_toml(self) -> str:
-        """The rules as TOML text, which ``loads`` reads back to equal rules."""
+        """Return the rules as TOML text, defaults included, which ``loads`` reads back."""
         import tomli_w  # noqa: PLC0415 - needed for this alone, and the import stays light
 
-        return tomli_w.dumps({"name": self.name, "edge": [edge.as_row() for edge in self.edges]})
+        return tomli_w.dumps(
+            {
+                "name": self.name,
+                "edge": [edge.as_row() for edge in self.edges],
+                "identity": self.identity.as_table(),
+            }
+        )
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rows, in hexadecimal: the name does not matter, their order does."""
-        return _digest(self.edges)
+        """SHA-256 of the rows and the policy, in hexadecimal; the name does not matter."""
+        return _digest(self.edges, self.identity)
 
 
 @lru_cache(maxsize=32)
-def _digest(edges: tuple[Edge, ...]) -> str:
-    rows = json.dumps([edge.as_row() for edge in edges], sort_keys=True)
-    return hashlib.sha256(rows.encode()).hexdigest()
+def _digest(edges: tuple[Edge, ...], identity: Identity) -> str:
+    parts = [[edge.as_row() for edge in edges], identity.as_table()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _edges(table: dict[str, Any]) -> tuple[Edge, ...]:
+    """Read the rows; a file that has other parts alone has the default ones."""
+    rows = table.get("edge")
+    if rows is None and "identity" in table:
+        return _DEFAULT
+    if not isinstance(rows, list) or not rows:
+        raise RulesError("edge", "expected at least one [[edge]] row, or [identity] alone")
+    return tuple(_edge(number, row) for number, row in enumerate(rows, 1))
 
 
 def _edge(number: int, row: object) -> Edge:

@@ -13,8 +13,11 @@ from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal
+from lifecycle.domain.several import Doubts, Holdings, several_ids
 from lifecycle.domain.states import TRIGGERS, Trigger
 
+#: The findings of a lead that a later event may close.
+OPEN_FINDINGS: Final = ("several_ids", "unwitnessed_decision")
 _DELETED: Final = Refusal("contact_deleted")
 #: So many fields of other systems are followed, and values that have so many characters.
 _MOST_FIELDS: Final = 50
@@ -36,6 +39,8 @@ class Track:
         pieces: Its lead keys as far as they are linked by the events so far.
         keys: Its keys so far.
         fields: Its fields in other systems, as far as their histories were told: the last value.
+        doubts: The values of one scheme that no event stated together, before this fold.
+        held: Its values by scheme, once an event brought another one.
         rows: The rows that this fold added.
         findings: The findings that this fold added.
     """
@@ -47,6 +52,8 @@ class Track:
     pieces: list[set[Key]] = field(factory=list)
     keys: set[Key] = field(factory=set)
     fields: dict[str, str] = field(factory=dict)
+    doubts: Doubts = field(factory=dict)
+    held: Holdings | None = None
     rows: list[HistoryRow] = field(factory=list)
     findings: list[Finding] = field(factory=list)
 
@@ -72,23 +79,28 @@ class Track:
         lead.since = event.time
         self.rows[-1] = evolve(refused, target=lead.state, holder=lead.holder)
 
-    def unwitnessed(self) -> list[Finding]:
-        """Decisions that a snapshot dates and no event witnessed, as far as is known."""
-        if not self.decisions:
-            return []
-        return [
+    def open_findings(self) -> list[Finding]:
+        """Return the findings that a later event may close (OPEN_FINDINGS)."""
+        unwitnessed = [
             Finding("unwitnessed_decision", event_id, decision)
             for decision, event_id in sorted(self.decisions.items())
             if event_id is not None
         ]
+        return [*unwitnessed, *several_ids(self.doubts_left())]
+
+    def doubts_left(self) -> Doubts:
+        """Return the values of one scheme that no event has stated together so far."""
+        return self.doubts if self.held is None else self.held.doubts()
 
     def _find(self, code: str, event: LeadEvent, detail: str = "") -> None:
         self.findings.append(Finding(code, event.id, detail))
 
     def name(self, event: LeadEvent) -> None:
         """Take up the event's keys; two names that were apart until now are a finding."""
-        self.keys.update(event.keys)
         names = event.lead_keys
+        if names and self.pieces:
+            self._hold(event)
+        self.keys.update(event.keys)
         if not names:
             self.contact_only += 1
         elif len(self.pieces) == 1 and self.pieces[0].issuperset(names):
@@ -98,6 +110,15 @@ class Track:
             self.pieces.append(set(names))
         else:
             self._link(event)
+
+    def _hold(self, event: LeadEvent) -> None:
+        """Follow the values of each scheme, once there may be two of one."""
+        if self.held is None:
+            if not self.doubts and self.keys.issuperset(event.lead_keys):
+                return
+            own = (key for key in self.keys if key.kind == "lead")
+            self.held = Holdings.of(own, self.doubts)
+        self.held.take(event.id, event.lead_keys)
 
     def _link(self, event: LeadEvent) -> None:
         names = event.lead_keys

@@ -1,6 +1,7 @@
 """Messages: JSON to lead events, in every shape that travels the network."""
 
 from lifecycle.messages.decode import (
+    DEFAULT_IDENTITY,
     Decoded,
     Ignored,
     Message,
@@ -16,6 +17,7 @@ from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 from lifecycle.messages.validation import Verdict, Violation, unreadable, validate, verdicts
 
 __all__ = [
+    "DEFAULT_IDENTITY",
     "FIRST",
     "LAST",
     "MAX_BYTES",

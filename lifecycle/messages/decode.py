@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 from attrs import field
 
 from lifecycle.domain import (
     Contact,
-    Key,
-    KeyKind,
+    Identity,
     LeadEvent,
     Note,
     Problem,
     Snapshot,
+    WrittenNames,
     immutable,
-    make_key,
 )
 from lifecycle.errors import MessageError, TimeFormatError
-from lifecycle.messages.parse import canonical, parse
+from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.shapes import (
     ContactAction,
     ContactShape,
     LeadAction,
     LeadShape,
+    PersonAction,
+    PersonShape,
     decimal_text,
     structure,
 )
-from lifecycle.messages.times import FIRST_MILLISECOND, LAST_MILLISECOND, STAMP, Instant, parse_time
+from lifecycle.messages.times import FIRST_YEAR, Instant, format_time, parse_epoch, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
-from lifecycle.messages.wrappers import Envelope, contained, kind_of, unwrap
+from lifecycle.messages.transports import Broken, is_envelope, unfold
+from lifecycle.messages.wrappers import Envelope, kind_of, names_person, unwrap
 
 Message: TypeAlias = "bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]"
+Action: TypeAlias = "LeadAction | PersonAction | ContactAction"
+
+DEFAULT_IDENTITY: Final = Identity()
 
 
 @immutable
@@ -96,24 +101,36 @@ def decode(message: Message, *, received_at: int | None = None) -> LeadEvent:
             raise MessageError(problems)
 
 
-def read_message(message: Message, *, received_at: int | None = None) -> Iterator[Reading]:
-    """What this message is; an inbox page or an array yields one reading for each it contains.
+def read_message(
+    message: Message,
+    *,
+    received_at: int | None = None,
+    identity: Identity | None = DEFAULT_IDENTITY,
+) -> Iterator[Reading]:
+    """Yield a reading for each message in this one: several for a page, an array or some envelopes.
+
+    A message in which the identity policy finds no name is undecodable; without a policy it is
+    decoded all the same, and whoever knows the policy judges its names.
 
     Raises:
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
     """
     raw = as_bytes(message)
     try:
-        value = parse(raw)
+        value = parse_message(raw)
     except MessageError as error:
         yield Undecodable.whole(raw, error.problems)
         return
-    several = contained(value)
-    if several is None:
-        yield _read(value, raw, "", received_at)
+    if is_envelope(value):
+        yield _read(value, raw, "", received_at, identity)
         return
-    for path, one in several:
-        yield _read(one, canonical(one), path, received_at)
+    for path, part in unfold(value):
+        if isinstance(part, Broken):
+            own = part.raw if "[" in path else raw
+            yield Undecodable.whole(own, [below(path, part.problem)])
+        else:
+            own = canonical(part) if "[" in path else raw
+            yield _read(part, own, path, received_at, identity)
 
 
 def as_bytes(message: Message) -> bytes:
@@ -135,14 +152,16 @@ def _as_json(message: Any) -> str:
         raise TypeError(f"a message must be what JSON can say: {error}") from None
 
 
-def _read(value: Any, raw: bytes, path: str, received_at: int | None) -> Reading:
+def _read(
+    value: Any, raw: bytes, path: str, received_at: int | None, identity: Identity | None
+) -> Reading:
     envelope = unwrap(value)
     if isinstance(envelope, Problem):
         return Undecodable.whole(raw, [below(path, envelope)])
     if envelope.topic not in TRIGGER_OF_TOPIC:
         return Ignored(envelope.topic)
     try:
-        return Decoded(event_of(envelope, received_at), raw)
+        return Decoded(event_of(envelope, received_at, identity), raw)
     except MessageError as error:
         return Undecodable.whole(raw, [below(path, problem) for problem in error.problems])
 
@@ -155,8 +174,14 @@ def below(path: str, problem: Problem) -> Problem:
     return Problem(full, problem.message, problem.code)
 
 
-def event_of(envelope: Envelope, received_at: int | None = None) -> LeadEvent:
-    """The event of one message whose topic is decoded.
+def event_of(
+    envelope: Envelope,
+    received_at: int | None = None,
+    identity: Identity | None = DEFAULT_IDENTITY,
+) -> LeadEvent:
+    """Return the event of one message whose topic is decoded.
+
+    Without an identity policy its keys are those of the default one, and may be none.
 
     Raises:
         MessageError: It cannot be decoded; every problem is named.
@@ -166,15 +191,16 @@ def event_of(envelope: Envelope, received_at: int | None = None) -> LeadEvent:
     stated = _stated_time(envelope, problems)
     timeless = stated is None and not problems
     event_id = _stated_id(envelope, problems)
-    shape: type[LeadAction | ContactAction] = ContactAction if trigger == "delete" else LeadAction
     try:
-        action = structure(envelope.data, shape, envelope.path)
+        action = structure(envelope.data, _shape_of(trigger, envelope.data), envelope.path)
     except MessageError as error:
         raise MessageError([*problems, *error.problems]) from None
-    lead_keys, contact_keys = _keys(action)
-    if not lead_keys and not contact_keys:
+    names = _names(action)
+    lead_keys, contact_keys = (identity or DEFAULT_IDENTITY).keys(names)
+    if identity and not lead_keys and not contact_keys:
         problems.append(_no_identity(envelope.path))
-    time, notes = _time(envelope.topic, stated, action, received_at)
+    dates = _Dates.of(action)
+    time, notes = _time(trigger, stated, dates, received_at)
     if time is None and timeless:
         expected = "expected a time: none is stated, and no date says when it happened"
         problems.append(Problem(envelope.place("time"), expected, "no_time"))
@@ -191,44 +217,79 @@ def event_of(envelope: Envelope, received_at: int | None = None) -> LeadEvent:
         agent=action.agent,
         recipient=getattr(action, "recipient", None),
         participant=getattr(action, "participant", None),
-        snapshot=_snapshot(action),
+        snapshot=_snapshot(action, dates),
         reason=": ".join(part for part in (action.reason, action.comment) if part) or None,
-        notes=(*notes, *_notes(envelope, stated, action)),
+        notes=(*notes, *_notes(envelope, stated, action, dates)),
         field_change=getattr(action, "fieldChange", None),
+        names=names,
     )
 
 
-def _stated_time(envelope: Envelope, problems: list[Problem]) -> Instant | None:
-    """The message's ``time``, else its ``timestamp`` in milliseconds."""
-    if envelope.time is not None and envelope.time != "":
-        if not isinstance(envelope.time, str):
-            expected = f"expected a time, got {kind_of(envelope.time)}"
-            problems.append(Problem(envelope.place("time"), expected))
-            return None
-        try:
-            return parse_time(envelope.time)
-        except TimeFormatError as error:
-            problems.append(Problem(envelope.place("time"), str(error)))
-            return None
-    if envelope.timestamp is None or envelope.timestamp == "":
+def _shape_of(trigger: str, data: Any) -> type[Action]:
+    if trigger == "delete":
+        return ContactAction
+    return PersonAction if names_person(data) else LeadAction
+
+
+@immutable
+class _Stated:
+    """The time that a message states, and what is said of it besides: it is part of the content."""
+
+    micros: int
+    has_offset: bool
+    unit: str | None = None
+
+    def content(self) -> Any:
+        """Return what stands for it in the content: its microseconds, beside what makes a note."""
+        if self.has_offset:
+            return [self.micros, self.unit] if self.unit else self.micros
+        return [self.micros]
+
+
+def _stated_time(envelope: Envelope, problems: list[Problem]) -> _Stated | None:
+    """Return the message's ``time``, else its ``timestamp``; None where both stand for none."""
+    instant, unit, place = _of_text(envelope, problems), None, "time"
+    if instant is None and not problems:
+        instant, unit = _of_number(envelope, problems)
+        place = "timestamp"
+    if instant is None:
         return None
-    micros = _epoch_milliseconds(envelope.timestamp)
-    if micros is None:
-        expected = f"expected milliseconds since 1970, got {envelope.timestamp!r:.40}"
+    if instant.is_odd:
+        expected = f"expected a time from {FIRST_YEAR} on, got {format_time(instant.micros)}"
+        problems.append(Problem(envelope.place(place), expected, "implausible_time"))
+        return None
+    return _Stated(instant.micros, instant.has_offset, unit)
+
+
+def _of_text(envelope: Envelope, problems: list[Problem]) -> Instant | None:
+    if envelope.time is None or envelope.time == "":
+        return None
+    if not isinstance(envelope.time, str):
+        expected = f"expected a time, got {kind_of(envelope.time)}"
+        problems.append(Problem(envelope.place("time"), expected))
+        return None
+    try:
+        instant = parse_time(envelope.time)
+    except TimeFormatError as error:
+        problems.append(Problem(envelope.place("time"), str(error)))
+        return None
+    return None if instant.is_null else instant
+
+
+def _of_number(envelope: Envelope, problems: list[Problem]) -> tuple[Instant | None, str | None]:
+    """Return the moment of the ``timestamp``, and its unit where that is not milliseconds."""
+    value = envelope.timestamp
+    if value is None or value == "":
+        return None, None
+    known = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    epoch = parse_epoch(value) if known else None
+    if epoch is None:
+        expected = f"expected milliseconds since 1970, got {value!r:.40}"
         problems.append(Problem(envelope.place("timestamp"), expected))
-        return None
-    return Instant(micros, has_offset=True)
-
-
-def _epoch_milliseconds(value: Any) -> int | None:
-    """Milliseconds as microseconds; None for what is not so many."""
-    if isinstance(value, str):
-        return int(value) * 1000 if STAMP.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if not FIRST_MILLISECOND <= value <= LAST_MILLISECOND:
-        return None
-    return round(value * 1000)
+        return None, None
+    if epoch.instant.is_null:
+        return None, None
+    return epoch.instant, None if epoch.unit == "ms" else epoch.unit
 
 
 def _stated_id(envelope: Envelope, problems: list[Problem]) -> str | None:
@@ -245,18 +306,57 @@ def _stated_id(envelope: Envelope, problems: list[Problem]) -> str | None:
             return None
 
 
+@immutable
+class _Dates:
+    """The dates in the data of a message, by what they are called; odd ones are not used."""
+
+    used: dict[str, Instant]
+    odd: dict[str, Instant]
+
+    @classmethod
+    def of(cls, action: Action) -> _Dates:
+        """Sort the dates of an action."""
+        if isinstance(action, ContactAction):
+            stated = [("dateSent", action.dateSent)]
+        else:
+            lead = action.object
+            stated = [
+                ("dateSent", action.dateSent),
+                ("object.dateSent", lead.dateSent),
+                ("object.dateReceived", lead.dateReceived),
+                ("object.dateAccepted", lead.dateAccepted),
+                ("object.dateRejected", lead.dateRejected),
+            ]
+        dates = cls({}, {})
+        for name, date in stated:
+            if date is not None:
+                (dates.odd if date.is_odd else dates.used)[name] = date
+        return dates
+
+    def micros(self, name: str) -> int | None:
+        """Return a date of the lead's snapshot in microseconds; None where none is used."""
+        date = self.used.get(f"object.{name}")
+        return date and date.micros
+
+
+#: The date that says when a step happened.
+_OWN_DATE: Final = {
+    "send": "object.dateSent",
+    "receive": "object.dateReceived",
+    "accept": "object.dateAccepted",
+    "reject": "object.dateRejected",
+}
+
+
 def _time(
-    topic: str,
-    stated: Instant | None,
-    action: LeadAction | ContactAction,
-    received_at: int | None,
+    trigger: str, stated: _Stated | None, dates: _Dates, received_at: int | None
 ) -> tuple[int | None, tuple[Note, ...]]:
-    """When it happened: as stated, else the date of that very step, else ``received_at``."""
+    """Return when it happened: as stated, else the date of that very step, else ``received_at``."""
     if stated is not None:
         return stated.micros, ()
-    date, source = _own_date(topic, action), "the date of the step"
-    if date is None and action.dateSent is not None:
-        date, source = action.dateSent, "data.dateSent"
+    date, source = dates.used.get(_OWN_DATE.get(trigger, "")), "the date of the step"
+    if date is None and "dateSent" in dates.used:
+        date, source = dates.used["dateSent"], "data.dateSent"
     if date is not None:
         return date.micros, (Note("no_event_time", f"taken from {source}"),)
     if received_at is not None:
@@ -264,118 +364,77 @@ def _time(
     return None, ()
 
 
-def _own_date(topic: str, action: LeadAction | ContactAction) -> Instant | None:
-    if isinstance(action, ContactAction):
-        return None
-    match TRIGGER_OF_TOPIC[topic]:
-        case "send":
-            return action.object.dateSent
-        case "receive":
-            return action.object.dateReceived
-        case "accept":
-            return action.object.dateAccepted
-        case "reject":
-            return action.object.dateRejected
-        case _:
-            return None
-
-
-def _digest(envelope: Envelope, stated: Instant | None) -> bytes:
-    """SHA-256 of the content: topic, stated time in microseconds, data; in canonical form.
-
-    A time without an offset is a finding, so that it is another content than the same with one.
-    """
-    time: Any = None
-    if stated is not None:
-        time = stated.micros if stated.has_offset else [stated.micros]
-    content = (envelope.topic, time, envelope.data)
+def _digest(envelope: Envelope, stated: _Stated | None) -> bytes:
+    """Return SHA-256 of the content: topic, stated time in microseconds, data; canonically."""
+    content = (envelope.topic, stated and stated.content(), envelope.data)
     return hashlib.sha256(canonical(content)).digest()
 
 
+_UNITS: Final = {"s": "seconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
 def _notes(
-    envelope: Envelope, stated: Instant | None, action: LeadAction | ContactAction
-) -> list[Note]:
-    notes = []
+    envelope: Envelope, stated: _Stated | None, action: Action, dates: _Dates
+) -> Iterator[Note]:
+    """Yield what the fold makes findings of."""
     action_type = action.type or action.at_type
     if contradicts(action_type, envelope.topic):
-        notes.append(Note("action_mismatch", f"{action_type} in {envelope.topic}"))
-    bare = [name for name, date in _dates(stated, action) if not date.has_offset]
+        yield Note("action_mismatch", f"{action_type} in {envelope.topic}")
+    bare = ["time"] if stated and not stated.has_offset else []
+    bare += [name for name, date in dates.used.items() if not date.has_offset]
     if bare:
-        notes.append(Note("no_offset", f"taken as UTC: {', '.join(bare)}"))
-    return notes
+        yield Note("no_offset", f"taken as UTC: {', '.join(bare)}")
+    if stated and stated.unit:
+        yield Note("epoch_unit", f"timestamp is in {_UNITS[stated.unit]}")
+    if dates.odd:
+        odd = (f"{name} is {format_time(date.micros)}" for name, date in dates.odd.items())
+        yield Note("odd_dates", f"not used: {', '.join(odd)}")
 
 
-def _dates(
-    stated: Instant | None, action: LeadAction | ContactAction
-) -> Iterator[tuple[str, Instant]]:
-    """All dates of a message, with what they are called."""
-    if stated is not None:
-        yield "time", stated
-    if action.dateSent is not None:
-        yield "dateSent", action.dateSent
-    if isinstance(action, LeadAction):
-        lead = action.object
-        if lead.dateSent is not None:
-            yield "object.dateSent", lead.dateSent
-        if lead.dateReceived is not None:
-            yield "object.dateReceived", lead.dateReceived
-        if lead.dateAccepted is not None:
-            yield "object.dateAccepted", lead.dateAccepted
-        if lead.dateRejected is not None:
-            yield "object.dateRejected", lead.dateRejected
-
-
-def _keys(action: LeadAction | ContactAction) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+def _names(action: Action) -> WrittenNames:
+    """Return the names of the lead and its contact as the message writes them."""
     if isinstance(action, ContactAction):
-        return (), _contact_keys(action.object)
-    lead = action.object
-    lead_keys = _as_keys("lead", lead.identifier) or _own_id("lead", lead)
-    return lead_keys, _contact_keys(lead.object) if lead.object else ()
+        return WrittenNames((), (), *_contact_names(action.object))
+    thing = action.object
+    if isinstance(thing, PersonShape):
+        return WrittenNames((), (), *_contact_names(thing))
+    contact = _contact_names(thing.object) if thing.object else ((), ())
+    return WrittenNames(tuple(thing.identifier or ()), _own_ids(thing), *contact)
 
 
-def _contact_keys(contact: ContactShape) -> tuple[Key, ...]:
-    named = (*(contact.identifier or ()), *(contact.sameAs or ()))
-    return _as_keys("contact", named) or _own_id("contact", contact)
+def _contact_names(
+    contact: ContactShape | PersonShape,
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    return (*(contact.identifier or ()), *(contact.sameAs or ())), _own_ids(contact)
 
 
-def _as_keys(kind: KeyKind, identifiers: Iterable[tuple[str, str]] | None) -> tuple[Key, ...]:
-    if not identifiers:
-        return ()
-    keys = {make_key(kind, scheme, value) for scheme, value in identifiers}
-    keys.discard(None)
-    return tuple(sorted(keys))  # type: ignore[arg-type] # there is no None any more
-
-
-def _own_id(kind: KeyKind, thing: LeadShape | ContactShape) -> tuple[Key, ...]:
-    """The first of its own ids that names it."""
-    for own in (thing.at_id, thing.id):
-        if own and (key := make_key(kind, "id", own)):
-            return (key,)
-    return ()
+def _own_ids(thing: LeadShape | ContactShape) -> tuple[str, ...]:
+    return tuple([own for own in (thing.at_id, thing.id) if own])
 
 
 def _no_identity(path: str) -> Problem:
-    expected = "expected an identifier of the lead or its contact; got none but masks or nothing"
+    expected = "expected an identifier of the lead or its contact that is a name; got none"
     return Problem(f"{path}.object" if path else "object", expected, "no_identity")
 
 
-def _snapshot(action: LeadAction | ContactAction) -> Snapshot:
+def _snapshot(action: Action, dates: _Dates) -> Snapshot:
     if isinstance(action, ContactAction):
         return Snapshot()
     lead = action.object
+    person = lead if isinstance(lead, PersonShape) else lead.object
     return Snapshot(
         owner=lead.owner,
         sender=lead.sender,
         recipient=lead.recipient,
-        date_sent=lead.dateSent.micros if lead.dateSent else None,
-        date_received=lead.dateReceived.micros if lead.dateReceived else None,
-        date_accepted=lead.dateAccepted.micros if lead.dateAccepted else None,
-        date_rejected=lead.dateRejected.micros if lead.dateRejected else None,
-        contact=_contact(lead.object) if lead.object else None,
+        date_sent=dates.micros("dateSent"),
+        date_received=dates.micros("dateReceived"),
+        date_accepted=dates.micros("dateAccepted"),
+        date_rejected=dates.micros("dateRejected"),
+        contact=_contact(person) if person else None,
     )
 
 
-def _contact(shape: ContactShape) -> Contact | None:
+def _contact(shape: ContactShape | PersonShape) -> Contact | None:
     full = " ".join(part for part in (shape.givenName, shape.familyName) if part)
     name, email, telephone = shape.name or full or None, shape.email, shape.telephone
     if not (name or email or telephone):

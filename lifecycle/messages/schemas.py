@@ -9,50 +9,54 @@ a description stands beside ``allOf``, never beside ``$ref``.
 
 from __future__ import annotations
 
+import math
 from types import NoneType
 from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from attrs import NOTHING, fields
 
 from lifecycle.domain import FieldChange, Party, Trigger
+from lifecycle.messages.patterns import (
+    DATE,
+    LETTER_OR_DIGIT,
+    NULL_DATE,
+    PERSON,
+    PLACEHOLDER,
+    STAMP,
+    TIME,
+    UNUSED_DATE,
+    topic_pattern,
+)
 from lifecycle.messages.shapes import (
+    NAMING,
     ContactAction,
     ContactShape,
     Detail,
     Identifiers,
     LeadAction,
     LeadShape,
+    PersonAction,
+    PersonShape,
     Text,
     wire_name,
 )
-from lifecycle.messages.times import FIRST_MILLISECOND, LAST_MILLISECOND, STAMP, Instant
-from lifecycle.messages.topics import TRIGGER_OF_TOPIC, spellings
+from lifecycle.messages.times import EARLIEST_SECOND, LAST, UNITS, Instant
+from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 from lifecycle.messages.words import ENVELOPE, SUMMARY_OF_TOPIC, WORDS
+from lifecycle.messages.wrappers import TYPE_NAMES
 
 Schema: TypeAlias = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _URN: Final = "urn:lead-lifecycle:schema"
 
-_DAY: Final = (
-    r"(?!0000)[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])"
-    r"|(?:0[48]|[2468][048]|[13579][26])00)-02-29"
-)
-_CLOCK: Final = r"[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
-_OFFSET: Final = r"(?: ?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
-# On the first day no offset, and on the last day no offset or leap second, that leads out of the
-# years 1 to 9999. The decoder looks at the hour, too: a pattern that did would be a page long.
-_WITHIN: Final = r"(?!0001-01-01.+\+(?!00:?00$)|9999-12-31.+(?::60|-(?!00:?00$)))"
-#: A time as ``parse_time`` reads it, or an empty text.
-TIME: Final = f"^$|^{_WITHIN}(?:{_DAY})(?:{_CLOCK}{_OFFSET})?$"
-#: A text that names somebody: a mask such as ``***`` does not.
-LETTER_OR_DIGIT: Final = r"[\p{L}\p{N}]"
-
-_NOTHING: Final = {"enum": [None, ""]}
-_VALUE: Final = {"type": ["string", "number", "null"]}
-_TYPES: Final = {"type": True, "@type": True}
+_NULL: Final = {"type": "null"}
+#: No date, or one that programs write for none.
+_NOTHING: Final = {"type": ["string", "null"], "pattern": NULL_DATE}
+#: What a scheme may have for a value; a flag names nobody.
+_VALUE: Final = {"type": ["string", "number", "boolean", "null"]}
+#: Members of an identifier that are no schemes: those of JSON-LD.
+_KEYWORDS: Final = {"^@|^type$": True}
 
 
 def _ref(name: str) -> Schema:
@@ -70,24 +74,42 @@ def _if(condition: Schema, then: Schema, otherwise: Schema) -> Schema:
 
 def _usable() -> Schema:
     """A value that names somebody."""
-    return {"type": ["string", "number"], "pattern": LETTER_OR_DIGIT}
+    placeholder = {"anyOf": [{"enum": [0, -1]}, {"type": "string", "pattern": PLACEHOLDER}]}
+    return {"type": ["string", "number"], "pattern": LETTER_OR_DIGIT, "not": placeholder}
 
 
-def _pair() -> Schema:
-    """One scheme and its value, in the words of schema.org's PropertyValue."""
-    named = [_having(name, {"type": "string", "minLength": 1}) for name in ("propertyID", "name")]
-    return {"type": "object", "required": ["value"], "anyOf": named}
+def _described_value() -> Schema:
+    """One value with what names its scheme (PropertyValue, FHIR's Identifier), or nothing else."""
+    named = [_having(name, {"type": "string", "minLength": 1}) for name in NAMING]
+    alone = {
+        "properties": {"value": True},
+        "patternProperties": _KEYWORDS,
+        "additionalProperties": _NULL,
+    }
+    return {**_having("value", {"not": _NULL}), "anyOf": [*named, alone]}
+
+
+def _nameless() -> Schema:
+    """What names a scheme, without a value."""
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(NAMING, True),
+        "patternProperties": _KEYWORDS,
+        "additionalProperties": _NULL,
+    }
 
 
 def _mapping() -> Schema:
-    pair = {"properties": {"value": _VALUE}}
-    return _if(_ref("pair"), pair, {"properties": _TYPES, "additionalProperties": _VALUE})
+    every = {"patternProperties": _KEYWORDS, "additionalProperties": _VALUE}
+    rest = _if(_ref("nameless"), {}, every)
+    return _if(_ref("describedValue"), {"properties": {"value": _VALUE}}, rest)
 
 
 def _naming_mapping() -> Schema:
     """A mapping in which at least one scheme has a usable value."""
-    none = {"properties": _TYPES, "additionalProperties": {"not": _ref("usable")}}
-    return _if(_ref("pair"), {"properties": {"value": _ref("usable")}}, {"not": none})
+    none = {"patternProperties": _KEYWORDS, "additionalProperties": {"not": _ref("usable")}}
+    rest = {"not": {"anyOf": [_ref("nameless"), none]}}
+    return _if(_ref("describedValue"), {"properties": {"value": _ref("usable")}}, rest)
 
 
 def _naming() -> Schema:
@@ -99,19 +121,29 @@ def _naming() -> Schema:
 def _identifiers() -> Schema:
     return {
         "description": "Names in their schemes: a mapping; one bare value; or a list of either,"
-        " where {name or propertyID, value} is one scheme and its value.",
-        "type": ["object", "string", "number", "array", "null"],
-        "items": {"type": ["object", "string", "number"], "allOf": [_ref("mapping")]},
+        " where {propertyID, system or name, value} is one scheme and its value.",
+        "type": ["object", "string", "number", "boolean", "array", "null"],
+        "items": {
+            "type": ["object", "string", "number", "boolean", "null"],
+            "allOf": [_ref("mapping")],
+        },
         "allOf": [_ref("mapping")],
     }
 
 
 def _party() -> Schema:
-    name = {"type": ["string", "number", "null"]}
     return {
         "description": "A person, organisation or system: a URI, or an object with any part"
-        " missing.",
-        "type": ["string", "object", "null"],
+        " missing; of a list the first.",
+        "type": ["string", "object", "array", "null"],
+        "items": {"type": ["string", "object", "null"], "allOf": [_ref("oneParty")]},
+        "allOf": [_ref("oneParty")],
+    }
+
+
+def _one_party() -> Schema:
+    name = {"type": ["string", "number", "null"]}
+    return {
         "format": "uri",
         "properties": {
             "id": name | {"format": "uri"},
@@ -122,12 +154,13 @@ def _party() -> Schema:
     }
 
 
-def _time() -> Schema:
+def _date(pattern: str) -> Schema:
     return {
         "description": "A time in RFC 3339. Decoded are also a day alone, no offset (which means"
-        " UTC) and an empty text (which is nothing).",
+        " UTC), and what stands for nothing: an empty text, year 1, 1900-01-01, the first second"
+        " of 1970, 9999-12-31.",
         "type": ["string", "null"],
-        "pattern": TIME,
+        "pattern": pattern,
         "format": "date-time",
     }
 
@@ -138,7 +171,7 @@ _LEAVES: Final[dict[Any, tuple[str, Schema]]] = {
     Text: ("text", {"type": ["string", "number", "null"]}),
     Detail: ("detail", {"description": "A text; anything else is passed over."}),
     Identifiers: ("identifiers", _identifiers()),
-    Instant: ("time", _time()),
+    Instant: ("date", _date(DATE)),
     Party: ("party", _party()),
     FieldChange: (
         "fieldChange",
@@ -148,14 +181,17 @@ _LEAVES: Final[dict[Any, tuple[str, Schema]]] = {
 
 #: What the definitions above refer to.
 _RULES: Final = {
+    "time": _date(TIME),
+    "oneParty": _one_party(),
     "usable": _usable(),
-    "pair": _pair(),
+    "describedValue": _described_value(),
+    "nameless": _nameless(),
     "mapping": _mapping(),
     "namingMapping": _naming_mapping(),
     "naming": _naming(),
 }
 
-_SHAPES: Final = {LeadShape: "lead", ContactShape: "contact"}
+_SHAPES: Final = {LeadShape: "lead", ContactShape: "contact", PersonShape: "person"}
 
 _OWN_DATE: Final[dict[Trigger, str]] = {
     "send": "dateSent",
@@ -188,7 +224,7 @@ def envelope_schema(topic: str) -> Schema:
         "type": "object",
         "required": ["topic", "data"],
         "properties": {
-            "topic": {"enum": list(spellings(topic))},
+            "topic": {"type": "string", "pattern": topic_pattern(topic)},
             "time": _described(_ref("time"), ENVELOPE["time"]),
             **{name: _described({"format": "uri"}, ENVELOPE[name]) for name in _DELIVERY},
             "id": _described(
@@ -208,21 +244,37 @@ _DELIVERY: Final = ("@id", "agent", "instrument", "source", "originalRecipient")
 
 
 def _timestamp() -> Schema:
-    return {
-        "type": ["number", "string", "null"],
-        "minimum": FIRST_MILLISECOND,
-        "maximum": LAST_MILLISECOND,
-        "pattern": f"^$|^{STAMP.pattern}$",
-    }
+    """A number since 1970 that is not before 1990, or what stands for none."""
+    return {"anyOf": [{"enum": [None, "", "0"]}, _within(0, 1), *_stamps()]}
+
+
+def _stamps() -> list[Schema]:
+    """The numbers that say when something happened: in seconds, or in a thousandth of the last."""
+    units = [
+        _within(EARLIEST_SECOND * per_second, limit)
+        for _, limit, per_second in UNITS
+        if limit < math.inf
+    ]
+    _, _, finest = UNITS[-1]
+    last = {"type": "number", "minimum": EARLIEST_SECOND * finest, "maximum": LAST * 1000}
+    return [*units, last, {"type": "string", "pattern": STAMP}]
+
+
+def _within(first: float, limit: float) -> Schema:
+    return {"type": "number", "minimum": first, "exclusiveMaximum": limit}
 
 
 def _stated(trigger: Trigger) -> list[Schema]:
     """Where a message may say when it happened; one of these places must."""
-    something = {"not": _NOTHING}
-    places = [("time",), ("timestamp",), ("data", "dateSent")]
+    date = {"not": {"type": ["string", "null"], "pattern": UNUSED_DATE}}
+    places: list[tuple[tuple[str, ...], Schema]] = [
+        (("time",), {"not": _NOTHING}),
+        (("timestamp",), {"anyOf": _stamps()}),
+        (("data", "dateSent"), date),
+    ]
     if trigger in _OWN_DATE:
-        places.append(("data", "object", _OWN_DATE[trigger]))
-    return [_reaching(place, something) for place in places]
+        places.append((("data", "object", _OWN_DATE[trigger]), date))
+    return [_reaching(place, part) for place, part in places]
 
 
 def _reaching(place: tuple[str, ...], part: Schema) -> Schema:
@@ -232,17 +284,25 @@ def _reaching(place: tuple[str, ...], part: Schema) -> Schema:
 
 
 def _data(trigger: Trigger) -> Schema:
-    shape: type[Any] = ContactAction if trigger == "delete" else LeadAction
+    if trigger == "delete":
+        return _action(ContactAction)
+    text = {"type": "string", "pattern": PERSON}
+    person = {"anyOf": [text, {"type": "array", "minItems": 1, "maxItems": 1, "items": text}]}
+    is_person = _having("object", {"anyOf": [_having(name, person) for name in TYPE_NAMES]})
+    return {"type": "object", **_if(is_person, _action(PersonAction), _action(LeadAction))}
+
+
+def _action(shape: type[Any]) -> Schema:
     data = _object(shape) | {"type": "object"}
     data["properties"]["object"]["anyOf"] = _identity(shape)
     return data
 
 
 def _identity(shape: type[Any]) -> list[Schema]:
-    """At least one name of the lead or its contact has a letter or a digit."""
+    """At least one name of the lead or its contact is a name."""
     own = [_having(name, _ref("usable")) for name in ("@id", "id")]
     contact = [_having(name, _ref("naming")) for name in ("identifier", "sameAs")] + own
-    if shape is ContactAction:
+    if shape is not LeadAction:
         return contact
     lead = [_having("identifier", _ref("naming")), *own]
     return [*lead, _having("object", {"type": "object", "anyOf": contact})]

@@ -12,11 +12,19 @@ from functools import cache, lru_cache, partial
 from types import NoneType, UnionType
 from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
-from attrs import fields
+from attrs import field, fields
 from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from lifecycle.domain import FieldChange, Party, Problem, immutable, is_mask
+from lifecycle.domain import (
+    OWN_SCHEME,
+    FieldChange,
+    Party,
+    Problem,
+    immutable,
+    is_mask,
+    normal_scheme,
+)
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
@@ -62,12 +70,24 @@ class LeadShape:
 
 
 @immutable
+class PersonShape(LeadShape):
+    """A person or contact in the place of the lead, whose snapshot it may hold: ``data.object``."""
+
+    sameAs: Identifiers | None = None
+    name: Detail | None = None
+    givenName: Detail | None = None
+    familyName: Detail | None = None
+    email: Detail | None = None
+    telephone: Detail | None = None
+
+
+@immutable
 class LeadAction:
     """What is done to a lead: ``data``."""
 
     object: LeadShape
-    type: Text | None = None
-    at_type: Text | None = None
+    type: Detail | None = None
+    at_type: Detail | None = None
     agent: Party | None = None
     recipient: Party | None = None
     participant: Party | None = None
@@ -78,12 +98,19 @@ class LeadAction:
 
 
 @immutable
+class PersonAction(LeadAction):
+    """What is done to a lead whose message names the person alone: ``data``."""
+
+    object: PersonShape = field(kw_only=True)
+
+
+@immutable
 class ContactAction:
     """What is done to a contact: ``data`` of contact#delete."""
 
     object: ContactShape
-    type: Text | None = None
-    at_type: Text | None = None
+    type: Detail | None = None
+    at_type: Detail | None = None
     agent: Party | None = None
     reason: Detail | None = None
     comment: Detail | None = None
@@ -166,13 +193,16 @@ def _instant(value: Any, _: object) -> Instant | None:
     if not isinstance(value, str):
         raise _Unexpected("a time", value)
     try:
-        return parse_time(value)
+        instant = parse_time(value)
     except TimeFormatError as error:
         raise ValueError(str(error)) from None
+    return None if instant.is_null else instant
 
 
 def _party(value: Any, _: object) -> Party | None:
-    """A URI, or ``{type, id, name, identifier}`` with any part missing."""
+    """A URI, or ``{type, id, name, identifier}`` with any part missing; of several the first."""
+    if isinstance(value, list):
+        return _first_party(value)
     if isinstance(value, str):
         return _usual_party(value) if len(value) <= _USUAL else _party_of(value)
     if not isinstance(value, dict):
@@ -181,6 +211,19 @@ def _party(value: Any, _: object) -> Party | None:
     name, identified = _optional_text(value, "name"), _identified(value.get("identifier"))
     uri = own or at or identified
     return Party(uri, name) if uri or name else None
+
+
+def _first_party(values: list[Any]) -> Party | None:
+    parties = []
+    for number, one in enumerate(values):
+        if isinstance(one, list):
+            raise _Unexpected("a URI or an object", one, f"[{number}]")
+        try:
+            parties.append(None if one is None else _party(one, Party))
+        except _Unexpected as error:
+            error.path = f"[{number}]{error.path}"
+            raise
+    return parties[0] if parties else None
 
 
 def _identified(value: Any) -> str | None:
@@ -192,7 +235,7 @@ def _identified(value: Any) -> str | None:
     except _Unexpected as error:
         error.path = f".identifier{error.path}"
         raise
-    named = (f"{scheme.lower()}:{text}" for scheme, text in pairs if not is_mask(text))
+    named = (f"{normal_scheme(scheme)}:{text}" for scheme, text in pairs if not is_mask(text))
     return min(named, default=None)
 
 
@@ -209,8 +252,8 @@ def _field_change(value: Any, _: object) -> FieldChange | None:
     """``{field, old, new}``, from our own imports; anything else in its place is passed over."""
     if not isinstance(value, dict):
         return None
-    field, old, new = (_detail(value.get(name), None) for name in ("field", "old", "new"))
-    return FieldChange(field, old, new) if field else None
+    name, old, new = (_detail(value.get(part), None) for part in ("field", "old", "new"))
+    return FieldChange(name, old, new) if name else None
 
 
 def _optional_text(value: dict[str, Any], name: str) -> str | None:
@@ -231,37 +274,49 @@ def _identifiers(value: Any, _: object) -> tuple[tuple[str, str], ...]:
         return tuple(_of_mapping(value, ""))
     if isinstance(value, list):
         return tuple(pair for number, one in enumerate(value) for pair in _of_entry(one, number))
-    return (("id", _key_value(value, "")),)
+    return tuple(_pair(OWN_SCHEME, value, ""))
 
 
 def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
     if isinstance(entry, dict):
         return _of_mapping(entry, f"[{number}]")
-    return iter((("id", _key_value(entry, f"[{number}]")),))
+    return _pair(OWN_SCHEME, entry, f"[{number}]")
 
 
 def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """The schemes of a mapping; ``{name or propertyID, value}`` is one scheme and its value."""
-    if "value" in value and (scheme := _scheme(value)):
-        if value["value"] is not None:
-            yield scheme, _key_value(value["value"], f"{path}.value")
-        return
-    for name, part in value.items():
-        if name not in ("type", "@type") and part is not None:
-            yield name, _key_value(part, f"{path}.{name}")
+    """The schemes of a mapping; one that describes a value is one scheme and that value."""
+    parts = {name: part for name, part in value.items() if not is_keyword(name)}
+    scheme = next((one for name in NAMING if (one := parts.get(name)) and _is_text(one)), None)
+    if "value" in parts and (scheme or len(parts) == 1):
+        yield from _pair(scheme or OWN_SCHEME, parts["value"], f"{path}.value")
+    elif not parts.keys() <= set(NAMING):
+        for name, part in parts.items():
+            yield from _pair(name, part, f"{path}.{name}")
 
 
-def _scheme(value: dict[str, Any]) -> str | None:
-    named = (value.get("propertyID"), value.get("name"))
-    return next((one for one in named if one and isinstance(one, str)), None)
+#: What names the scheme of a value: schema.org's PropertyValue, and FHIR's Identifier.
+NAMING: Final = ("propertyID", "system", "name")
 
 
-def _key_value(value: Any, path: str) -> str:
+def is_keyword(name: str) -> bool:
+    """Return whether a member of an object is JSON-LD's, and no scheme of an identifier."""
+    return name == "type" or name.startswith("@")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _pair(scheme: str, value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The scheme with its value; nothing where that is a flag or null, which name nobody."""
     if isinstance(value, str):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return decimal_text(value)
-    raise _Unexpected("a text or a number", value, path)
+        yield scheme, value
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, (int, float)):
+        yield scheme, decimal_text(value)
+    else:
+        raise _Unexpected("a text or a number", value, path)
 
 
 def wire_name(name: str) -> str:
@@ -278,7 +333,7 @@ def _converter(*, thorough: bool) -> Converter:
     converter.register_structure_hook(Party, _party)
     converter.register_structure_hook(FieldChange, _field_change)
     converter.register_structure_hook_factory(_is_optional, partial(_of_optional, converter))
-    for shape in (ContactShape, LeadShape, LeadAction, ContactAction):
+    for shape in (ContactShape, PersonShape, LeadShape, PersonAction, LeadAction, ContactAction):
         converter.register_structure_hook(shape, _of_object(shape, converter))
     return converter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lifecycle.domain import Trigger
+from lifecycle.domain import Trigger, lowered, trimmed
 
 #: What travels before a topic, or does not.
 PREFIX: Final = "realestate/"
@@ -24,6 +24,8 @@ TRIGGER_OF_TOPIC: Final[dict[str, Trigger]] = {
 
 #: Spellings met in the wild (seed 002 prints one in a heading).
 _MISSPELT: Final = {"lead#asssign": "lead#assign"}
+#: What people put behind a topic of ours.
+_ENDINGS: Final = ("s", "d", "ed", "ing")
 
 #: ``data.type`` as schema.org names actions; the topic's own name is accepted too.
 _TOPIC_OF_ACTION: Final = {
@@ -42,26 +44,79 @@ _TOPIC_OF_ACTION: Final = {
 _PLACEHOLDER: Final = "string"
 
 
+def usual_topic(topic: object) -> str | None:
+    """Return the topic of ours that a text is to the letter, with or without the prefix."""
+    return _USUAL.get(topic) if isinstance(topic, str) else None
+
+
 def plain_topic(topic: str) -> str:
-    """The topic without its prefix, in its right spelling."""
-    topic = topic.removeprefix(PREFIX)
+    """Return the topic without its prefix, without case, in its right spelling."""
+    topic = lowered(trimmed(topic)).removeprefix(PREFIX)
     return _MISSPELT.get(topic, topic)
 
 
-def spellings(topic: str) -> tuple[str, ...]:
-    """Every way in which a topic is written."""
-    same = [topic, *(wrong for wrong, right in _MISSPELT.items() if right == topic)]
-    return tuple(f"{prefix}{one}" for prefix in (PREFIX, "") for one in same)
+def misspellings() -> tuple[str, ...]:
+    """Return the misspelt topics that are read all the same."""
+    return tuple(_MISSPELT)
+
+
+def nearest_topic(topic: str) -> str | None:
+    """Return the topic of ours that one in plain form nearly is; None where there is none.
+
+    It is when it is one edit away (two letters that changed places are one), or has one of the
+    endings that people add.
+    """
+    if len(topic) > _LONGEST_TOPIC:
+        return None
+    for ours in TRIGGER_OF_TOPIC:
+        if topic in (f"{ours}{ending}" for ending in _ENDINGS):
+            return ours
+    for ours in TRIGGER_OF_TOPIC:
+        if _is_one_edit(topic, ours) or _is_one_edit(topic, PREFIX + ours):
+            return ours
+    return None
+
+
+def _is_one_edit(one: str, other: str) -> bool:
+    """Return whether one text becomes the other by one edit of a letter."""
+    short, long = sorted((one, other), key=len)
+    if len(long) - len(short) > 1:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), None)
+    if start is None:
+        return len(long) > len(short)
+    if len(short) < len(long):
+        return short[start:] == long[start + 1 :]
+    swapped = short[start + 1 : start + 2] + short[start]
+    return short[start + 1 :] == long[start + 1 :] or (
+        swapped == long[start : start + 2] and short[start + 2 :] == long[start + 2 :]
+    )
+
+
+_USUAL: Final = {f"{prefix}{topic}": topic for topic in TRIGGER_OF_TOPIC for prefix in (PREFIX, "")}
+_LONGEST_TOPIC: Final = max(map(len, TRIGGER_OF_TOPIC)) + len(PREFIX) + len("ing")
 
 
 def topic_of_type(action_type: str) -> str | None:
-    """The topic that an action type stands for, None for one that is not known."""
-    topic = _TOPIC_OF_ACTION.get(action_type) or plain_topic(action_type)
+    """Return the topic that an action type stands for, None for one that is not known."""
+    topic = _TOPIC_OF_ACTION.get(action_type.strip()) or plain_topic(action_type)
     return topic if topic in TRIGGER_OF_TOPIC else None
 
 
+def topic_about(kind: str, action_type: str) -> str | None:
+    """Return the topic of an action on a ``lead`` or a ``contact``; None where it names none.
+
+    An action of schema.org on a contact that is not its deletion has a topic that is ignored.
+    """
+    name = action_type.strip()
+    if "#" in name:
+        return plain_topic(name)
+    verb, found, _ = name.partition("Action")
+    return f"{kind}#{verb.lower()}" if verb and found else None
+
+
 def contradicts(action_type: str | None, topic: str) -> bool:
-    """Whether ``data.type`` says something other than the topic, which decides."""
+    """Return whether ``data.type`` says something other than the topic, which decides."""
     if action_type is None or action_type == _PLACEHOLDER:
         return False
     stated = topic_of_type(action_type)

@@ -17,10 +17,11 @@ from attrs import evolve
 from lifecycle.domain import Problem, immutable
 from lifecycle.errors import MessageError
 from lifecycle.messages.decode import Message, as_bytes, below, event_of
-from lifecycle.messages.parse import parse
+from lifecycle.messages.parse import parse_message
 from lifecycle.messages.schemas import message_schema
-from lifecycle.messages.topics import TRIGGER_OF_TOPIC
-from lifecycle.messages.wrappers import Envelope, contained, unwrap
+from lifecycle.messages.topics import TRIGGER_OF_TOPIC, plain_topic
+from lifecycle.messages.transports import Broken, unfold
+from lifecycle.messages.wrappers import Envelope, unwrap
 from lifecycle.text import counted
 
 if TYPE_CHECKING:
@@ -127,13 +128,15 @@ def verdicts(message: Message) -> Iterator[Verdict]:
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
     """
     try:
-        value = parse(as_bytes(message))
+        value = parse_message(as_bytes(message))
     except MessageError as error:
         yield unreadable(error.problems)
         return
-    several = contained(value)
-    for path, one in [("", value)] if several is None else several:
-        yield _verdict(one, path)
+    for path, part in unfold(value):
+        if isinstance(part, Broken):
+            yield unreadable([below(path, part.problem)])
+        else:
+            yield _verdict(part, path)
 
 
 def unreadable(problems: Iterable[Problem]) -> Verdict:
@@ -175,7 +178,10 @@ def _canonical(envelope: Envelope) -> tuple[dict[str, Any], dict[str, Path]]:
     for name, place, part in envelope.delivery():
         value[name] = part
         places[name] = _steps(place)
-    return value | {"topic": value.get("topic") or envelope.topic, "data": envelope.data}, places
+    written = value.get("topic")
+    if not isinstance(written, str) or plain_topic(written) != envelope.topic:
+        value["topic"] = envelope.topic
+    return value | {"data": envelope.data}, places
 
 
 def _joined(problems: list[Problem], found: list[Violation]) -> tuple[Violation, ...]:

@@ -20,7 +20,8 @@ SUMMARY_OF_TOPIC: Final = {
 
 ENVELOPE: Final = {
     "time": "Date and time at which the event was produced.",
-    "timestamp": "The same in milliseconds since 1970. It counts where there is no time.",
+    "timestamp": "The same in milliseconds since 1970 (seconds, microseconds and"
+    " nanoseconds are known by their size). It counts where there is no time.",
     "id": "The event's id: a URI that is unique to the event and does not change. All subscribers"
     " receive the same id for the same event.",
     "@id": "The id of this copy in one inbox.",
@@ -42,7 +43,7 @@ _ACTION: Final = {
 _OWN_ID: Final = "Its own id. It counts where there is no identifier."
 
 #: By shape; the empty name is the shape itself.
-WORDS: Final = {
+WORDS: Final[dict[str, dict[str, str]]] = {
     "LeadAction": _ACTION
     | {
         "": "What is done to a lead.",
@@ -77,4 +78,12 @@ WORDS: Final = {
         "@id": _OWN_ID,
         "id": _OWN_ID,
     },
+}
+
+# A person in the place of the lead is described as the lead and its contact are.
+WORDS["PersonAction"] = WORDS["LeadAction"]
+WORDS["PersonShape"] = {
+    **WORDS["LeadShape"],
+    **WORDS["ContactShape"],
+    "": "The person behind a lead, whom the message names in the place of the lead.",
 }

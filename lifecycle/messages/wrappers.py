@@ -1,14 +1,26 @@
-"""What a message travels in: envelopes, headers beside a payload, pages, or nothing at all."""
+"""One message out of its delivery: an envelope, headers beside a payload, or nothing at all."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
-from lifecycle.domain import Problem, immutable
-from lifecycle.messages.topics import plain_topic, topic_of_type
+from lifecycle.domain import Problem, immutable, trimmed
+from lifecycle.messages.topics import (
+    TRIGGER_OF_TOPIC,
+    nearest_topic,
+    plain_topic,
+    topic_about,
+    topic_of_type,
+    usual_topic,
+)
 
-_TYPE: Final = ("type", "@type")
+TYPE_NAMES: Final = ("type", "@type", "Type")
+#: What a subscription is set up with has such a word in its type.
+_HANDSHAKE: Final = re.compile("subscri|handshake", re.IGNORECASE)
+_PEOPLE: Final = ("Contact", "Person")
 # What belongs to the delivery where a message has no envelope of its own (seed 001). The agent
 # of such a message is the one who acts.
 _HEADERS: Final = (
@@ -55,20 +67,6 @@ class Envelope:
                 if name in parts and not acts:
                     yield name, f"{where}{name}", parts[name]
                     break
-
-
-def contained(value: Any) -> Iterator[tuple[str, Any]] | None:
-    """The messages of an inbox page or an array, each with its path; None for a single message.
-
-    What has data of its own is an envelope, whatever else stands in it.
-    """
-    if isinstance(value, list):
-        return ((f"[{number}]", one) for number, one in enumerate(value))
-    if not isinstance(value, dict) or isinstance(value.get("data"), dict):
-        return None
-    if isinstance(value.get("contains"), list):
-        return ((f"contains[{number}]", one) for number, one in enumerate(value["contains"]))
-    return None
 
 
 def unwrap(value: Any) -> Envelope | Problem:
@@ -124,21 +122,59 @@ def _without_headers(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _topic(topic: Any, data: Any, type_path: str) -> str | Problem:
-    """The topic; where there is none, what the action's type stands for, or says itself."""
-    if isinstance(topic, str) and topic:
-        return plain_topic(topic)
-    if topic is not None and topic != "":
+    """Return the topic; where there is none, what the action's type stands for, or says itself."""
+    if usual := usual_topic(topic):
+        return usual
+    stated = _one_text(topic)
+    if stated is None:
         return Problem("topic", f"expected a text, got {kind_of(topic)}")
-    types = [data[name] for name in _TYPE if name in data] if isinstance(data, dict) else []
-    for action in types:
-        if isinstance(action, str) and (found := topic_of_type(action) or _as_topic(action)):
-            return found
-    expected = "expected a topic such as realestate/lead#add, or an action type in"
-    return Problem("topic", f"{expected} {type_path}; got neither", "no_topic")
+    plain = plain_topic(stated)
+    if plain in ("lead", "contact"):
+        about = (topic_about(plain, one) for one in _types_of(data))
+        plain = next(filter(None, about), "")
+    elif not plain:
+        plain = next(filter(None, map(partial(_bare_topic, data), _types_of(data))), "")
+    if not plain:
+        expected = "expected a topic such as realestate/lead#add, or an action type in"
+        return Problem("topic", f"{expected} {type_path}; got neither", "no_topic")
+    if plain not in TRIGGER_OF_TOPIC and (nearest := nearest_topic(plain)):
+        where = "topic" if trimmed(stated) else type_path
+        expected = f"expected a topic, got {plain[:80]!r}: is it {nearest}?"
+        return Problem(where, expected, "unknown_topic")
+    return plain
 
 
-def _as_topic(action: str) -> str | None:
-    return plain_topic(action) if "#" in action else None
+def _bare_topic(data: dict[str, Any], action: str) -> str | None:
+    """Return what the type of an action says of a message without a topic."""
+    about = next(iter(_types_of(data.get("object"))), None)
+    if about == "Contact" or (about == "Lead" and action == "DeleteAction"):
+        return topic_about(about.lower(), action)
+    if found := topic_of_type(action):
+        return found
+    return plain_topic(action) if "#" in action or _HANDSHAKE.search(action[:80]) else None
+
+
+def names_person(data: Any) -> bool:
+    """Return whether an action on a lead has the contact in the place of the lead."""
+    thing = data.get("object") if isinstance(data, dict) else None
+    return any(kind in _PEOPLE for kind in _types_of(thing))
+
+
+def _types_of(thing: Any) -> Iterator[str]:
+    """Yield the types of an object that are texts."""
+    if isinstance(thing, dict):
+        for name in TYPE_NAMES:
+            if found := trimmed(_one_text(thing.get(name)) or ""):
+                yield found
+
+
+def _one_text(value: Any) -> str | None:
+    """Return a text, that of a list of one, or an empty one for nothing; None for anything else."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else None
 
 
 def kind_of(value: Any) -> str:

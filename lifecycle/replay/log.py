@@ -55,11 +55,14 @@ class Line:
     whole: bool
 
     def readings(self, received_at: int | None = None) -> Iterator[Reading]:
-        """What the line says: nothing when it is blank, several messages when it is a page."""
+        """Yield what the line says: nothing when it is blank, several messages when it is a page.
+
+        Whether a message names somebody is for the rules to say.
+        """
         if self.digest is not None:
             yield Undecodable(self.raw, (too_large(self.size),), self.size, self.digest)
         elif text := self.raw.strip():
-            yield from read_message(text, received_at=received_at)
+            yield from read_message(text, received_at=received_at, identity=None)
 
 
 class DamagedLogError(InputError):

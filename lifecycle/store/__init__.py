@@ -1,6 +1,6 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
-from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
+from lifecycle.store.arrivals import AHEAD, Place, Taken, nameless, taken
 from lifecycle.store.erasing import Erasure
 from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.leadstore import Cursor, LeadStore, OnContactDelete, system_clock
@@ -52,6 +52,7 @@ __all__ = [
     "as_micros",
     "hashed",
     "lead_dict",
+    "nameless",
     "refusal_dict",
     "system_clock",
     "taken",

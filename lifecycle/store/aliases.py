@@ -1,27 +1,27 @@
-"""What people call a lead, and which keys that may mean."""
+"""Resolve the text that people call a lead by to the keys that it may mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.domain import Key, KeyKind
+from lifecycle.domain import Identity, Key, KeyKind, splits
 
 
-def possible_keys(alias: str) -> Iterator[list[Key]]:
-    """What a name may mean: a lead's ``scheme:value`` before a key with its kind.
+def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
+    """Yield the keys that a name may mean: a lead's ``scheme:value`` before a key with its kind.
 
-    Schemes and values may hold colons themselves, so that a name may be split at each of them.
+    Each spelling of a key is read, as in messages: the identity policy makes its normal form.
     """
     kinds: tuple[KeyKind, ...] = ("lead", "contact")
     if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
         return
-    yield _splits("lead", alias)
+    yield _keys("lead", alias, identity)
     for kind in kinds:
         start, _, rest = alias.partition(":")
-        if start.lower() == kind:
-            yield _splits(kind, rest)
+        if start.strip().lower() == kind:
+            yield _keys(kind, rest, identity)
 
 
-def _splits(kind: KeyKind, text: str) -> list[Key]:
-    places = [place for place, char in enumerate(text) if char == ":"]
-    return [Key(kind, text[:place].lower(), text[place + 1 :]) for place in places]
+def _keys(kind: KeyKind, text: str, identity: Identity) -> list[Key]:
+    found = (identity.key(kind, scheme, value) for scheme, value in splits(text.strip()))
+    return list(dict.fromkeys(key for key in found if key is not None))

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field
 
-from lifecycle.domain import TRIGGERS, LeadEvent, Problem, immutable
-from lifecycle.messages import MAX_BYTES, Decoded, Ignored, Reading, Undecodable, format_time
+from lifecycle.domain import TRIGGERS, Identity, LeadEvent, Problem, immutable
+from lifecycle.messages import (
+    MAX_BYTES,
+    Decoded,
+    Ignored,
+    Reading,
+    Undecodable,
+    format_time,
+    read_message,
+)
 from lifecycle.store.ledger import Ledger
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed, pack, unpack
-from lifecycle.store.payload import decompress
+from lifecycle.store.payload import ERASED, decompress
 from lifecycle.store.rows import select_in
 
 if TYPE_CHECKING:
@@ -81,6 +90,7 @@ class Arrivals:
         self._recorded_at = recorded_at
         self._ledger = Ledger(working.connection, recorded_at)
         self._latest = now + AHEAD
+        self._identity = working.identity
         self._standing: dict[bytes, _Standing] = {}
         self._ignored: Counter[str] = Counter()
         self._erased: set[bytes] = set()
@@ -130,25 +140,44 @@ class Arrivals:
 
     def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
         standing = self._standing.get(packed.id_hash)
+        if standing is not None and packed.version == standing.version:
+            return Outcome("duplicate", packed.id, TRIGGERS[packed.trigger])
+        event = unpack(*packed.columns, identity=self._identity)
+        if not event.keys:
+            return self._set_aside(packed, place)
         if standing is None:
             seq = self._working.numbers.next_event()
-            ledger = self._ledger.enter(packed)
-            arrival = Arrival(seq, ledger, packed, unpack(*packed.columns), place)
+            arrival = Arrival(seq, self._ledger.enter(packed), packed, event, place)
             self._standing[packed.id_hash] = _Standing(seq, packed.version, arrival)
             self.to_fold.append(arrival)
             return packed.id
-        same = packed.digest == standing.version[0]
+        known = self._is_known(standing, packed.digest)
         if packed.version < standing.version:
-            self._replace(standing, packed, place)
-        elif not same:
+            self._replace(standing, packed, event, place)
+        elif packed.digest != standing.version[0]:
             self._keep_other(standing.seq, packed)
-        if not same:
+        if not known:
             self.contested.add(standing.seq)
-        return Outcome("duplicate" if same else "conflict", packed.id, TRIGGERS[packed.trigger])
+        return Outcome("duplicate" if known else "conflict", packed.id, TRIGGERS[packed.trigger])
 
-    def _replace(self, standing: _Standing, packed: Packed, place: Place) -> None:
+    def _is_known(self, standing: _Standing, digest: bytes) -> bool:
+        """Return whether a content came under this id before, canonical or not."""
+        return digest == standing.version[0] or bool(
+            self._connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM copy WHERE event = ? AND digest = ?)",
+                (standing.seq, digest),
+            ).fetchone()[0]
+        )
+
+    def _set_aside(self, packed: Packed, place: Place) -> Outcome:
+        """Quarantine a message in which the identity policy finds no name."""
+        message = nameless(decompress(packed.body), packed.time, self._identity)
+        self._quarantine(message, place, None)
+        return Outcome("quarantined", problems=message.problems)
+
+    def _replace(self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place) -> None:
         """Let this copy count, and keep the one that counted, with its number in the ledger."""
-        event, ledger = unpack(*packed.columns), self._ledger.enter(packed)
+        ledger = self._ledger.enter(packed)
         arrival = standing.arrival
         if arrival is not None:
             was = arrival.packed
@@ -215,6 +244,35 @@ class Arrivals:
                 due_at,
             ),
         )
+
+
+def nameless(raw: bytes, time: int, identity: Identity) -> Undecodable:
+    """Return a message in which an identity policy finds no name, with its problems."""
+    readings = read_message(raw, received_at=time, identity=identity)
+    problems = [one for reading in readings for one in getattr(reading, "problems", ())]
+    return Undecodable.whole(raw, problems)
+
+
+def quarantine_event(
+    connection: sqlite3.Connection, seq: int, identity: Identity, recorded_at: int
+) -> None:
+    """Let the message of an event stand in the quarantine, as it has no name under a policy."""
+    log, line, time, body = connection.execute(
+        "SELECT log, line, time, body FROM event WHERE seq = ?", (seq,)
+    ).fetchone()
+    if body == ERASED:
+        return
+    message = nameless(decompress(body), time, identity)
+    connection.execute(
+        "INSERT INTO quarantine"
+        " (digest, raw, size, problems, log, line, unfinished, recorded_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, ?)"
+        " ON CONFLICT (digest) DO UPDATE SET repaired_at = NULL, problems = excluded.problems",
+        (
+            *(message.digest, message.raw, message.size, problems_text(message.problems)),
+            *(log, line, recorded_at),
+        ),
+    )
 
 
 def problems_text(problems: tuple[Problem, ...]) -> str:

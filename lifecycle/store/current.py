@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
+from lifecycle.domain import OPEN_FINDINGS
 from lifecycle.store.rows import HISTORY_CONTENT, select_in
 
 _CONTENT: Final = ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
@@ -18,6 +19,7 @@ _ROWS: Final = (
 _FINDINGS: Final = (
     "SELECT code, event, detail, id, lead, subject FROM finding WHERE superseded_at IS NULL"
 )
+_OPEN: Final = ", ".join(f"'{code}'" for code in OPEN_FINDINGS)
 _CONTESTED: Final = (
     "SELECT event FROM (SELECT event FROM copy UNION ALL SELECT event FROM erased_copy)"
     " WHERE event IN"
@@ -55,9 +57,9 @@ class Current:
         self._read_findings(f"{folded} AND lead IN", leads)
         self._read_findings(f"{folded} AND subject IN", subjects)
 
-    def read_unwitnessed(self, lead: int) -> None:
-        """Read what a lead that is folded on may make untrue: decisions that get a witness."""
-        self._read_findings(f"{_FINDINGS} AND code = 'unwitnessed_decision' AND lead IN", [lead])
+    def read_open(self, lead: int) -> None:
+        """Read the findings that a lead which is folded on may close."""
+        self._read_findings(f"{_FINDINGS} AND code IN ({_OPEN}) AND lead IN", [lead])
 
     def contested(self, events: Iterable[int]) -> list[int]:
         """Those of these events that have other copies, or had some that were erased."""

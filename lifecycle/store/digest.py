@@ -10,9 +10,12 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Final
 
+from lifecycle.store.working import UNNAMED
+
 _SELECT: Final = (
     "SELECT event.id_hash, event.id, event.digest, event.time, copy.digest, copy.time"
-    " FROM event LEFT JOIN copy ON copy.event = event.seq ORDER BY event.id_hash"
+    " FROM event LEFT JOIN copy ON copy.event = event.seq"
+    f" WHERE event.subject IS NOT {UNNAMED} ORDER BY event.id_hash"
 )
 _ROW: Final = Struct(">QQq")
 

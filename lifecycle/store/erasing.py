@@ -47,6 +47,10 @@ _HUBS: Final = (
     "SELECT detail FROM finding"
     " WHERE subject = ? AND code = 'hub' AND superseded_at IS NULL ORDER BY id"
 )
+_SEVERAL: Final = (
+    "SELECT detail FROM finding WHERE code = 'several_ids' AND superseded_at IS NULL"
+    " AND (subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1)) ORDER BY id"
+)
 _NAMES: Final = (
     "SELECT json_extract(name.value, '$[0]'), json_extract(name.value, '$[1]'),"
     " count(DISTINCT json_extract(name.value, '$[2]'))"
@@ -288,16 +292,18 @@ def _is_theirs(redaction: Redaction, raw: bytes, due_at: int | None) -> bool:
 def _decoded(raw: bytes, due_at: int | None) -> list[LeadEvent]:
     """What can be decoded of a message in the quarantine; it may have no time but that."""
     received_at = None if due_at is None else due_at + AHEAD
-    readings = read_message(raw, received_at=received_at)
+    readings = read_message(raw, received_at=received_at, identity=None)
     return [one.event for one in readings if isinstance(one, Decoded)]
 
 
 def hubs_of(connection: sqlite3.Connection, subject: int | None) -> list[str]:
-    """Why a subject may be many people: very many leads share a key, or it has very many names."""
+    """Return why a subject may be many people: a hub, several ids, or very many names."""
     shared = connection.execute(_HUBS, (subject,))
+    several = connection.execute(_SEVERAL, (subject,))
     names = connection.execute(_NAMES, (subject, HUB_SIZE))
     return [
         *(f"more than {HUB_SIZE} leads share {detail}" for (detail,) in shared),
+        *(f"several ids, {detail}" for (detail,) in several),
         *(f"{count:,} names {kind}:{scheme}:..." for kind, scheme, count in names),
     ]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from attrs import frozen
 
-from lifecycle.domain import TRIGGERS, Finding, LeadEvent, Position, Trigger, conflict
+from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger, conflict
 from lifecycle.messages import format_time
 from lifecycle.store.packing import hashed
 from lifecycle.store.records import (
@@ -22,7 +22,7 @@ from lifecycle.store.records import (
 )
 from lifecycle.store.rows import Parties, select_in
 from lifecycle.store.tombstones import erased_conflicts
-from lifecycle.store.working import WorkingSet, all_subjects
+from lifecycle.store.working import UNNAMED, WorkingSet, all_subjects
 
 #: So many subjects are looked up at a time.
 _TOGETHER: Final = 500
@@ -78,9 +78,11 @@ class StoreEvidence:
         quarantined: Messages in the quarantine, each by the code of its first problem.
     """
 
-    def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
+    ) -> None:
         self._connection = connection
-        self._working = WorkingSet(connection, parties)
+        self._working = WorkingSet(connection, parties, identity)
         self.conflicts = self._read_conflicts()
         self.ignored: dict[str, int] = dict(
             connection.execute("SELECT topic, messages FROM ignored ORDER BY topic")
@@ -96,8 +98,10 @@ class StoreEvidence:
     def contents(self) -> Iterator[tuple[bytes, bytes]]:
         """The hash of the id and the digest of each message that differs, in their order."""
         yield from self._connection.execute(
-            "SELECT id_hash, digest FROM event UNION SELECT event.id_hash, copy.digest FROM copy"
-            " JOIN event ON event.seq = copy.event ORDER BY 1, 2"
+            "SELECT id_hash, digest FROM event WHERE subject IS NOT ?1"
+            " UNION SELECT event.id_hash, copy.digest FROM copy"
+            " JOIN event ON event.seq = copy.event WHERE event.subject IS NOT ?1 ORDER BY 1, 2",
+            (UNNAMED,),
         )
 
     def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:

@@ -11,13 +11,22 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from lifecycle.domain import Group, LeadMachine, Refusal, SubjectFold, lead_groups, subjects_of
+from lifecycle.domain import (
+    Group,
+    Identity,
+    LeadMachine,
+    Refusal,
+    SubjectFold,
+    contact_findings,
+    lead_groups,
+    subjects_of,
+)
 from lifecycle.messages import read_message
 from lifecycle.store.arrivals import AHEAD, Arrival, Arrivals, Place, Taken, taken
 from lifecycle.store.folding import Folding
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.pieces import Piece, Pieces
-from lifecycle.store.rows import Parties, select_in
+from lifecycle.store.rows import Parties, StoredEvent, select_in
 from lifecycle.store.saving import Save
 from lifecycle.store.working import SubjectRow, WorkingSet
 
@@ -32,15 +41,17 @@ class Intake:
         connection: sqlite3.Connection,
         machine: LeadMachine,
         parties: Parties,
+        identity: Identity,
         *,
         recorded_at: int,
         now: int,
+        renames: bool = False,
     ) -> None:
         self._machine = machine
         self._connection = connection
-        self._working = WorkingSet(connection, parties)
+        self._working = WorkingSet(connection, parties, identity)
         self._arrivals = Arrivals(self._working, recorded_at, now)
-        self._save = Save(self._working, recorded_at)
+        self._save = Save(self._working, recorded_at, renames=renames)
         self._now = now
         self._results: dict[str, Outcome] = {}
 
@@ -68,6 +79,14 @@ class Intake:
         self._fold_whole(subjects, [])
         self._save.flush(())
 
+    def fold_renamed(self, subjects: list[int], unnamed: Iterable[int]) -> None:
+        """Fold these subjects and unnamed events again, with the keys that are found in them now.
+
+        Together they must be whole: no key of theirs is one of other subjects.
+        """
+        self._fold_whole(subjects, [], self._working.events_numbered(unnamed))
+        self._save.flush(())
+
     def _take_due(self) -> None:
         """Take in what was quarantined because its time was ahead, and is due."""
         due = self._connection.execute(
@@ -77,7 +96,7 @@ class Intake:
             self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
             place = Place(log, line)
             # It may have no time but that of its receipt.
-            readings = read_message(raw, received_at=due_at + AHEAD)
+            readings = read_message(raw, received_at=due_at + AHEAD, identity=None)
             self._arrivals.take([(taken(reading), place) for reading in readings])
 
     def _fold_arrivals(self, arrivals: list[Arrival]) -> None:
@@ -186,10 +205,14 @@ class Intake:
             groups[one.event.id] = lead
         return sorted(lead.numbers)
 
-    def _fold_whole(self, subjects: list[int], arrivals: list[Arrival]) -> None:
+    def _fold_whole(
+        self, subjects: list[int], arrivals: list[Arrival], more: Sequence[StoredEvent] = ()
+    ) -> None:
         """Fold all events of these subjects again; they may turn out to be other subjects now."""
         homes = self._working.leads_of(subjects)
         stored = self._working.events_of_leads(homes) + self._working.deletions_of(subjects)
+        self._save.set_aside(one for one in stored if not one.event.keys)
+        stored = [one for one in (*stored, *more) if one.event.keys]
         replaced = {arrival.seq for arrival in arrivals if arrival.replaces is not None}
         known = {one.event.id: one for one in stored if one.seq not in replaced}
         new = {arrival.event.id: arrival for arrival in arrivals}
@@ -198,6 +221,7 @@ class Intake:
         for members in subjects_of(sorted(events, key=attrgetter("position"))):
             part = SubjectFold(self._machine)
             part.run(members, lead_groups(members))
+            part.findings += contact_findings(members, part.tracks.values())
             foldings.append(
                 Folding(
                     part,

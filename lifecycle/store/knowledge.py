@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -17,7 +19,7 @@ from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHist
 from lifecycle.errors import RulesError
 from lifecycle.store.packing import unpack
 from lifecycle.store.rows import StoredEvent, select_in
-from lifecycle.store.working import WorkingSet, all_subjects
+from lifecycle.store.working import UNNAMED, WorkingSet, all_subjects
 
 
 @frozen
@@ -36,6 +38,8 @@ class Knowledge:
         self._connection = working.connection
         self._at = at
         self.rules = rules_at(self._connection, at)
+        # Under another identity policy other subjects hung together, and nobody knows which.
+        self._as_now = self.rules.identity == working.identity
         self._counted = {} if at is None else self._copies_that_counted(at)
 
     def history_of(self, keys: Sequence[Key]) -> History:
@@ -50,6 +54,9 @@ class Knowledge:
 
     def histories(self) -> Iterator[History]:
         """What was known of every subject, a few at a time."""
+        if not self._as_now:
+            yield fold(self.rules, self._events([UNNAMED, *all_subjects(self._connection)]))
+            return
         components = self._components()
         together: dict[int | Key, list[int]] = defaultdict(list)
         for subject in all_subjects(self._connection):
@@ -59,6 +66,8 @@ class Knowledge:
 
     def _linked(self, subjects: set[int]) -> set[int]:
         """These subjects and those that were linked to them by copies that counted then."""
+        if not self._as_now:
+            return {UNNAMED, *all_subjects(self._connection)}
         components = self._components()
         roots = {components.find(subject) for subject in subjects}
         return subjects | {
@@ -100,7 +109,11 @@ class Knowledge:
             " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
             (at,),
         )
-        return {seq: _Copy(unpack(*packed), subject) for seq, subject, *packed in rows}
+        identity = self.rules.identity
+        return {
+            seq: _Copy(unpack(*packed, identity=identity), subject)
+            for seq, subject, *packed in rows
+        }
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
@@ -119,11 +132,14 @@ def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
     if row is None:
         return Rules.default()
     try:
-        return Rules.loads(row[0])
+        return _loaded(row[0])
     except RulesError as error:
         where = f"the rules that the store was folded with, {error.where}"
         hint = "; a guard of your own must be registered before the store is opened"
         raise RulesError(where, error.expected + hint) from error
+
+
+_loaded: Final = lru_cache(maxsize=32)(Rules.loads)
 
 
 def recorded_times(

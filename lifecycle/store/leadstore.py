@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
 from attrs import astuple, evolve, frozen
 
-from lifecycle.domain import Key, LeadMachine, Rules, machine_for
-from lifecycle.errors import HubError, OtherRulesError
-from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.domain import Key, Rules, machine_for
+from lifecycle.errors import ClockSkewError, HubError, OtherRulesError
+from lifecycle.messages import FIRST, LAST, Message, Undecodable, format_time, read_message
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
 from lifecycle.store.erasing import Erasing, Erasure, hubs_of, is_unpurged, purge
 from lifecycle.store.intake import Intake
@@ -24,10 +25,15 @@ from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
 from lifecycle.store.packing import Packed
 from lifecycle.store.reading import LeadReader, reading
+from lifecycle.store.renaming import rename
 from lifecycle.store.rows import OUTCOMES
 from lifecycle.store.unit import unit_of_work
 from lifecycle.store.working import all_subjects
 
+#: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
+#: wrong moment would spoil the times of all later transactions, but a store may lie idle.
+_BEHIND: Final = 24 * 60 * 60 * 1_000_000
+_AHEAD: Final = 366 * _BEHIND
 #: So many subjects are folded again together when everything is.
 _REBUILT_TOGETHER: Final = 500
 Clock = Callable[[], int]
@@ -70,10 +76,13 @@ class LeadStore(LeadReader):
         clock: Gives the time, in microseconds since 1970 in UTC.
         on_contact_delete: With ``erase``, what is taken in of a person whose contact is deleted is
             erased in the same transaction; ``purge`` then removes its traces from the file. Those
-            who hang together by a hub are not: they may be many people. ``spared`` tells.
+            who hang together by a hub, or hold several ids of one scheme, are not: they may be
+            many people. ``spared`` tells.
+        accept_clock: Write also where the clock is more than a day behind the last transaction, or
+            more than a year ahead of it.
 
     Attributes:
-        spared: The hubs that were not erased, though a contact of them is deleted, in words.
+        spared: Why some were not erased, though a contact of theirs is deleted.
         erased: How many contents and quarantined messages were, since their contact is deleted.
 
     Raises:
@@ -90,16 +99,18 @@ class LeadStore(LeadReader):
         create: bool = True,
         clock: Clock = system_clock,
         on_contact_delete: OnContactDelete = "keep",
+        accept_clock: bool = False,
     ) -> None:
         super().__init__(path, "create" if create else "write")
         self._clock = clock
         self._on_contact_delete = on_contact_delete
+        self._accept_clock = accept_clock
         self._erasures = 0
         self.spared: tuple[str, ...] = ()
         self.erased = 0
         try:
             self._rules = self._settle_rules(rules)
-            self._machine = machine_for(self._rules)
+            machine_for(self._rules)
         except BaseException:
             self.close()
             raise
@@ -114,6 +125,7 @@ class LeadStore(LeadReader):
         outcome. See ``Outcome.raise_for_refusal`` for the strict.
 
         Raises:
+            ClockSkewError: The clock is far from the last transaction.
             StoreError: The store could not be written; nothing of it is in the store.
             ValueError: The message is an inbox page; ``apply_many`` takes those.
         """
@@ -174,21 +186,30 @@ class LeadStore(LeadReader):
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
 
+        Under another identity policy the names are read again from the messages.
+
         Raises:
             RulesError: The rules name a guard that nobody registered.
         """
         rules = rules or self._rules
-        machine = machine_for(rules)
+        machine_for(rules)
         with self._unit_of_work():
             self._check_rules()
             recorded_at = self._next_recorded_at()
             if rules.digest != self._rules.digest:
                 self._record_rules(rules, recorded_at)
-            subjects = all_subjects(self._connection)
-            for start in range(0, len(subjects), _REBUILT_TOGETHER):
-                some = subjects[start : start + _REBUILT_TOGETHER]
-                self._intake(machine, recorded_at).fold_again(some)
-        self._rules, self._machine = rules, machine
+            if rules.identity != self._rules.identity:
+                intake = partial(self._intake, rules, recorded_at, renames=True)
+                rename(self._connection, rules.identity, recorded_at, intake)
+            else:
+                self._fold_again(rules, recorded_at)
+        self._rules = rules
+
+    def _fold_again(self, rules: Rules, recorded_at: int) -> None:
+        subjects = all_subjects(self._connection)
+        for start in range(0, len(subjects), _REBUILT_TOGETHER):
+            some = subjects[start : start + _REBUILT_TOGETHER]
+            self._intake(rules, recorded_at).fold_again(some)
 
     # --- erasing ----------------------------------------------------------------------------
 
@@ -257,7 +278,7 @@ class LeadStore(LeadReader):
 
     def _erase(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
         recorded_at = self._next_recorded_at()
-        fold_again = self._intake(self._machine, recorded_at).fold_again
+        fold_again = self._intake(self._rules, recorded_at).fold_again
         erasing = Erasing(self._connection, self._parties, recorded_at, fold_again)
         return erasing.erase(subject, set(keys))
 
@@ -285,6 +306,7 @@ class LeadStore(LeadReader):
     def begin_run(self) -> int:
         """The number of a new run, whose events can be counted when it ends."""
         with self._unit_of_work():
+            self._next_recorded_at()
             cursor = self._connection.execute(
                 "INSERT INTO run (started_at, applied, refused, noted) VALUES (?, 0, 0, 0)",
                 (self._clock(),),
@@ -305,7 +327,7 @@ class LeadStore(LeadReader):
 
     def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
         """Take messages in, within a ``transaction``; what became of each."""
-        intake = self._intake(self._machine, self._next_recorded_at())
+        intake = self._intake(self._rules, self._next_recorded_at())
         outcomes = intake.take(messages)
         if self._on_contact_delete == "erase":
             self._erase_deleted(intake.deleted_subjects())
@@ -344,7 +366,7 @@ class LeadStore(LeadReader):
         return [
             (taken(one), place)
             for message in messages
-            for one in read_message(message, received_at=at)
+            for one in read_message(message, received_at=at, identity=None)
         ]
 
     def _ready(self, message: Taken) -> bool:
@@ -355,15 +377,29 @@ class LeadStore(LeadReader):
     def _unit_of_work(self) -> AbstractContextManager[None]:
         return unit_of_work(self._connection, self.path, self._parties.forget)
 
-    def _intake(self, machine: LeadMachine, recorded_at: int) -> Intake:
+    def _intake(self, rules: Rules, recorded_at: int, *, renames: bool = False) -> Intake:
         return Intake(
-            self._connection, machine, self._parties, recorded_at=recorded_at, now=self._clock()
+            self._connection,
+            machine_for(rules),
+            self._parties,
+            rules.identity,
+            recorded_at=recorded_at,
+            now=self._clock(),
+            renames=renames,
         )
 
     def _next_recorded_at(self) -> int:
-        """The time of what is recorded now, which is after that of all before."""
+        """Return the time of what is recorded now, which is after that of all before.
+
+        Raises:
+            ClockSkewError: The clock is too far from the last transaction.
+        """
         (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
-        return max(self._clock(), int(last) + 1)
+        now = self._clock()
+        if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
+            words = (format_time(min(max(now, FIRST), LAST)), format_time(last))
+            raise ClockSkewError(f"{self.path}", now, last, words)
+        return max(now, int(last) + 1)
 
     def _settle_rules(self, rules: Rules | None) -> Rules:
         """The store's own rules; a new store takes those it is given, if they can be used."""

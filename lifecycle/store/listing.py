@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from lifecycle.domain import Lead, LeadEvent, Verdicts
+from lifecycle.domain import Identity, Lead, LeadEvent, Verdicts
 from lifecycle.store.packing import unpack
 from lifecycle.store.payload import payload_text
 from lifecycle.store.records import HistoryEntry
@@ -22,6 +22,7 @@ from lifecycle.store.rows import (
     history_row,
     select_in,
 )
+from lifecycle.store.working import UNNAMED
 
 #: So many names are sorted at a time: sorting all of them would take memory for each lead.
 _SORTED: Final = 50_000
@@ -48,7 +49,7 @@ _EVENTS: Final = (
     " event.line, event.body, erased.erased_at, event.id, event.digest, event.trigger, event.time,"
     " event.content FROM event LEFT JOIN lead ON lead.id = event.lead"
     " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
-    " ORDER BY event.seq"
+    f" WHERE event.subject IS NOT {UNNAMED} ORDER BY event.seq"
 )
 
 
@@ -87,9 +88,12 @@ class StoreListing:
     Read it within one ``snapshot``.
     """
 
-    def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
+    ) -> None:
         self._connection = connection
         self._parties = parties
+        self._identity = identity
 
     def leads(self) -> Iterator[Lead]:
         """All leads, sorted by ``lead_id``."""
@@ -125,7 +129,7 @@ class StoreListing:
             yield EventEntry(
                 seq,
                 lead_id,
-                unpack(*packed),
+                unpack(*packed, identity=self._identity),
                 OUTCOMES[outcome],
                 recorded_at,
                 bool(late),

@@ -35,7 +35,7 @@ def find_lead(working: WorkingSet, alias: str) -> int:
         UnknownLeadError: No lead has this name.
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
-    for keys in possible_keys(alias):
+    for keys in possible_keys(alias, working.identity):
         leads = sorted({lead for key in keys for lead in _leads_of(working, key)})
         if len(leads) == 1:
             return leads[0]
@@ -51,7 +51,7 @@ def _hint(working: WorkingSet, alias: str) -> str:
     """What else a name may be."""
     if ":" not in alias:
         return _HINT
-    for keys in possible_keys(f"contact:{alias}"):
+    for keys in possible_keys(f"contact:{alias}", working.identity):
         if any(working.key_row(key).subject for key in keys):
             return f"; a contact is: contact:{alias}"
     return ""
@@ -66,7 +66,8 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
         UnknownLeadError: Nobody has this name; it tells whose contact it stands in.
         AmbiguousLeadError: It may mean several persons.
     """
-    readings = [*possible_keys(alias), *possible_keys(f"contact:{alias}")]
+    names = (alias, f"contact:{alias}")
+    readings = (some for name in names for some in possible_keys(name, working.identity))
     keys = list(dict.fromkeys(key for some in readings for key in some))
     named = {key: subject for key in keys if (subject := working.key_row(key).subject) is not None}
     if len(set(named.values())) > 1:
@@ -74,7 +75,8 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
     if named:
         return min(named.values()), list(named)
     for (content,) in working.connection.execute(_COPIES):
-        if not set(keys).isdisjoint(unpack("", b"", 0, 0, content).keys):
+        event = unpack("", b"", 0, 0, content, identity=working.identity)
+        if not set(keys).isdisjoint(event.keys):
             return None, keys
     raise UnknownLeadError(alias, _mentions(working.connection, alias))
 

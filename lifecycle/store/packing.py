@@ -12,8 +12,18 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from lifecycle.domain import TRIGGERS, Contact, FieldChange, Key, LeadEvent, Note, Party, Snapshot
-from lifecycle.messages import Decoded
+from lifecycle.domain import (
+    TRIGGERS,
+    Contact,
+    FieldChange,
+    Identity,
+    LeadEvent,
+    Note,
+    Party,
+    Snapshot,
+    WrittenNames,
+)
+from lifecycle.messages import DEFAULT_IDENTITY, Decoded
 from lifecycle.store.payload import compress
 
 #: Ids up to this length are worth remembering.
@@ -87,8 +97,7 @@ def content_of(event: LeadEvent) -> str:
     snapshot, change = event.snapshot, event.field_change
     return orjson.dumps(
         (
-            [key[1:] for key in event.lead_keys],
-            [key[1:] for key in event.contact_keys],
+            _names_value(event),
             _party_value(event.agent),
             _party_value(event.recipient),
             _party_value(event.participant),
@@ -107,11 +116,18 @@ def content_of(event: LeadEvent) -> str:
     ).decode()
 
 
-def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) -> LeadEvent:
-    """The event of these columns."""
+def unpack(
+    event_id: str,
+    digest: bytes,
+    trigger: int,
+    time: int,
+    content: str,
+    *,
+    identity: Identity = DEFAULT_IDENTITY,
+) -> LeadEvent:
+    """Return the event of these columns, with the keys that an identity policy finds in it."""
     (
-        lead_keys,
-        contact_keys,
+        (lead, lead_own, contact_names, contact_own),
         agent,
         recipient,
         participant,
@@ -127,13 +143,18 @@ def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) 
         notes,
         change,
     ) = orjson.loads(content)
+    names = WrittenNames(
+        tuple([(scheme, value) for scheme, value in lead]),
+        tuple(lead_own),
+        tuple([(scheme, value) for scheme, value in contact_names]),
+        tuple(contact_own),
+    )
     return LeadEvent(
         event_id,
         TRIGGERS[trigger],
         time,
         digest,
-        tuple([Key("lead", *key) for key in lead_keys]),
-        tuple([Key("contact", *key) for key in contact_keys]),
+        *identity.keys(names),
         _party(agent),
         _party(recipient),
         _party(participant),
@@ -150,7 +171,18 @@ def unpack(event_id: str, digest: bytes, trigger: int, time: int, content: str) 
         reason,
         tuple([Note(*note) for note in notes]),
         change and FieldChange(*change),
+        names,
     )
+
+
+def _names_value(event: LeadEvent) -> Any:
+    """Return the names of an event as JSON can say them; its keys where it was made of keys."""
+    names = event.names
+    if names is None:
+        keys = ([key[1:] for key in some] for some in (event.lead_keys, event.contact_keys))
+        lead, contact = keys
+        return (lead, (), contact, ())
+    return (names.lead, names.lead_own, names.contact, names.contact_own)
 
 
 def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:

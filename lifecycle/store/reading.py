@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
-from lifecycle.domain import STATES, Finding, History, Lead, LeadHistory, Rules, State
+from lifecycle.domain import STATES, Finding, History, Identity, Lead, LeadHistory, Rules, State
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
@@ -236,11 +236,11 @@ class LeadReader:
 
     def evidence(self) -> StoreEvidence:
         """What an audit looks at; within one ``snapshot``."""
-        return StoreEvidence(self._connection, self._parties)
+        return StoreEvidence(self._connection, self._parties, self._identity())
 
     def listing(self) -> StoreListing:
         """All of a store for an export, as it streams; within one ``snapshot``."""
-        return StoreListing(self._connection, self._parties)
+        return StoreListing(self._connection, self._parties, self._identity())
 
     @reading
     def findings(
@@ -385,7 +385,10 @@ class LeadReader:
     # --- how ---------------------------------------------------------------------------------
 
     def _working(self) -> WorkingSet:
-        return WorkingSet(self._connection, self._parties)
+        return WorkingSet(self._connection, self._parties, self._identity())
+
+    def _identity(self) -> Identity:
+        return rules_at(self._connection, None).identity
 
     def _stored(self, pk: int) -> Lead:
         row = self._connection.execute(f"{SELECT_LEADS} WHERE id = ?", (pk,)).fetchone()
@@ -426,7 +429,7 @@ class LeadReader:
         """The lead of this name as it was known at a moment, and the history it is part of."""
         at = None if as_known_at is None else as_micros(as_known_at)
         knowledge = Knowledge(self._working(), at)
-        for keys in possible_keys(alias):
+        for keys in possible_keys(alias, knowledge.rules.identity):
             history = knowledge.history_of(keys)
             found = [one for one in history.leads if not set(keys).isdisjoint(one.lead.keys)]
             if len(found) == 1:

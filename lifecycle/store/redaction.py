@@ -120,6 +120,7 @@ class Redaction:
             digest=ERASED_DIGEST,
             lead_keys=self._redacted_keys(event.lead_keys),
             contact_keys=self._redacted_keys(event.contact_keys),
+            names=None,
             agent=self.party(event.agent),
             recipient=self.party(event.recipient),
             participant=self.party(event.participant),

@@ -15,6 +15,7 @@ from lifecycle.domain import (
     VERDICTS,
     Contact,
     HistoryRow,
+    Identity,
     Key,
     Lead,
     LeadEvent,
@@ -128,17 +129,18 @@ class StoredEvent:
     event: LeadEvent
 
 
-def stored_event(row: tuple[Any, ...]) -> StoredEvent:
-    """The event of a row of SELECT_EVENTS."""
+def stored_event(row: tuple[Any, ...], identity: Identity) -> StoredEvent:
+    """Return the event of a row of SELECT_EVENTS, with its keys by an identity policy."""
     seq, lead, subject, outcome, recorded_at, run, *packed = row
-    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, unpack(*packed))
+    event = unpack(*packed, identity=identity)
+    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, event)
 
 
 # --- leads ----------------------------------------------------------------------------------
 
 LEAD_COLUMNS: Final = (
     "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_time, last_trigger, last_id, decisions, fields, contact_only, keys"
+    " refusals, last_time, last_trigger, last_id, decisions, fields, doubts, contact_only, keys"
 )
 SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
@@ -147,8 +149,8 @@ SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 class StoredLead:
     """A lead as it stands in the store, ready to be folded on.
 
-    ``keys``: those that it has in the store. ``claims``: whether a decision is stated for it, so
-    far, that no event witnessed.
+    ``keys``: those that it has in the store. ``claims``: whether it may have findings that a later
+    event closes.
     """
 
     pk: int
@@ -161,7 +163,7 @@ class StoredLead:
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
     pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
-    events, refusals, time, trigger, event_id, decisions, fields, contact_only, _ = row[10:]
+    events, refusals, time, trigger, event_id, decisions, fields, doubts, contact_only, _ = row[10:]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
@@ -175,7 +177,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
         refusals=refusals,
     )
     known = orjson.loads(decisions) if decisions else {}
-    claims = any(event_id is not None for event_id in known.values())
+    claims = bool(doubts) or any(event_id is not None for event_id in known.values())
     keys = row_keys(row)
     own = {key for key in keys if key.kind == "lead"}
     track = Track(
@@ -186,6 +188,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
         [own] if own else [],
         set(keys),
         orjson.loads(fields) if fields else {},
+        orjson.loads(doubts) if doubts else {},
     )
     return StoredLead(pk, subject, track, frozenset(keys), claims)
 
@@ -228,6 +231,7 @@ def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any
         *(track.position or ()),
         json_text(track.decisions) if track.decisions else None,
         json_text(track.fields) if track.fields else None,
+        json_text(doubts) if (doubts := track.doubts_left()) else None,
         track.contact_only,
         json_text([tuple(key) for key in sorted(track.keys)]),
     )

@@ -17,8 +17,10 @@ from lifecycle.domain import (
     HistoryRow,
     Key,
     Verdicts,
+    are_several,
+    names_contact,
 )
-from lifecycle.store.arrivals import Arrival
+from lifecycle.store.arrivals import Arrival, quarantine_event
 from lifecycle.store.current import Current
 from lifecycle.store.folding import Folding
 from lifecycle.store.packing import hashed
@@ -49,14 +51,18 @@ from lifecycle.store.statements import (
     SAVE_SUBJECT,
     SUPERSEDE_HISTORY,
 )
-from lifecycle.store.working import KeyRow, SubjectRow, WorkingSet
+from lifecycle.store.working import UNNAMED, KeyRow, SubjectRow, WorkingSet
 
 
 class Save:
-    """What a transaction writes."""
+    """What a transaction writes.
 
-    def __init__(self, working: WorkingSet, recorded_at: int) -> None:
+    ``renames``: all keys are found again under another identity policy; the old ones are gone.
+    """
+
+    def __init__(self, working: WorkingSet, recorded_at: int, *, renames: bool) -> None:
         self._working = working
+        self._renames = renames
         self._connection = working.connection
         self._parties = working.parties
         self._recorded_at = recorded_at
@@ -69,12 +75,15 @@ class Save:
         self._new_leads: set[int] = set()
         self._runs: Counter[tuple[int | None, Verdicts]] = Counter()
         self._were: dict[int, tuple[Any, ...]] = {}
+        self._contacts: set[int] = set()
 
     # --- folds ------------------------------------------------------------------------------
 
     def part(self, folding: Folding, refolded: Collection[int]) -> None:
         """A fold of some leads of a subject, while its others stay as they are."""
         subject = self._join(folding.subjects)
+        if _may_hold_several(folding):
+            self._contacts.add(subject)
         if refolded:
             self._take_back([folding], refolded, ())
         pks = {group: stored.pk for group, stored in folding.leads.items()}
@@ -97,7 +106,8 @@ class Save:
             self._number_leads(folding, pks, taken)
             self._save_subject(folding, subject)
             self._save_leads(folding, subject, pks)
-        self._remove_unused_keys(foldings, named)
+        if not self._renames:
+            self._remove_unused_keys(foldings, named)
         self._removed_leads.update(set(homes) - taken)
         self._removed_subjects.update(free)
 
@@ -121,6 +131,8 @@ class Save:
             settling.conflicts_of(seq)
         for row in self._hubs:
             settling.hub(row)
+        for subject in sorted(self._contacts):
+            settling.contacts_of(self._working, subject)
         numbers = self._working.numbers
         self._connection.execute(
             "UPDATE store SET recorded_at = ?, change = ?, event = ?, lead = ?, subject = ?",
@@ -210,8 +222,9 @@ class Save:
         named = {key for keys in of_leads for key in keys}
         named.update(key for one in self._working.deletions_of(subjects) for key in one.event.keys)
         self._working.load_keys(named)
-        for keys in of_leads:
-            self._count(map(self._working.key_row, keys), -1)
+        if not self._renames:
+            for keys in of_leads:
+                self._count(map(self._working.key_row, keys), -1)
         return named
 
     def _count(self, rows: Iterable[KeyRow], more: int) -> None:
@@ -267,10 +280,10 @@ class Save:
             if key.key.kind == "lead":
                 key.lead = pk
         if stored and stored.claims:
-            self._current.read_unwitnessed(pk)
+            self._current.read_open(pk)
         for row in track.rows:
             self._save_row(row, folding.seq(row.event_id), pk)
-        for finding in track.findings + track.unwitnessed():
+        for finding in track.findings + track.open_findings():
             self._save_finding(finding, folding, pk, None)
         saved = lead_row(pk, subject, track, self._parties)
         if saved != self._were.get(pk):
@@ -332,6 +345,16 @@ class Save:
             )
         )
 
+    def set_aside(self, stored: Iterable[StoredEvent]) -> None:
+        """Quarantine events in which the identity policy finds no name any more."""
+        for one in stored:
+            if one.subject == UNNAMED:
+                continue
+            change = (None, UNNAMED, OUTCOME_NUMBER[one.outcome], one.seq)
+            self._pending[MOVE_EVENT].append(change)
+            self._contested.update(self._current.contested([one.seq]))
+            quarantine_event(self._connection, one.seq, self._working.identity, self._recorded_at)
+
     # --- history and findings ---------------------------------------------------------------
 
     def _save_row(self, row: HistoryRow, seq: int, lead: int) -> None:
@@ -371,3 +394,21 @@ class Save:
             self._pending[ADD_HISTORY].append((numbers.next_change(), *added))
         for number in self._current.untrue_findings():
             self._pending[SUPERSEDE_FINDING].append((self._recorded_at, number))
+
+
+def _may_hold_several(folding: Folding) -> bool:
+    """Return whether what arrived can change whether contacts of a subject hold several ids."""
+    named = [arrival.rows[len(arrival.event.lead_keys) :] for arrival in folding.arrivals.values()]
+    rows = [row for some in named for row in some if names_contact(row.key)]
+    if not rows:
+        return False
+    if not folding.subjects:
+        return are_several(row.key for row in rows)
+    if len(folding.subjects) > 1 or any(row.several for row in folding.subjects):
+        return True
+    # What only adds to the contact of a hub changes nothing: the finding of the hub stands.
+    return any(row.stored is None for some in named if not any(map(_is_hub, some)) for row in some)
+
+
+def _is_hub(row: KeyRow) -> bool:
+    return row.leads > HUB_SIZE

@@ -75,7 +75,8 @@ _TABLES: Final = (
         deletion INTEGER
     ) STRICT""",
     # last_*: where its last event stands in the order. fields: the last values of its fields in
-    # other systems. keys: all its names, with their kinds.
+    # other systems. doubts: values of one scheme that no event states together. keys: all its
+    # names, with their kinds.
     """CREATE TABLE lead (
         id INTEGER PRIMARY KEY,
         lead_id TEXT NOT NULL,
@@ -94,6 +95,7 @@ _TABLES: Final = (
         last_id TEXT NOT NULL,
         decisions TEXT,
         fields TEXT,
+        doubts TEXT,
         contact_only INTEGER NOT NULL,
         keys TEXT NOT NULL
     ) STRICT""",

@@ -1,4 +1,4 @@
-"""Findings that no fold of a single subject can make: conflicting copies, and hubs.
+"""Findings that no fold of some leads can make: conflicting copies, hubs, contacts of several ids.
 
 They are settled when everything else of a transaction is written.
 """
@@ -6,16 +6,31 @@ They are settled when everything else of a transaction is written.
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Final
 
-from lifecycle.domain import HUB_SIZE, SEVERITY, Finding, conflict, hub
+from lifecycle.domain import (
+    HUB_SIZE,
+    SEVERITY,
+    Finding,
+    are_several,
+    conflict,
+    contact_ids,
+    hub,
+)
+from lifecycle.store.rows import row_keys
 from lifecycle.store.tombstones import erased_conflicts
-from lifecycle.store.working import KeyRow
+from lifecycle.store.working import UNNAMED, KeyRow, WorkingSet
 
 ADD_FINDING: Final = (
     "INSERT INTO finding (code, severity, lead, subject, event, detail, recorded_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_SEVERAL: Final = (
+    "SELECT event, detail, lead, id FROM finding"
+    " WHERE code = 'several_ids' AND subject = ? AND superseded_at IS NULL"
 )
 SUPERSEDE_FINDING: Final = "UPDATE finding SET superseded_at = ? WHERE id = ?"
 MOVE_FINDING: Final = "UPDATE finding SET subject = ? WHERE id = ?"
@@ -46,6 +61,8 @@ class Settling:
         )
         wanted = [conflict(event_id, other) for (other,) in copies]
         wanted += [finding for _, finding in erased_conflicts(self._connection, [seq])]
+        if subject == UNNAMED:
+            wanted = []
         known = self._connection.execute(
             "SELECT detail, lead, id FROM finding"
             " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",
@@ -63,6 +80,25 @@ class Settling:
         )
         wanted = [finding] if row.leads > HUB_SIZE else []
         self._settle(wanted, known, None, row.subject, None)
+
+    def contacts_of(self, working: WorkingSet, subject: int) -> None:
+        """A finding for each contact of a subject that holds several ids."""
+        rows = working.lead_rows(working.leads_of([subject])).values()
+        keys = {key for row in rows for key in row_keys(row)}
+        keys.update(key for one in working.deletions_of([subject]) for key in one.event.keys)
+        wanted: dict[int, list[Finding]] = defaultdict(list)
+        if are_several(keys):
+            working.load_keys(keys)
+            stored = sorted(working.events_of_subject(subject), key=attrgetter("event.position"))
+            hubs = [key for key in keys if working.key_row(key).leads > HUB_SIZE]
+            seqs = {one.event.id: one.seq for one in stored}
+            for finding in contact_ids([one.event for one in stored], hubs):
+                wanted[seqs[str(finding.event_id)]].append(finding)
+        known: dict[int, list[tuple[str, int | None, int]]] = defaultdict(list)
+        for event, *row in self._connection.execute(_SEVERAL, (subject,)):
+            known[event].append((*row,))
+        for event in sorted(wanted.keys() | known.keys()):
+            self._settle(wanted[event], known[event], None, subject, event)
 
     def _settle(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 from attrs import define
 
-from lifecycle.domain import Key, Position
+from lifecycle.domain import Identity, Key, Position
 from lifecycle.store.rows import (
     SELECT_EVENTS,
     SELECT_LEADS,
@@ -44,12 +44,22 @@ class KeyRow:
 
 @define
 class SubjectRow:
-    """A subject's row: how many events name only its contact, and its first deletion."""
+    """A subject's row: how many events name only its contact, and its first deletion.
+
+    ``several``: whether one of its contacts holds several ids.
+    """
 
     id: int
     contact_only: int = 0
+    several: bool = False
     deletion: Position | None = None
     deletion_seq: int | None = None
+
+
+_SEVERAL: Final = (
+    "SELECT subject FROM finding"
+    " WHERE code = 'several_ids' AND superseded_at IS NULL AND subject IN"
+)
 
 
 class Numbers:
@@ -89,9 +99,12 @@ class Numbers:
 class WorkingSet:
     """The rows that a transaction works on."""
 
-    def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
+    ) -> None:
         self.connection = connection
         self.parties = parties
+        self.identity = identity
         self.numbers = Numbers(connection)
         self._key_rows: dict[Key, KeyRow] = {}
         self._subjects: dict[int, SubjectRow] = {}
@@ -128,7 +141,8 @@ class WorkingSet:
 
     def changed_keys(self) -> list[KeyRow]:
         """The rows of keys that are not in the store as they are now."""
-        return [row for row in self._key_rows.values() if row.belongs != row.stored]
+        rows = self._key_rows.values()
+        return [row for row in rows if row.subject is not None and row.belongs != row.stored]
 
     # --- subjects ---------------------------------------------------------------------------
 
@@ -145,6 +159,8 @@ class WorkingSet:
             if time is not None:
                 trigger, event_id, row.deletion_seq = rest
                 row.deletion = (time, trigger, event_id)
+        for (number,) in select_in(self.connection, _SEVERAL, numbers):
+            self._subjects[number].several = True
 
     def subject(self, number: int) -> SubjectRow:
         """A subject's row, which was looked up."""
@@ -200,13 +216,26 @@ class WorkingSet:
         """All deletions of these subjects."""
         return self._events(f"{SELECT_EVENTS} WHERE subject IN", subjects)
 
+    def events_numbered(self, seqs: Iterable[int]) -> list[StoredEvent]:
+        """Return the events of these numbers."""
+        return self._events(f"{SELECT_EVENTS} WHERE seq IN", seqs)
+
+    def events_of_subject(self, subject: int) -> list[StoredEvent]:
+        """Return all events of a subject, its deletions too."""
+        return self.events_of_leads(self.leads_of([subject])) + self.deletions_of([subject])
+
     def _events(self, select: str, numbers: Iterable[int]) -> list[StoredEvent]:
-        return [stored_event(row) for row in select_in(self.connection, select, numbers)]
+        rows = select_in(self.connection, select, numbers)
+        return [stored_event(row, self.identity) for row in rows]
+
+
+#: The subject of events in which the identity policy finds no name; it is none of all subjects.
+UNNAMED: Final = 0
 
 
 def all_subjects(connection: sqlite3.Connection) -> list[int]:
-    """The numbers of all subjects."""
+    """Return the numbers of all subjects."""
     rows = connection.execute(
-        "SELECT subject FROM lead UNION SELECT subject FROM event WHERE subject IS NOT NULL"
+        "SELECT subject FROM lead UNION SELECT subject FROM event WHERE subject > ?", (UNNAMED,)
     )
     return [row[0] for row in rows]

@@ -25,11 +25,13 @@ from lifecycle.domain import (
     LeadMachine,
     SubjectFold,
     conflict,
+    contact_findings,
     hubs,
     lead_groups,
     machine_for,
     subjects_of,
 )
+from lifecycle.messages import DEFAULT_IDENTITY
 from lifecycle.store.knowledge import rules_at
 from lifecycle.store.rows import (
     HISTORY_CONTENT,
@@ -46,7 +48,7 @@ from lifecycle.store.rows import (
 from lifecycle.store.tombstones import erased_conflicts
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
-from lifecycle.store.working import WorkingSet, all_subjects
+from lifecycle.store.working import UNNAMED, WorkingSet, all_subjects
 
 #: So many subjects are looked up at a time.
 _TOGETHER: Final = 500
@@ -66,7 +68,7 @@ _NOBODY: Final = -1
 _PARTIES: Final = ("by", "holder", "owner", "sender", "recipient")
 #: What is counted in the end, so that nothing stands beside the subjects.
 _ALL: Final = {
-    "events": "SELECT count(*) FROM event",
+    "events": f"SELECT count(*) FROM event WHERE subject IS NOT {UNNAMED}",
     "leads": "SELECT count(*) FROM lead",
     "rows of history that stand": "SELECT count(*) FROM history WHERE superseded_at IS NULL",
     "findings that stand": "SELECT count(*) FROM finding WHERE superseded_at IS NULL",
@@ -133,6 +135,7 @@ class Folds:
         self._parties = _KnownParties(connection)
         self._seen: Counter[str] = Counter()
         self.rules = ""
+        self._identity = DEFAULT_IDENTITY
 
     @property
     def checked(self) -> int:
@@ -143,6 +146,7 @@ class Folds:
         """Everything that a fresh fold does not say."""
         rules = rules_at(self._connection, None)
         self.rules = rules.digest
+        self._identity = rules.identity
         machine = machine_for(rules)
         numbers = all_subjects(self._connection)
         for start in range(0, len(numbers), _TOGETHER):
@@ -172,7 +176,10 @@ class Folds:
     # --- what the store says --------------------------------------------------------------------
 
     def _read(self, numbers: list[int]) -> _Stored:
-        connection, working = self._connection, WorkingSet(self._connection, self._parties)
+        connection, working = (
+            self._connection,
+            WorkingSet(self._connection, self._parties, self._identity),
+        )
         rows = select_in(connection, f"{SELECT_LEADS} WHERE subject IN", numbers)
         stored = _Stored(defaultdict(list), {row[0]: row for row in rows}, defaultdict(set))
         for pk, row in stored.leads.items():
@@ -325,10 +332,12 @@ class Folds:
 def _said(folded: _Folded, stored: _Stored) -> Iterator[tuple[Any, ...]]:
     """The findings of a subject as the columns of _FINDING."""
     part, subject = folded.part, folded.subject
-    for finding in chain(part.findings, hubs(part.tracks.values())):
+    events = [event for event, _, _ in part.fates.values()]
+    contacts = contact_findings(events, part.tracks.values())
+    for finding in chain(part.findings, hubs(part.tracks.values()), contacts):
         yield _finding_row(finding, None, subject, folded)
     for group, track in part.tracks.items():
-        for finding in track.findings + track.unwitnessed():
+        for finding in track.findings + track.open_findings():
             yield _finding_row(finding, folded.pks.get(group), None, folded)
     for event_id, one in folded.stored.items():
         for digest in sorted(stored.copies.get(one.seq, set()) - {one.event.digest}):

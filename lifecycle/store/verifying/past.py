@@ -21,7 +21,7 @@ from lifecycle.store.packing import unpack
 from lifecycle.store.rows import HISTORY_CONTENT, Parties, history_row, key_hash, select_in
 from lifecycle.store.verifying.reading import UNREADABLE, words
 from lifecycle.store.verifying.verification import Defect
-from lifecycle.store.working import WorkingSet, all_subjects
+from lifecycle.store.working import UNNAMED, WorkingSet, all_subjects
 
 _COPIES: Final = (
     "SELECT copy.recorded_at, event.id, copy.digest, copy.trigger, copy.time, copy.content"
@@ -83,8 +83,8 @@ class Past:
             ).fetchall()
         ]
         touched = {number for (number,) in self._connection.execute(_TOUCHED)}
-        working = WorkingSet(self._connection, self._parties)
-        for subjects in self._groups():
+        working = WorkingSet(self._connection, self._parties, rules[-1][1].identity)
+        for subjects in self._groups(rules):
             try:
                 group = self._read(working, subjects)
                 # Of what was erased nobody can tell any more what it said before.
@@ -96,11 +96,17 @@ class Past:
                 found = f"{type(error).__name__}: {error}"
                 yield _defect(f"subject {words(subjects[0])}", "rows that can be read", found)
 
-    def _groups(self) -> list[list[int]]:
-        """The subjects, those together that copies link: by keys that no lead may have now."""
+    def _groups(self, in_force: Sequence[tuple[int, Rules]]) -> list[list[int]]:
+        """The subjects, those together that copies link: by keys that no lead may have now.
+
+        Where the identity policy was another once, all of them may have hung together.
+        """
+        if len({rules.identity for _, rules in in_force}) > 1:
+            return [[UNNAMED, *all_subjects(self._connection)]]
         components: Components[int | bytes] = Components()
         for subject, *packed in self._connection.execute(_COPIES_HOME).fetchall():
-            keys = [key_hash(key) for key in unpack(*packed).keys]
+            event = unpack(*packed, identity=in_force[-1][1].identity)
+            keys = [key_hash(key) for key in event.keys]
             rows = select_in(self._connection, "SELECT subject FROM key WHERE hash IN", keys)
             components.link((subject, *keys, *(row[0] for row in rows)))
         groups: dict[int | bytes, list[int]] = defaultdict(list)
