@@ -9,7 +9,10 @@ from lifecycle import decode, fold
 from lifecycle.store import lead_dict
 
 ORG, ADA, BOB, EVE = (f"https://{name}.example.com/#me" for name in ("org", "ada", "bob", "eve"))
-PARTIES = st.sampled_from([ORG, ADA, BOB, {"name": "Eve", "id": EVE}, {"name": "Gotham"}, None])
+PARTIES = st.sampled_from(
+    [ORG, ADA, ADA.replace("https", "HTTP"), [BOB], {"name": "Eve", "id": EVE}, {"name": "Gotham"}]
+    + [None]
+)
 TOPICS = {
     "lead#add": "AddAction",
     "lead#update": "UpdateAction",
@@ -24,6 +27,7 @@ FIELD_CHANGES = st.fixed_dictionaries(
     {"field": st.sampled_from(["Status", "Owner"])},
     optional=dict.fromkeys(("old", "new"), st.sampled_from(["A", "B", ""])),
 )
+ODD_DATES = ["0001-01-01T00:00:00Z", "1985-01-01T00:00:00Z", None]
 NOW = 1_900_000_000_000_000
 
 
@@ -32,10 +36,22 @@ def moments(last=9):
     return st.integers(0, last).map(lambda n: f"2026-03-01T10:0{n}:00Z")
 
 
-def identifiers(names, least=0):
-    return st.dictionaries(
-        st.sampled_from(["a", "B"]), st.sampled_from(names), min_size=least, max_size=2
-    )
+NOTHING = ["null", " N/A ", True, None]
+
+
+@st.composite
+def identifiers(draw, names, least=0):
+    """Names in few schemes and several shapes; some name nobody."""
+    schemes = st.sampled_from(["a", "B", " A ", "@context"])
+    values = st.sampled_from([*names, *names, *NOTHING])
+    named = draw(st.dictionaries(schemes, values, min_size=least, max_size=2))
+    match draw(st.integers(0, 7)):
+        case 0:
+            return [{"propertyID": scheme, "value": value} for scheme, value in named.items()]
+        case 1 if named:
+            scheme, value = next(iter(named.items()))
+            return {"system": scheme, "value": value}
+    return named
 
 
 @st.composite
@@ -54,7 +70,9 @@ def lead_objects(draw):
         value["object"] = contact
     optional = dict.fromkeys(("owner", "sender", "recipient"), PARTIES)
     dates = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
-    optional |= {name: moments() for name in dates}
+    optional |= {name: moments() | st.sampled_from(ODD_DATES) for name in dates}
+    if not draw(st.integers(0, 9)):
+        value = value["object"]
     return value | draw(st.fixed_dictionaries({}, optional=optional))
 
 
@@ -71,14 +89,35 @@ def messages(draw):
     if not draw(st.integers(0, 3)):
         data["fieldChange"] = draw(FIELD_CHANGES)
     message = {"topic": topic, "time": draw(moments()), "data": data}
-    if not draw(st.integers(0, 5)):
-        message["time"] = message["time"].removesuffix("Z")
+    match draw(st.integers(0, 9)):
+        case 0 | 1:
+            message["time"] = message["time"].removesuffix("Z")
+        case 2:
+            minute = int(message["time"][15])
+            message["timestamp"] = 1772359200 + 60 * minute
+            message["time"] = draw(st.sampled_from([None, "1970-01-01T00:00:00Z"]))
+        case 3:
+            message["topic"] = f" {topic.upper()} "
     if draw(st.integers(0, 9)):
         message["id"] = f"urn:event:{draw(st.integers(0, 40))}"
     return message
 
 
-worlds = st.lists(messages(), min_size=1, max_size=14)
+@st.composite
+def sent(draw):
+    """A message as it comes: some in the envelope of a transport."""
+    message = draw(messages())
+    match draw(st.integers(0, 9)):
+        case 0:
+            return {"type": "ReflexPublishAction", "object": message}
+        case 1:
+            return {"Type": "Notification", "TopicArn": "x", "Message": json.dumps(message)}
+        case 2:
+            return message | {"data": json.dumps(message["data"])}
+    return message
+
+
+worlds = st.lists(sent(), min_size=1, max_size=14)
 
 
 def store_says(store):

@@ -21,6 +21,8 @@ Part: TypeAlias = tuple[str, Any]
 
 #: Envelopes stand in each other so many times at the most.
 MAX_ENVELOPES: Final = 8
+#: What an envelope of the network, or a message without one, has.
+_OWN_MEMBERS: Final = ("topic", "headers", "object", "data")
 #: Actions of the network whose object is a message.
 _PUBLICATIONS: Final = ("ReflexPublishAction", "Notification")
 
@@ -43,6 +45,7 @@ class Transport:
         carried: What it carries, each with its path in the envelope.
         types: Where it has a type, one of these.
         text: The member that must be a text, where that tells it from a message.
+        absent: What must not be there, as a message of the network has it.
     """
 
     name: str
@@ -50,10 +53,13 @@ class Transport:
     carried: Callable[[dict[str, Any]], Iterator[Part]]
     types: tuple[str, ...] = ()
     text: str | None = None
+    absent: tuple[str, ...] = ()
 
     def recognises(self, value: dict[str, Any]) -> bool:
         """Return whether a value is an envelope of this transport."""
         if not all(field in value for field in self.fields):
+            return False
+        if any(field in value for field in self.absent):
             return False
         if self.text is not None and not isinstance(value[self.text], str):
             return False
@@ -247,7 +253,8 @@ TRANSPORTS: Final = (
     Transport("kcat -J", ("topic", "partition", "offset", "payload"), _member("payload")),
     Transport("Google Pub/Sub, pushed", ("message", "subscription"), _pub_sub),
     Transport("Debezium outbox", ("op", "after"), _debezium),
-    Transport("Kafka Connect", ("schema", "payload"), _member("payload")),
-    Transport("JSON text", ("topic", "data"), _with_text("data"), text="data"),
-    Transport("JSON text", ("headers", "payload"), _with_text("payload"), text="payload"),
+    # Its schema may be null, and members that are null are absent.
+    Transport("Kafka Connect", ("payload",), _member("payload"), absent=_OWN_MEMBERS),
+    Transport("JSON text in data", ("topic", "data"), _with_text("data"), text="data"),
+    Transport("JSON text in a payload", ("headers", "payload"), _with_text("payload"), text="payload"),
 )
