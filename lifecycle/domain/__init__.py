@@ -42,7 +42,7 @@ from lifecycle.domain.history import (
 from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, is_mask, make_key
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
+from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machine_for
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.states import (
     RANK,
@@ -81,6 +81,7 @@ __all__ = [
     "LeadEvent",
     "LeadHistory",
     "LeadMachine",
+    "LeadTransition",
     "Note",
     "OnInvalid",
     "Party",
