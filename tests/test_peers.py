@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import LOGS
 from letters import ADA, BOB, lead
-from test_repair import BASE, DEFAULT, repaired, table_of
+from test_repair import BASE, DEFAULT, repaired
 
 from lifecycle import audit
 from lifecycle.domain import RULED_TRIGGERS
@@ -43,8 +43,7 @@ def alignment_costs(tmp_path):
 def test_a_repair_costs_what_an_alignment_does(rules, alignment_costs):
     chance = random.Random(4)
     sequences = [chance.choices(RULED_TRIGGERS, k=chance.randint(1, 12)) for _ in range(1500)]
-    table = table_of(rules)
-    ours = [len(repaired(rules, table, triggers)) for triggers in sequences]
+    ours = [len(repaired(rules, triggers)) for triggers in sequences]
     assert ours == alignment_costs(rules, sequences)
 
 

@@ -45,7 +45,7 @@ from lifecycle.domain.identity import OWN_SCHEME, PLACEHOLDERS, SCHEME_RULES, Id
 from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
+from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machine_for
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.several import are_several, contact_ids, names_contact
@@ -92,6 +92,7 @@ __all__ = [
     "LeadEvent",
     "LeadHistory",
     "LeadMachine",
+    "LeadTransition",
     "Note",
     "OnInvalid",
     "Party",

@@ -16,7 +16,7 @@ Register your own before the rules that name it are used:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from lifecycle.domain.event import LeadEvent, Party
 from lifecycle.domain.lead import Lead
@@ -97,3 +97,7 @@ def from_holder(lead: Lead, event: LeadEvent) -> str | None:
     if _contradicted(event.participant, lead.holder):
         return f"from {event.participant}, but held by {lead.holder}"
     return None
+
+
+#: The names of the guards above. Of a lead they look at nothing but its holder and its owner.
+BUILT_IN: Final = frozenset(_GUARDS)

@@ -8,14 +8,14 @@ to a stock ``Machine`` of the same rules. (design.md section 4)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import transitions
 from attrs import frozen
 
-from lifecycle.domain.guards import Guard, find_guard
+from lifecycle.domain.guards import BUILT_IN, Guard, find_guard
 from lifecycle.domain.rules import Rules, check_guards
 from lifecycle.domain.states import STATES, State, Trigger
 
@@ -127,15 +127,16 @@ class LeadMachine(transitions.Machine):
         )
         #: Whether what is allowed depends on more than the state.
         self.has_guards = any(edge.guards for edge in rules.edges)
+        #: Whether a guard is not one of those that come with lifecycle: it may look at anything.
+        self.has_own_guards = any(not BUILT_IN.issuperset(edge.guards) for edge in rules.edges)
         self._targets = {
             edge.trigger: edge.target for edge in reversed(rules.edges) if edge.target is not None
         }
-        self._edges: dict[State, list[tuple[Trigger, State]]] = {
+        self._edges: dict[State, list[tuple[Trigger, LeadTransition]]] = {
             state: [
-                (name, edge.target)
+                (name, edge)
                 for name, trigger in self.events.items()
-                for edge in trigger.transitions.get(state, ())
-                if edge.moves
+                for edge in _reachable(trigger.transitions.get(state, ()))
             ]
             for state in STATES
         }
@@ -155,8 +156,8 @@ class LeadMachine(transitions.Machine):
         rows = self.events[name].transitions.get(state) if name in self.events else None
         return rows[0].target if rows else self._targets.get(name, state)
 
-    def edges(self, state: State) -> list[tuple[Trigger, State]]:
-        """Each trigger that moves a lead from this state, and where to, guards aside."""
+    def edges(self, state: State) -> list[tuple[Trigger, LeadTransition]]:
+        """Return each trigger that is allowed in this state with its edge, guards aside."""
         return self._edges[state]
 
     def decide(
@@ -167,6 +168,14 @@ class LeadMachine(transitions.Machine):
         if trigger is None:
             return Refusal("no_edge", allowed=self.allowed(state))
         return trigger.decide(state, lead, event)
+
+
+def _reachable(edges: Sequence[LeadTransition]) -> Iterator[LeadTransition]:
+    """Yield the edges of one trigger and state that some event takes: the first that passes counts."""
+    for edge in edges:
+        yield edge
+        if not edge.guards:
+            return
 
 
 @lru_cache(maxsize=32)
