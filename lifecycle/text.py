@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from typing import Final
 
 #: Categories of characters that a terminal would obey, or that change the direction of writing.
 UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_SHOWN: Final = 5
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
 
@@ -31,6 +33,11 @@ def _is_safe(char: str) -> bool:
 def counted(number: int, thing: str) -> str:
     """So many things, in words."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def most_common(counts: Counter[str]) -> str:
+    """The most common of some texts, each with how often it came."""
+    return ", ".join(f"{clean(text)} {count:,}" for text, count in counts.most_common(_SHOWN))
 
 
 def short(text: str) -> str:

@@ -501,10 +501,13 @@ def copied(track):
     return Track(evolve(track.lead), track.position, pieces=[set(one) for one in track.pieces])
 
 
-@pytest.mark.parametrize("guards", [[], BUILT_IN, [*OWN, *BUILT_IN]], ids=["none", "built in", "own"])
+@pytest.mark.parametrize(
+    "guards", [[], BUILT_IN, [*OWN, *BUILT_IN]], ids=["none", "built in", "own"]
+)
 def test_no_edit_script_is_smaller_than_the_repair_whatever_guards_look_at(guards):
     proved = Counter()
-    global COSTS; COSTS = Counter()
+    global COSTS
+    COSTS = Counter()
 
     @settings(max_examples=300)
     @given(st.randoms(use_true_random=False))
@@ -527,5 +530,6 @@ def test_no_edit_script_is_smaller_than_the_repair_whatever_guards_look_at(guard
             proved[its.proved_smallest] += 1
             COSTS[its.cost] += 1
 
-    check(); print(COSTS, proved)
+    check()
+    print(COSTS, proved)
     assert proved[True] > 20 * proved[False]

@@ -89,14 +89,14 @@ class LogEvidence:
         """
         self._sources.append(name)
         read = 0
-        for number, line in enumerate(log.lines(), 1):
-            for place, reading in enumerate(line.readings()):
+        for number, text in enumerate(log.texts(), 1):
+            for place, reading in enumerate(text.readings()):
                 read += 1
                 match reading:
                     case Decoded(event=event):
-                        self._take(event, reading, number)
+                        self._take(event, reading, text.line)
                     case Ignored(topic=topic):
-                        if self._is_new(b"%d %b" % (place, line.raw.strip())):
+                        if self._is_new(b"%d %b" % (place, text.raw)):
                             self.ignored[topic] += 1
                     case Undecodable():
                         self._quarantine(reading)

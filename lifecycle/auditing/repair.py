@@ -74,7 +74,10 @@ class EditGroup:
 
 
 def repair(
-    machine: LeadMachine, lead_id: str, events: Sequence[LeadEvent], deletion: Position | None = None
+    machine: LeadMachine,
+    lead_id: str,
+    events: Sequence[LeadEvent],
+    deletion: Position | None = None,
 ) -> Repair:
     """Find the fewest edits after which every step of a lead's events is legal.
 

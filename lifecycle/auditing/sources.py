@@ -12,7 +12,7 @@ from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.stays import Limit
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.errors import SourcesError
-from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_readable
+from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_log
 from lifecycle.store import LeadReader, Moment, as_micros, system_clock
 
 #: The path of a store, of a log (``-`` is standard input), or a store that is open.
@@ -113,7 +113,7 @@ def _read_logs(
 ) -> LogEvidence:
     for path in paths:
         if str(path) != STANDARD_INPUT:
-            check_readable(path)
+            check_log(path)
     evidence = LogEvidence(system_clock(), rules.identity)
     for path in paths:
         is_input = str(path) == STANDARD_INPUT

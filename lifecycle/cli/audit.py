@@ -19,7 +19,7 @@ from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Limit
 from lifecycle.auditing.words import in_words
 from lifecycle.cli import options
-from lifecycle.cli.output import emit, to_json
+from lifecycle.cli.output import emit, say_all_ignored, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.replacing import check_replaceable
@@ -151,6 +151,8 @@ def audit(
     _print(found, changes, which, style, top)
     if found.quarantined and not found.events:
         click.echo("not one of them was a message: is this the right file?", err=True)
+    elif found.ignored and not found.events:
+        say_all_ignored(found.ignored)
     fails = failing(found, fail_on, known)
     if fails:
         click.echo(_failure(fails, fail_on, is_new=baseline is not None), err=True)

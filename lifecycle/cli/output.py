@@ -10,13 +10,14 @@ import csv
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from lifecycle.text import UNSAFE, clean, short
+from lifecycle.text import UNSAFE, clean, most_common, short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +83,15 @@ def to_json(row: Any, indent: int | None = None) -> str:
         char if char == "\n" or unicodedata.category(char) not in UNSAFE else json.dumps(char)[1:-1]
         for char in text
     ).replace("\x7f", "\\u007f")
+
+
+def say_all_ignored(topics: Mapping[str, int]) -> None:
+    """Say on standard error that every message was of a topic that is ignored."""
+    click.echo(
+        f"every message was ignored ({most_common(Counter(topics))}), and none is about a lead:"
+        " is this the right log?",
+        err=True,
+    )
 
 
 def _emit_json(rows: Iterable[dict[str, Any]]) -> None:

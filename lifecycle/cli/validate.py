@@ -13,10 +13,9 @@ from attrs import define, field, frozen
 
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
-from lifecycle.messages import MAX_BYTES, Verdict, is_json, too_large, unreadable, verdicts
-from lifecycle.replay import STANDARD_INPUT, Line, Log, check_readable
-from lifecycle.systems.files import check_kind
-from lifecycle.text import clean, counted
+from lifecycle.messages import Verdict, too_large, unreadable, verdicts
+from lifecycle.replay import STANDARD_INPUT, Log, Text, check_log
+from lifecycle.text import clean, counted, most_common
 
 
 @frozen
@@ -60,8 +59,7 @@ class _Tally:
         if self.decoded:
             parts[-1] += f" ({self.decoded:,} decoded all the same)"
         if ignored:
-            topics = (f"{clean(topic)} {count:,}" for topic, count in self.ignored.most_common(5))
-            parts.append(f"{ignored:,} ignored ({', '.join(topics)})")
+            parts.append(f"{ignored:,} ignored ({most_common(self.ignored)})")
         total = counted(self.valid + self.invalid + ignored, "message")
         return f"{total}: {', '.join(parts)}"
 
@@ -79,8 +77,9 @@ class _Tally:
 def validate(*, files: tuple[Path, ...], style: str) -> None:
     """Check messages against their schemas.
 
-    Prints a line for each problem; exit status 1 when there is one. A FILE has one message a line,
-    or one over several lines; it may be packed with gzip, and `-` is standard input.
+    Prints a line for each problem; exit status 1 when there is one. A FILE has one message a line
+    or over several lines, or is an array of them; it may be packed with gzip, and `-` is standard
+    input.
 
     As json a single message gives one object, `{"isValid": ...}`; several give an array of them,
     with the file and the line of each, or as jsonl a line each.
@@ -89,7 +88,7 @@ def validate(*, files: tuple[Path, ...], style: str) -> None:
         raise click.UsageError("standard input can be read only once")
     for path in files:
         if str(path) != STANDARD_INPUT:
-            check_readable(path)
+            check_log(path)
     tally = _Tally()
     _print(_counted(chain.from_iterable(map(_checked, files)), tally), style)
     click.echo(str(tally), err=True)
@@ -101,45 +100,20 @@ def _checked(path: Path) -> Iterator[_Checked]:
     """The verdicts on the messages of a file; flat in memory, whatever its size."""
     found = False
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
-        for number, line in enumerate(_lines(log), start=1):
-            for verdict in _verdicts(line):
+        for text in log.texts():
+            for verdict in _verdicts(text):
                 found = True
-                yield _Checked(str(path), number, verdict)
+                yield _Checked(str(path), text.line, verdict)
     if not found:
         click.echo(f"{clean(str(path))}: no message in it", err=True)
 
 
-def _lines(log: Log) -> Iterator[Line]:
-    """The lines of a log; a message over several lines counts as one, even when it is broken.
-
-    That it is one is clear where the first line begins something that it does not end, and all of
-    them together are JSON, or none of them is. Otherwise each of its lines would be a problem.
-    """
-    lines = log.messages()
-    held = list(islice(lines, 1))
-    if held:
-        check_kind(log.name, held[0].raw, "messages in JSON")
-    if held and _is_unfinished(held[0].raw.strip()):
-        for line in lines:
-            held.append(line)
-            if line.end > MAX_BYTES:
-                break
-        raw = b"".join(line.raw for line in held)
-        if len(raw) <= MAX_BYTES and (is_json(raw) or not any(is_json(one.raw) for one in held)):
-            held = [Line(raw, len(raw), None, len(raw), raw, whole=True)]
-    yield from held
-    yield from lines
-
-
-def _is_unfinished(text: bytes) -> bool:
-    return text.startswith((b"{", b"[")) and not text.endswith((b"}", b"]")) and not is_json(text)
-
-
-def _verdicts(line: Line) -> Iterator[Verdict]:
-    if line.digest is not None:
-        yield unreadable([too_large(line.size)])
-    elif text := line.raw.strip():
-        yield from verdicts(text)
+def _verdicts(text: Text) -> Iterator[Verdict]:
+    for part in text.parts():
+        if part.digest is not None:
+            yield unreadable([too_large(part.size)])
+        elif part.raw:
+            yield from verdicts(part.raw)
 
 
 def _counted(found: Iterable[_Checked], tally: _Tally) -> Iterator[_Checked]:

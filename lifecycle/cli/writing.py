@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, to_json
+from lifecycle.cli.output import console, say_all_ignored, to_json
 from lifecycle.cli.progress import progress, waiting
 from lifecycle.cli.taking import taking_in
 from lifecycle.domain import Rules
@@ -16,16 +16,23 @@ from lifecycle.replay import (
     STANDARD_INPUT,
     Log,
     Summary,
-    check_readable,
+    check_log,
     seldom_collect,
 )
 from lifecycle.replay import replay as replay_logs
 from lifecycle.store import LeadStore, OnContactDelete, Place, taken
-from lifecycle.text import clean, counted
+from lifecycle.text import counted, most_common
 
 
-def _log(path: Path) -> Path | Log:
-    return Log.standard_input() if str(path) == STANDARD_INPUT else path
+def _checked(path: Path) -> Path | Log:
+    """A log that is no file of another kind: nothing is made before that is known."""
+    is_input = str(path) == STANDARD_INPUT
+    if path.is_file() and not is_input:
+        check_log(path)
+        return path
+    log = Log.standard_input() if is_input else Log.open(path)
+    log.check_kind(str(path))
+    return log
 
 
 @click.command()
@@ -55,24 +62,23 @@ def replay(
 ) -> None:
     """Read logs of messages into a store.
 
-    The store is made where there is none. A LOG has one message a line; it may be packed with gzip,
-    and `-` is standard input. A run that was interrupted goes on where it was.
+    The store is made where there is none. A LOG has one message a line or over several lines, or is
+    an array of them; it may be packed with gzip, and `-` is standard input. A run that was
+    interrupted goes on where it was.
     """
     if [str(path) for path in logs].count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read only once")
-    for path in logs:
-        if str(path) != STANDARD_INPUT:
-            check_readable(path)
+    sources = [_checked(path) for path in logs]
     with taking_in(database, rules_path, on_contact_delete) as store:
         store.relax()
         seldom_collect()
         with progress("replay") as tell:
-            sources = [_log(path) for path in logs]
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
         if as_json:
             click.echo(to_json(summary.as_dict()))
         else:
             _print_summary(summary, store)
+        _warn(summary)
 
 
 @click.command()
@@ -98,13 +104,14 @@ def apply(
     """Apply messages as they come; say what became of each.
 
     Each line is one durable commit, and gives one JSON outcome for each message in it. FILE has one
-    message a line, or one over several lines; without it they come from standard input.
+    message a line or over several lines, or is an array of them; without it they come from standard
+    input.
     """
-    source = _log(file)
+    source = _checked(file)
     log = Log.open(source) if isinstance(source, Path) else source
     with log, taking_in(database, rules_path, on_contact_delete) as store:
-        for message in log.messages():
-            messages = [(taken(one), Place()) for one in message.readings(received_at)]
+        for text in log.texts():
+            messages = [(taken(one), Place()) for one in text.readings(received_at)]
             if not messages:
                 continue
             with store.transaction():
@@ -157,18 +164,17 @@ def _print_summary(summary: Summary, store: LeadStore) -> None:
     if summary.resumed_from:
         lines = counted(summary.resumed_from, "line")
         out.print(f"{lines} of the log read before, and not again", style="dim")
+
+
+def _warn(summary: Summary) -> None:
+    """Say so when nothing that was read is about a lead."""
     if summary.read and summary.quarantined == summary.read:
-        click.echo(
-            "not one of them was a message: is this the right log?"
-            " `lifecycle apply` reads a message that is printed over several lines",
-            err=True,
-        )
+        click.echo("not one of them was a message: is this the right log?", err=True)
+    elif summary.read and summary.ignored == summary.read:
+        say_all_ignored(summary.ignored_topics)
 
 
 def _summary_rows(summary: Summary, waiting: int) -> list[tuple[str, int, str]]:
-    topics = ", ".join(
-        f"{clean(topic)} {count:,}" for topic, count in summary.ignored_topics.most_common(5)
-    )
     audited = ": `lifecycle audit` lists them" if summary.refused else ""
     listed = "`lifecycle quarantine` lists them" if waiting else "repaired or erased before"
     rows = [
@@ -178,7 +184,7 @@ def _summary_rows(summary: Summary, waiting: int) -> list[tuple[str, int, str]]:
         ("noted", summary.noted, "valid, and moved nothing"),
         ("duplicate", summary.duplicate, "known already"),
         ("conflict", summary.conflict, "a known id with other content"),
-        ("ignored", summary.ignored, topics),
+        ("ignored", summary.ignored, most_common(summary.ignored_topics)),
         ("quarantined", summary.quarantined, f"undecodable: {listed}"),
     ]
     return [row for row in rows if row[1] or row[0] in ("read", "applied", "refused")]

@@ -256,5 +256,7 @@ TRANSPORTS: Final = (
     # Its schema may be null, and members that are null are absent.
     Transport("Kafka Connect", ("payload",), _member("payload"), absent=_OWN_MEMBERS),
     Transport("JSON text in data", ("topic", "data"), _with_text("data"), text="data"),
-    Transport("JSON text in a payload", ("headers", "payload"), _with_text("payload"), text="payload"),
+    Transport(
+        "JSON text in a payload", ("headers", "payload"), _with_text("payload"), text="payload"
+    ),
 )

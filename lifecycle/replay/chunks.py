@@ -8,7 +8,8 @@ from typing import Final
 from attrs import define, field
 
 from lifecycle.errors import InputError
-from lifecycle.replay.log import DamagedLogError, Line, Log, digest_of
+from lifecycle.replay.log import DamagedLogError, Log, digest_of
+from lifecycle.replay.texts import Text
 from lifecycle.store import Taken, taken
 
 #: A chunk ends with so many messages, or so many bytes of lines.
@@ -21,7 +22,7 @@ class Chunk:
     """Some messages of a log.
 
     Attributes:
-        messages: Each with the number of its line in the log, and whether that has an end yet.
+        messages: Each with the number of its line in the log, and whether its text has ended.
         line: The number of the last line that ended, and was told as a whole.
         end: The offset behind it, in bytes; None when the chunk has none.
         tail_size: The size of what the place is recognised by.
@@ -38,17 +39,12 @@ class Chunk:
     size: int = 0
     bytes_read: int = 0
 
-    def end_line(self, line: Line, number: int) -> None:
-        """Go behind a line; a last one without an end is read again by the next run."""
-        self.size += len(line.raw)
-        if line.whole:
-            self.line, self.end = number, line.end
-            self.tail_size, self.tail_digest = len(line.tail), digest_of(line.tail)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether it ends with a line that has no end: the last of the log."""
-        return bool(self.messages) and not self.messages[-1][2]
+    def end_text(self, text: Text) -> None:
+        """Go behind a text; what has no end yet is read again by the next run."""
+        self.size += len(text.raw)
+        if text.end is not None:
+            self.line, self.end = text.end.line, text.end.offset
+            self.tail_size, self.tail_digest = len(text.end.tail), digest_of(text.end.tail)
 
 
 def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chunk]:
@@ -60,14 +56,14 @@ def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chu
     """
     chunk = Chunk(line)
     try:
-        for number, one in enumerate(log.lines(offset), line + 1):
-            for reading in one.readings():
-                chunk.messages.append((taken(reading), number, one.whole))
-                if len(chunk.messages) > size:  # a page of very many messages in one line
+        for text in log.texts(offset, line):
+            for reading in text.readings():
+                chunk.messages.append((taken(reading), text.line, text.is_whole))
+                if len(chunk.messages) > size:  # a page of very many messages
                     chunk.bytes_read = log.bytes_read
                     yield chunk
                     chunk = Chunk(chunk.line)
-            chunk.end_line(one, number)
+            chunk.end_text(text)
             if len(chunk.messages) >= size or chunk.size >= _CHUNK_BYTES:
                 chunk.bytes_read = log.bytes_read
                 yield chunk

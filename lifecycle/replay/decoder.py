@@ -50,8 +50,6 @@ def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[
             chunk = _chunk(frame)
             end, line = chunk.end or end, chunk.line
             yield chunk
-            if chunk.unfinished:
-                return
     log.seek(end)
     yield from chunks(log, end, line, size)
 

@@ -1,4 +1,4 @@
-"""Reading logs of messages line by line: plain, gzip or standard input, in bounded memory."""
+"""Logs of messages: plain, gzip or standard input, read line by line in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,61 +8,21 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, Self
 
-from attrs import frozen
-
 from lifecycle.errors import InputError
-from lifecycle.messages import (
-    MAX_BYTES,
-    Reading,
-    Undecodable,
-    is_json,
-    read_message,
-    too_large,
-)
+from lifecycle.messages import MAX_BYTES
+from lifecycle.replay.kinds import KIND_SIZE, check_kind, check_text
+from lifecycle.replay.texts import PART, Line, LineEnd, Splitter, Text, text_of
 
 #: What stands for standard input in the place of a path.
 STANDARD_INPUT: Final = "-"
 #: By so many of its first bytes a log is recognised when it is read again.
 HEAD_SIZE: Final = 4096
-_SQLITE: Final = b"SQLite format 3\0"
 _GZIP: Final = b"\x1f\x8b"
-_CHUNK: Final = 64 * 1024
-
-
-@frozen
-class Line:
-    """A line of a log.
-
-    Attributes:
-        raw: Its bytes with its end; of one beyond the limit the first MAX_BYTES.
-        size: How many bytes it has, without its end.
-        digest: SHA-256 of a line beyond the limit, None for all others.
-        end: The offset behind it, in bytes (of a gzip file: unpacked).
-        tail: The last bytes before that offset, by which the place is recognised.
-        whole: Whether a line end follows; a last line without one may still be written to.
-    """
-
-    raw: bytes
-    size: int
-    digest: bytes | None
-    end: int
-    tail: bytes
-    whole: bool
-
-    def readings(self, received_at: int | None = None) -> Iterator[Reading]:
-        """Yield what the line says: nothing when it is blank, several messages when it is a page.
-
-        Whether a message names somebody is for the rules to say.
-        """
-        if self.digest is not None:
-            yield Undecodable(self.raw, (too_large(self.size),), self.size, self.digest)
-        elif text := self.raw.strip():
-            yield from read_message(text, received_at=received_at, identity=None)
 
 
 class DamagedLogError(InputError):
@@ -98,15 +58,22 @@ class Log:
         """Open a file.
 
         Raises:
-            InputError: It cannot be opened.
+            InputError: It cannot be opened, or is a store.
         """
+        if path.is_dir():
+            raise InputError(f"{path}: is a directory, expected a log")
         try:
-            check_readable(path)
             # A store has names in UTF-8, whatever a file system has.
             name = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
-            return cls(name, path.open("rb"))
+            log = cls(name, path.open("rb"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        try:
+            check_text(str(path), log.beginning())
+        except InputError:
+            log.close()
+            raise
+        return log
 
     def __enter__(self) -> Self:
         return self
@@ -158,70 +125,61 @@ class Log:
         with _readable(self.name):
             return self._lines.readline(size)
 
-    def lines(self, offset: int = 0) -> Iterator[Line]:
-        """The lines from here on; ``offset`` is that of here.
+    def texts(self, offset: int = 0, line: int = 0) -> Iterator[Text]:
+        """The JSON texts from here on; ``offset`` is that of here, ``line`` the last line before.
 
         Raises:
-            InputError: The log cannot be read further.
+            InputError: The log cannot be read further, or is of another kind.
         """
-        while True:
-            try:
-                line = self._line(offset)
-            except _UNREADABLE as error:
-                raise _unreadable(self.name, error) from None
-            if line is None:
-                return
-            offset = line.end
-            yield line
+        if offset == 0:
+            self.check_kind()
+        splitter, is_ended = Splitter(), True
+        while raw := self._part():
+            is_first, is_ended = is_ended, raw.endswith(b"\n")
+            offset += len(raw)
+            line += is_first
+            is_usual = is_first and splitter.is_idle and len(raw) <= MAX_BYTES
+            text = text_of(raw) if is_usual else None
+            if text is None:
+                yield from splitter.split(Line(raw, line, offset, is_first))
+            else:
+                end = LineEnd(line, offset, raw) if is_ended else None
+                yield Text(text, line, end, is_ended, is_line=True)
+        yield from splitter.finish()
 
-    def messages(self) -> Iterator[Line]:
-        """The lines; a file that is one message over several lines counts as one."""
-        if self.seekable and (self.size or 0) <= MAX_BYTES:
-            with _readable(self.name):
-                whole = self._lines.read(MAX_BYTES + 1)
-                self._lines.seek(0)
-            if len(whole) <= MAX_BYTES and is_json(whole):
-                yield Line(whole, len(whole), None, len(whole), whole, whole=True)
-                return
-        yield from self.lines()
+    def check_kind(self, name: str | None = None) -> None:
+        """Check by its first bytes that it may be a log.
 
-    def _line(self, offset: int) -> Line | None:
-        raw = self._lines.readline(MAX_BYTES + 2)
-        if not raw:
-            return None
-        size = len(raw.rstrip(b"\r\n"))
-        if size <= MAX_BYTES and (raw.endswith(b"\n") or len(raw) < MAX_BYTES + 2):
-            return Line(raw, size, None, offset + len(raw), raw, raw.endswith(b"\n"))
-        return self._long_line(raw, offset)
+        Raises:
+            InputError: It is of another kind.
+        """
+        check_kind(name or self.name, self.beginning())
 
-    def _long_line(self, start: bytes, offset: int) -> Line:
-        """A line beyond the limit: read on to its end, and keep only its digest."""
-        digest, size, part, tail = hashlib.sha256(), 0, start, start
-        while part:
-            tail = part
-            digest.update(part)
-            size += len(part)
-            part = b"" if part.endswith(b"\n") else self._lines.readline(_CHUNK)
-        whole = tail.endswith(b"\n")
-        return Line(start[:MAX_BYTES], size - whole, digest.digest(), offset + size, tail, whole)
+    def beginning(self) -> bytes:
+        """Some bytes that come next, and will come again; none where they cannot be read."""
+        with suppress(*_UNREADABLE):  # who reads on is told
+            return self._lines.peek(KIND_SIZE)[:KIND_SIZE]
+        return b""
+
+    def _part(self) -> bytes:
+        """The next line with its end, or so many bytes of it; empty where there is none."""
+        try:
+            return self._lines.readline(PART)
+        except _UNREADABLE as error:
+            raise _unreadable(self.name, error) from None
 
 
-def check_readable(path: Path) -> None:
-    """Check that a log can be opened, and is no store.
+def check_log(path: Path) -> None:
+    """Check that a log can be opened, and is no file of another kind.
+
+    A pipe is not opened: what is read from it could not be read again.
 
     Raises:
-        InputError: It cannot.
+        InputError: It cannot be opened, or is of another kind.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, expected a log")
-    try:
-        if path.is_file() or not path.exists():
-            with path.open("rb") as file:
-                start = file.read(len(_SQLITE))
-            if start == _SQLITE:
-                raise InputError(f"{path}: is a SQLite database, expected a file of text")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if path.is_file() or path.is_dir() or not path.exists():
+        with Log.open(path) as log:
+            log.check_kind(str(path))
 
 
 def digest_of(part: bytes) -> bytes:

@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from lifecycle.errors import InputError
 from lifecycle.replay.chunks import CHUNK, Chunk, chunks
 from lifecycle.replay.decoder import decoded_elsewhere, is_worth_it
-from lifecycle.replay.log import DamagedLogError, Log, check_readable
+from lifecycle.replay.log import DamagedLogError, Log, check_log
 from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place, Taken
 
 #: So many messages are in a transaction: what is written all over is written once for all of them.
@@ -111,7 +111,7 @@ def replay(
     sources = list(logs)
     for source in sources:
         if isinstance(source, Path):
-            check_readable(source)
+            check_log(source)
     run = _Run(store, batch=batch, restart=restart, tell=tell)
     for source in sources:
         with Log.open(source) if isinstance(source, Path) else source as log:

@@ -59,7 +59,7 @@ def read(log: str) -> dict[str, Any]:
     count = 0
     for _ in range(2):
         with Log.open(Path(log)) as lines:
-            count += sum(1 for line in lines.lines() for _ in line.readings())
+            count += sum(1 for text in lines.texts() for _ in text.readings())
     return {"messages": count}
 
 
