@@ -22,7 +22,7 @@ KINDS = ("applied", "refused", "noted", "duplicate", "conflict", "ignored", "qua
 
 
 def run(path, *logs, **options):
-    with LeadStore(path, clock=lambda: NOW) as store:
+    with LeadStore(path, clock=lambda: NOW, accept_clock=True) as store:
         summary = replay(store, logs, **options)
         said = store_says(store)
     assert summary.read == sum(getattr(summary, kind) for kind in KINDS)
@@ -229,7 +229,7 @@ def test_a_line_beyond_the_limit_is_kept_in_part_and_costs_no_more_memory(path, 
 @pytest.mark.usefixtures("uncovered")
 def test_memory_does_not_depend_on_the_length_of_the_log(tmp_path, write_log):
     peaks = []
-    for rounds in (10, 40):
+    for rounds in (25, 100):
         messages = [
             lead("update", "10:00", keys=f"{number}-{i}", id=f"urn:{number}-{i}", agent=ADA)
             for number in range(rounds)

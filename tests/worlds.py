@@ -10,8 +10,15 @@ from lifecycle.store import lead_dict
 
 ORG, ADA, BOB, EVE = (f"https://{name}.example.com/#me" for name in ("org", "ada", "bob", "eve"))
 PARTIES = st.sampled_from(
-    [ORG, ADA, ADA.replace("https", "HTTP"), [BOB], {"name": "Eve", "id": EVE}, {"name": "Gotham"}]
-    + [None]
+    [
+        ORG,
+        ADA,
+        ADA.replace("https", "HTTP"),
+        [BOB],
+        {"name": "Eve", "id": EVE},
+        {"name": "Gotham"},
+        None,
+    ]
 )
 TOPICS = {
     "lead#add": "AddAction",

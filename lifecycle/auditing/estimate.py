@@ -46,7 +46,7 @@ def _signature(event: LeadEvent) -> tuple[Trigger, bool, bool]:
 
 
 @lru_cache(maxsize=1024)
-def _moves(machine: LeadMachine, trigger: Trigger, sent: bool, received: bool) -> _Moves:
+def _moves(machine: LeadMachine, trigger: Trigger, sent: bool, received: bool) -> _Moves:  # noqa: FBT001
     targets = {state: _targets(machine, trigger, state, sent, received) for state in STATES}
     moves: dict[State, dict[State, int]] = {}
     for state in STATES:
@@ -70,7 +70,11 @@ def _distances(machine: LeadMachine, state: State) -> dict[State, int]:
 
 
 def _targets(
-    machine: LeadMachine, trigger: Trigger, state: State, sent: bool, received: bool
+    machine: LeadMachine,
+    trigger: Trigger,
+    state: State,
+    sent: bool,  # noqa: FBT001
+    received: bool,  # noqa: FBT001
 ) -> set[State]:
     """Return where an event may lead from this state, as ``decide`` goes: implied steps first."""
     states = {state}

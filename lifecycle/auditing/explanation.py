@@ -13,7 +13,8 @@ from typing import Any
 from attrs import frozen
 
 from lifecycle.auditing.differences import Difference, differences
-from lifecycle.auditing.repair import Edit, repairs_of
+from lifecycle.auditing.edits import Edit
+from lifecycle.auditing.repair import repairs_of
 from lifecycle.domain import (
     HistoryRow,
     Lead,

@@ -119,7 +119,8 @@ class Search:
     def run(self) -> tuple[Edit, ...]:
         """Return the edits, in their order."""
         best = self._by_removals()
-        for self._most in _growing(self._rest[0]["new"], best.count):
+        for most in _growing(self._rest[0]["new"], best.count):
+            self._most = most
             found = self._within()
             if found is not None:
                 best = found
@@ -199,7 +200,7 @@ class Search:
                 yield way.edited(_stepped(way.lead, trigger, edge), edit)
 
     def _offer(self, ways: _Ways, way: _Way, place: int) -> bool:
-        """Keep a way if it is the best to have the lead so before an event; return whether it is."""
+        """Keep a way if it is the best to have the lead so; return whether it is."""
         if way.count + self._rest[place][way.lead.state] > self._most:
             return False
         key = self._key(way)

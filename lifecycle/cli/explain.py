@@ -19,7 +19,7 @@ from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessag
 from lifecycle.text import clean, counted, short
 
 if TYPE_CHECKING:
-    from lifecycle.auditing.repair import Edit
+    from lifecycle.auditing.edits import Edit
     from lifecycle.domain import Lead, Party
 
 Told = TypeVar("Told")

@@ -7,7 +7,6 @@ that a store can be folded again under another policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -47,6 +46,7 @@ PLACEHOLDERS: Final = frozenset(
 )
 #: Identifiers up to this length are remembered: the messages of a lead repeat them.
 _USUAL: Final = 200
+_MANY: Final = 2048
 #: The scheme of a lead's or a contact's own id.
 OWN_SCHEME: Final = "id"
 
@@ -74,28 +74,39 @@ class Identity:
     placeholders: frozenset[str] = PLACEHOLDERS
     schemes: tuple[tuple[str, str], ...] = ()
     _rules: Mapping[str, str] = field(init=False, repr=False, eq=False)
+    #: Whether identifiers of a lead may name a contact, or the reverse.
+    _moves: bool = field(init=False, repr=False, eq=False)
+    _known: dict[tuple[KeyKind, str, str], Key | None] = field(
+        init=False, repr=False, eq=False, factory=dict
+    )
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_rules", dict(self.schemes))
+        rules = dict(self.schemes)
+        object.__setattr__(self, "_rules", rules)
+        object.__setattr__(self, "_moves", not set(_KINDS).isdisjoint(rules.values()))
 
     def key(self, kind: KeyKind, scheme: str, value: str) -> Key | None:
         """Return the key of an identifier; None for one that names nobody."""
-        if len(scheme) + len(value) > _USUAL:
-            return _new_key(self, kind, scheme, value)
-        return _usual_key(self, kind, scheme, value)
+        name = (kind, scheme, value)
+        try:
+            return self._known[name]
+        except KeyError:
+            key = self._new_key(*name)
+        if len(scheme) + len(value) <= _USUAL:
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            self._known[name] = key
+        return key
 
     def keys(self, names: WrittenNames) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Return the lead keys and the contact keys of the names in a message, each sorted."""
-        keys = [
-            *self._named("lead", names.lead, names.lead_own),
-            *self._named("contact", names.contact, names.contact_own),
-        ]
-        if len(keys) > 1:
-            keys = sorted(set(keys))
-        return (
-            tuple([key for key in keys if key.kind == "lead"]),
-            tuple([key for key in keys if key.kind == "contact"]),
-        )
+        lead = self._named("lead", names.lead, names.lead_own)
+        contact = self._named("contact", names.contact, names.contact_own)
+        if self._moves:
+            both = [*lead, *contact]
+            lead = [key for key in both if key.kind == "lead"]
+            contact = [key for key in both if key.kind == "contact"]
+        return _sorted(lead), _sorted(contact)
 
     def named(self, event: LeadEvent) -> LeadEvent:
         """Return an event with the keys that this policy finds in it."""
@@ -139,6 +150,17 @@ class Identity:
             tuple(sorted(_schemes(table.get("schemes", {})))),
         )
 
+    def _new_key(self, kind: KeyKind, scheme: str, value: str) -> Key | None:
+        scheme = normal_scheme(scheme)
+        rule = self._rules.get(scheme)
+        if rule == _IGNORED:
+            return None
+        named: KeyKind = rule if rule in _KINDS else kind
+        text = _form(rule, scheme)(trimmed(value))
+        if is_mask(text) or lowered(text) in self.placeholders:
+            return None
+        return Key(named, scheme, text)
+
     def _named(
         self, kind: KeyKind, identifiers: Iterable[tuple[str, str]], own: Iterable[str]
     ) -> list[Key]:
@@ -150,22 +172,14 @@ class Identity:
         return keys
 
 
+#: From so many on keys have an order.
+_SEVERAL: Final = 2
 _FIELDS: Final = ("defaults", "placeholders", "names", "schemes")
 
 
-def _new_key(identity: Identity, kind: KeyKind, scheme: str, value: str) -> Key | None:
-    scheme = normal_scheme(scheme)
-    rule = identity._rules.get(scheme)  # noqa: SLF001 - its own module
-    if rule == _IGNORED:
-        return None
-    named: KeyKind = rule if rule in _KINDS else kind
-    text = _form(rule, scheme)(trimmed(value))
-    if is_mask(text) or lowered(text) in identity.placeholders:
-        return None
-    return Key(named, scheme, text)
-
-
-_usual_key: Final = lru_cache(maxsize=16_384)(_new_key)
+def _sorted(keys: list[Key]) -> tuple[Key, ...]:
+    """Return keys sorted, each once."""
+    return tuple(keys) if len(keys) < _SEVERAL else tuple(sorted(set(keys)))
 
 
 def _form(rule: str | None, scheme: str) -> Callable[[str], str]:

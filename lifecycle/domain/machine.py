@@ -171,7 +171,7 @@ class LeadMachine(transitions.Machine):
 
 
 def _reachable(edges: Sequence[LeadTransition]) -> Iterator[LeadTransition]:
-    """Yield the edges of one trigger and state that some event takes: the first that passes counts."""
+    """Yield the edges of one trigger and state that some event takes."""
     for edge in edges:
         yield edge
         if not edge.guards:

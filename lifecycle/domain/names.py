@@ -56,7 +56,7 @@ def _new_scheme(scheme: str) -> str:
 
 #: Texts up to this length are remembered: the same few come again and again.
 _USUAL: Final = 200
-_usual_scheme: Final = lru_cache(maxsize=4096)(_new_scheme)
+_usual_scheme: Final = lru_cache(maxsize=1024)(_new_scheme)
 
 
 def normal_scheme(scheme: str) -> str:
@@ -127,7 +127,7 @@ def _new_party(party_id: str) -> str:
     return f"{scheme}:{form(trimmed(value))}"
 
 
-_usual_party: Final = lru_cache(maxsize=16_384)(_new_party)
+_usual_party: Final = lru_cache(maxsize=2048)(_new_party)
 
 
 def _case_suffix(body: str) -> str:

@@ -334,9 +334,9 @@ class _Dates:
         return dates
 
     def micros(self, name: str) -> int | None:
-        """Return a date of the lead's snapshot in microseconds; None where none is used."""
-        date = self.used.get(f"object.{name}")
-        return date and date.micros
+        """Return a date in microseconds; None where it is not used."""
+        date = self.used.get(name)
+        return None if date is None else date.micros
 
 
 #: The date that says when a step happened.
@@ -426,10 +426,10 @@ def _snapshot(action: Action, dates: _Dates) -> Snapshot:
         owner=lead.owner,
         sender=lead.sender,
         recipient=lead.recipient,
-        date_sent=dates.micros("dateSent"),
-        date_received=dates.micros("dateReceived"),
-        date_accepted=dates.micros("dateAccepted"),
-        date_rejected=dates.micros("dateRejected"),
+        date_sent=dates.micros("object.dateSent"),
+        date_received=dates.micros("object.dateReceived"),
+        date_accepted=dates.micros("object.dateAccepted"),
+        date_rejected=dates.micros("object.dateRejected"),
         contact=_contact(person) if person else None,
     )
 

@@ -285,6 +285,19 @@ def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
 
 def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """The schemes of a mapping; one that describes a value is one scheme and that value."""
+    if not _DESCRIBING.isdisjoint(value):
+        yield from _described(value, path)
+        return
+    for name, part in value.items():
+        if name != "type" and name[:1] != "@":
+            if type(part) is str:
+                yield name, part
+            else:
+                yield from _pair(name, part, f"{path}.{name}")
+
+
+def _described(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """The scheme that a mapping describes, with its value; else its schemes, or none."""
     parts = {name: part for name, part in value.items() if not is_keyword(name)}
     scheme = next((one for name in NAMING if (one := parts.get(name)) and _is_text(one)), None)
     if "value" in parts and (scheme or len(parts) == 1):
@@ -296,6 +309,7 @@ def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
 
 #: What names the scheme of a value: schema.org's PropertyValue, and FHIR's Identifier.
 NAMING: Final = ("propertyID", "system", "name")
+_DESCRIBING: Final = frozenset((*NAMING, "value"))
 
 
 def is_keyword(name: str) -> bool:

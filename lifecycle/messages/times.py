@@ -18,6 +18,7 @@ _TIME: Final = re.compile(
     r"(?: ?([Zz]|[Uu][Tt][Cc]|[+-]\d\d(?::?[0-5]\d)?))?)?",
     re.ASCII,
 )
+_USUAL_LENGTHS: Final = (len("2026-03-01T10:00:00Z"), len("2026-03-01T10:00:00.000Z"))
 _LEAP_SECOND: Final = "60"
 _LAST_HOUR: Final = 23
 #: No lead is older: what says so was never filled in, or is wrong.
@@ -51,6 +52,8 @@ def parse_time(text: str) -> Instant:
     Raises:
         TimeFormatError: It is not such a text, or no such day, hour or offset exists.
     """
+    if micros := _usual_micros(text):
+        return Instant(micros, has_offset=True)
     match = _TIME.fullmatch(text)
     if match is None:
         raise TimeFormatError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
@@ -69,6 +72,19 @@ def parse_time(text: str) -> Instant:
         raise TimeFormatError(f"no such time: {text[:40]!r} ({error})") from None
     micros += int((fraction or "0")[:6].ljust(6, "0")) + (1_000_000 if leap else 0)
     return Instant(micros, offset is not None, is_null, not is_null and int(year) < FIRST_YEAR)
+
+
+def _usual_micros(text: str) -> int | None:
+    """Return the moment of a text as most messages write it; None for any other."""
+    if len(text) not in _USUAL_LENGTHS or text[-1] != "Z" or not "1990" <= text[:4] < "9999":
+        return None
+    marks = text[4] + text[7] + text[10] + text[13] + text[16]
+    if marks != "--T::" or text[19] not in ".Z" or not text.isascii() or text[11:13] > "23":
+        return None
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    except ValueError:
+        return None
 
 
 def _is_null(year: str, day: str, clock: str | None, second: str | None) -> bool:

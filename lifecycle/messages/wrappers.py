@@ -157,6 +157,10 @@ def _bare_topic(data: dict[str, Any], action: str) -> str | None:
 def names_person(data: Any) -> bool:
     """Return whether an action on a lead has the contact in the place of the lead."""
     thing = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(thing, dict) or thing.keys().isdisjoint(TYPE_NAMES):
+        return False
+    if thing.get("type") == "Lead" and "@type" not in thing:
+        return False
     return any(kind in _PEOPLE for kind in _types_of(thing))
 
 
