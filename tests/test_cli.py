@@ -82,6 +82,35 @@ def test_apply_prints_an_outcome_for_each_message(path, lifecycle):
     assert outcomes[1]["reason"].startswith("no such edge; allowed: receive")
 
 
+def test_a_refusal_names_the_state_it_was_refused_in(path, lifecycle):
+    first = json.dumps([lead("add", "10:00"), lead("accept", "10:05")])
+    lifecycle("apply", path, stdin=first)
+    late = loaded(lifecycle("apply", path, stdin=json.dumps(lead("add", "10:01"))))
+    assert (late["state"], late["refused_in"]) == ("accepted", "sent")
+
+
+def test_a_log_of_which_everything_was_ignored_says_so_on_standard_error(
+    path, write_log, lifecycle
+):
+    log = write_log([{"topic": "contact#add", "data": {}}] * 2)
+    result = lifecycle("replay", path, log)
+    assert result.exit_code == 0
+    assert "every message was ignored (contact#add 2), and none is about a lead" in result.stderr
+    mixed = write_log([lead("add", "10:00"), {"topic": "contact#add", "data": {}}], name="mixed")
+    assert "every message was ignored" not in lifecycle("replay", path, mixed).stderr
+
+
+def test_a_wrong_clock_is_said_in_one_line_and_can_be_accepted(path, write_log, lifecycle):
+    with LeadStore(path, clock=lambda: 2_500_000_000_000_000) as store:
+        store.apply(lead("add", "10:00"))
+    log = write_log([lead("accept", "10:05")])
+    result = lifecycle("replay", path, log)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "the last transaction was at 2049-" in result.stderr
+    assert loaded(lifecycle("replay", path, log, "--accept-clock", "--json"))["applied"] == 1
+
+
 def test_leads_are_listed(replayed, lifecycle):
     text = printed(lifecycle("leads", replayed))
     assert "crmleadid:1 accepted 2026-03-01 10:03:00 ada.example.com 5 1" in text

@@ -15,6 +15,7 @@ from worlds import NOW
 from lifecycle import (
     AmbiguousLeadError,
     BusyStoreError,
+    ClockSkewError,
     Edge,
     LeadReader,
     LeadStore,
@@ -75,6 +76,51 @@ def test_a_refusal_can_be_raised(store):
         "crmleadid:1: send refused in state sent: no such edge;"
         " allowed: receive, assign, accept, reject, retract, update"
     )
+
+
+def test_a_late_refusal_names_the_state_in_which_it_was_refused(store):
+    store.apply_many([lead("add", "10:00"), lead("accept", "10:05")])
+    late = store.apply(lead("add", "10:01"))
+    assert (late.state, late.refused_in) == ("accepted", "sent")
+    assert late.as_dict()["refused_in"] == "sent"
+    with pytest.raises(TransitionRefusedError, match="send refused in state sent: "):
+        late.raise_for_refusal()
+
+
+NAMING = ["lead", "history", "messages", "copies", "findings", "state_at"]
+
+
+@pytest.mark.parametrize("method", NAMING)
+@pytest.mark.parametrize("at", [None, NOW])
+@pytest.mark.parametrize("name", [1, b"crmleadid:1", ["crmleadid:1"]])
+def test_a_name_that_is_no_text_is_a_mistake_of_the_program(store, method, at, name):
+    store.apply(lead("add", "10:00"))
+    moments = [NOW] if method == "state_at" else []
+    known = {} if at is None or method in ("messages", "copies") else {"as_known_at": at}
+    with pytest.raises(TypeError, match="expected a lead's name as text, got "):
+        list(getattr(store, method)(name, *moments, **known))
+
+
+@pytest.mark.parametrize("skew", [-DAY - 1, 367 * DAY])
+def test_a_clock_that_is_wrong_writes_nothing_until_it_is_accepted(path, skew):
+    with LeadStore(path, clock=lambda: NOW) as store:
+        store.apply(lead("add", "10:00"))
+        before = store.digest()
+    with LeadStore(path, clock=lambda: NOW + skew) as store:
+        with pytest.raises(ClockSkewError, match="nothing was written") as caught:
+            store.apply(lead("accept", "10:05"))
+        assert (caught.value.now, caught.value.last) == (NOW + skew, last_moment(store))
+        assert store.digest() == before
+    with LeadStore(path, clock=lambda: NOW + skew, accept_clock=True) as store:
+        assert store.apply(lead("accept", "10:05")).kind == "applied"
+
+
+@pytest.mark.parametrize("skew", [-DAY + 1, 364 * DAY])
+def test_a_clock_that_may_be_right_is_believed(path, skew):
+    with LeadStore(path, clock=lambda: NOW) as store:
+        store.apply(lead("add", "10:00"))
+    with LeadStore(path, clock=lambda: NOW + skew) as store:
+        assert store.apply(lead("accept", "10:05")).kind == "applied"
 
 
 def test_each_kind_of_outcome(store):

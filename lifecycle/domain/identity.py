@@ -63,7 +63,7 @@ SCHEME_RULES: Final = (_IGNORED, *_KINDS, *_FORMS)
 
 @frozen(cache_hash=True)
 class Identity:
-    """An identity policy.
+    """The identity policy of rules: what names a lead or a contact, and what names nobody.
 
     Attributes:
         placeholders: Values that name nobody, in normal form and without case.

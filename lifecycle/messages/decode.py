@@ -181,7 +181,7 @@ def event_of(
 ) -> LeadEvent:
     """Return the event of one message whose topic is decoded.
 
-    Without an identity policy its keys are those of the default one, and may be none.
+    Without an identity policy it has no keys but only the names as written.
 
     Raises:
         MessageError: It cannot be decoded; every problem is named.
@@ -196,7 +196,7 @@ def event_of(
     except MessageError as error:
         raise MessageError([*problems, *error.problems]) from None
     names = _names(action)
-    lead_keys, contact_keys = (identity or DEFAULT_IDENTITY).keys(names)
+    lead_keys, contact_keys = identity.keys(names) if identity else ((), ())
     if identity and not lead_keys and not contact_keys:
         problems.append(_no_identity(envelope.path))
     dates = _Dates.of(action)

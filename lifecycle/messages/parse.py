@@ -29,6 +29,8 @@ MAX_INTEGER: Final = 2**63 - 1
 _BOM: Final = b"\xef\xbb\xbf"
 # A text that does not end goes on to the end: no byte is looked at twice.
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+# An integral number that was written as a fraction, as orjson would write it back.
+_INTEGRAL: Final = re.compile(rb"\.0[],}]")
 #: Up to here every integer is a double, and each double a number of its own.
 _EXACT: Final = 2**53
 _LONGEST_INTEGER: Final = len(str(MIN_INTEGER))
@@ -47,8 +49,7 @@ def parse(raw: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     raw = raw.removeprefix(_BOM)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(raw)
-    # How orjson ends an integral number that was written as a fraction.
-    if not (b".0," in raw or b".0}" in raw or b".0]" in raw):
+    if not _INTEGRAL.search(raw):
         with suppress(ValueError, TypeError):
             value = orjson.loads(raw)
             if orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER) == raw:

@@ -11,7 +11,12 @@ def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
     """Yield the keys that a name may mean: a lead's ``scheme:value`` before a key with its kind.
 
     Each spelling of a key is read, as in messages: the identity policy makes its normal form.
+
+    Raises:
+        TypeError: The name is not text.
     """
+    if not isinstance(alias, str):
+        raise TypeError(f"expected a lead's name as text, got {type(alias).__name__}")
     kinds: tuple[KeyKind, ...] = ("lead", "contact")
     if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
         return

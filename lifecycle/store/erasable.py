@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from attrs import define, field, frozen
 
-from lifecycle.domain import Key, LeadEvent
+from lifecycle.domain import Identity, Key, LeadEvent
 from lifecycle.store.packing import unpack
 from lifecycle.store.payload import payload_text
 from lifecycle.store.rows import key_hash, select_in
@@ -90,12 +90,15 @@ class Erasable:
 
 
 def erasable(
-    connection: sqlite3.Connection, subject: int | None, keys: Collection[Key]
+    connection: sqlite3.Connection,
+    subject: int | None,
+    keys: Collection[Key],
+    identity: Identity,
 ) -> Erasable:
-    """What is to be erased of a subject, and what has one of these keys."""
+    """Find what is to be erased of a subject, and what has one of these keys."""
     found = Erasable()
     for erased, *columns in connection.execute(_EVENTS, (subject,)):
-        stored = _stored(columns)
+        stored = _stored(columns, identity)
         if erased:
             found.kept.update(stored.event.keys)
         else:
@@ -104,7 +107,7 @@ def erasable(
     names = set(keys).union(*(one.event.keys for one in found.events))
     rest: list[tuple[int, set[Key]]] = []
     for seq, *columns in connection.execute(_COPIES):
-        copy = _stored(columns)
+        copy = _stored(columns, identity)
         theirs = not names.isdisjoint(copy.event.keys)
         if not theirs and seq not in own:
             rest.append((seq, set(copy.event.keys)))
@@ -135,9 +138,9 @@ def _linked(
     return events
 
 
-def _stored(columns: list[Any]) -> Stored:
+def _stored(columns: list[Any], identity: Identity) -> Stored:
     number, ledger, id_hash, body, *packed = columns
-    return Stored(number, ledger, id_hash, unpack(*packed), body)
+    return Stored(number, ledger, id_hash, unpack(*packed, identity=identity), body)
 
 
 def _owners(connection: sqlite3.Connection, keys: Collection[Key]) -> set[int | None]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from lifecycle.domain import HUB_SIZE, Key, LeadEvent, Party
+from lifecycle.domain import HUB_SIZE, Identity, Key, LeadEvent, Party
 from lifecycle.errors import UnpurgedError
 from lifecycle.messages import Decoded, format_time, read_message
 from lifecycle.store.arrivals import AHEAD
@@ -107,17 +107,19 @@ class Erasing:
         self,
         connection: sqlite3.Connection,
         parties: Parties,
+        identity: Identity,
         recorded_at: int,
         fold_again: Callable[[list[int]], None],
     ) -> None:
         self._connection = connection
         self._parties = parties
+        self._identity = identity
         self._recorded_at = recorded_at
         self._fold_again = fold_again
 
     def erase(self, subject: int | None, keys: Collection[Key] = ()) -> Erasure:
         """Erase a subject, and what other events say under one of these keys; what was."""
-        contents = erasable(self._connection, subject, keys)
+        contents = erasable(self._connection, subject, keys, self._identity)
         about = [one.event for one in contents.about]
         messages = (one.message for one in contents.about)
         redaction = Redaction(about, messages, contents.kept.union(keys))
@@ -184,16 +186,28 @@ class Erasing:
     def _empty_quarantine(self, redaction: Redaction) -> int:
         """Empty what is the person's; its digest stays, so that it does not come back."""
         rows = self._connection.execute("SELECT id, raw, due_at FROM quarantine WHERE size > 0")
-        found = [row for row in rows if _is_theirs(redaction, *row[1:])]
+        found = [row for row in rows if self._is_theirs(redaction, *row[1:])]
         for number, raw, due_at in found:
             self._connection.execute(
                 "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
                 " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
                 (self._recorded_at, number),
             )
-            ids = [(hashed(one.id), self._recorded_at) for one in _decoded(raw, due_at)]
+            ids = [(hashed(one.id), self._recorded_at) for one in self._decoded(raw, due_at)]
             self._connection.executemany(_KEEP_OUT, ids)
         return len(found)
+
+    def _is_theirs(self, redaction: Redaction, raw: bytes, due_at: int | None) -> bool:
+        """Judge what waits for its time by its event, and all else by its text."""
+        if due_at is None:
+            return redaction.concerns_message(raw)
+        return any(map(redaction.concerns_event, self._decoded(raw, due_at)))
+
+    def _decoded(self, raw: bytes, due_at: int | None) -> list[LeadEvent]:
+        """Return what can be decoded of a message that may have no time but its receipt's."""
+        received_at = None if due_at is None else due_at + AHEAD
+        readings = read_message(raw, received_at=received_at, identity=self._identity)
+        return [one.event for one in readings if isinstance(one, Decoded)]
 
     # --- what was said of it ----------------------------------------------------------------
 
@@ -280,20 +294,6 @@ class Erasing:
                     "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?", (number,)
                 )
         self._parties.forget()
-
-
-def _is_theirs(redaction: Redaction, raw: bytes, due_at: int | None) -> bool:
-    """What waits for its time can be decoded; of all else in the quarantine the text is all."""
-    if due_at is None:
-        return redaction.concerns_message(raw)
-    return any(map(redaction.concerns_event, _decoded(raw, due_at)))
-
-
-def _decoded(raw: bytes, due_at: int | None) -> list[LeadEvent]:
-    """What can be decoded of a message in the quarantine; it may have no time but that."""
-    received_at = None if due_at is None else due_at + AHEAD
-    readings = read_message(raw, received_at=received_at, identity=None)
-    return [one.event for one in readings if isinstance(one, Decoded)]
 
 
 def hubs_of(connection: sqlite3.Connection, subject: int | None) -> list[str]:

@@ -13,9 +13,9 @@ from operator import attrgetter
 
 from lifecycle.domain import (
     Group,
+    HistoryRow,
     Identity,
     LeadMachine,
-    Refusal,
     SubjectFold,
     contact_findings,
     lead_groups,
@@ -239,16 +239,17 @@ class Intake:
         for event_id in folding.arrivals:
             event, verdict, group = part.fates[event_id]
             track = None if group is None else part.tracks[group]
-            refusal: Refusal | None = None
+            refused: HistoryRow | None = None
             if track is not None and verdict == "refused":
-                refusal = next(row.refusal for row in track.rows if row.event_id == event_id)
+                refused = next(row for row in track.rows if row.event_id == event_id)
             self._results[event_id] = Outcome(
                 verdict,
                 event_id,
                 event.trigger,
                 track.lead.lead_id if track else None,
                 track.lead.state if track else None,
-                refusal,
+                refused.refusal if refused else None,
+                refused.source if refused else None,
             )
 
 

@@ -26,6 +26,7 @@ class Outcome:
         lead_id: The lead that it was bound to; None for a deletion.
         state: The state of that lead afterwards.
         refusal: Why it was refused.
+        refused_in: The state in which it was refused; a late message may not be the last one.
         topic: The topic that was ignored.
         problems: Why it was quarantined.
     """
@@ -36,6 +37,7 @@ class Outcome:
     lead_id: str | None = None
     state: State | None = None
     refusal: Refusal | None = None
+    refused_in: State | None = None
     topic: str | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -49,7 +51,7 @@ class Outcome:
             raise TransitionRefusedError(
                 lead_id=self.lead_id or "",
                 trigger=self.trigger or "",
-                state=self.state or "",
+                state=self.refused_in or "",
                 refusal=self.refusal,
             )
 
@@ -62,6 +64,7 @@ class Outcome:
             "lead_id": self.lead_id,
             "state": self.state,
             "reason": str(self.refusal) if self.refusal else None,
+            "refused_in": self.refused_in,
             "topic": self.topic,
             "problems": [str(problem) for problem in self.problems] or None,
         }
