@@ -229,7 +229,7 @@ def test_a_line_beyond_the_limit_is_kept_in_part_and_costs_no_more_memory(path, 
 @pytest.mark.usefixtures("uncovered")
 def test_memory_does_not_depend_on_the_length_of_the_log(tmp_path, write_log):
     peaks = []
-    for rounds in (25, 100):
+    for rounds in (25, 75):
         messages = [
             lead("update", "10:00", keys=f"{number}-{i}", id=f"urn:{number}-{i}", agent=ADA)
             for number in range(rounds)

@@ -65,7 +65,10 @@ def test_what_a_schema_accepts_decodes_and_the_reverse(topic):
         if isinstance(message, dict) and is_spelt(message.get("topic"), topic):
             seen[agree(message, topic)] += 1
 
-    check()
+    for _ in range(5):
+        check()
+        if len(seen) > 1:
+            break
     assert set(seen) == {True, False}, "of both sorts"
 
 

@@ -122,7 +122,7 @@ LeadStore.apply_many = hasty
 from lifecycle.store.leadstore import LeadStore
 take = LeadStore.take
 def slow(self, messages):
-    for _ in range(25):
+    for _ in range(75):
         self._connection.execute("SELECT sum(length(hex(body))) FROM event").fetchone()
     return take(self, messages)
 LeadStore.take = slow

@@ -218,11 +218,18 @@ def event_of(
         recipient=getattr(action, "recipient", None),
         participant=getattr(action, "participant", None),
         snapshot=_snapshot(action, dates),
-        reason=": ".join(part for part in (action.reason, action.comment) if part) or None,
+        reason=_reason(action),
         notes=(*notes, *_notes(envelope, stated, action, dates)),
         field_change=getattr(action, "fieldChange", None),
         names=names,
     )
+
+
+def _reason(action: Action) -> str | None:
+    """Return the reason that an action gives, with the comment on it."""
+    if action.reason and action.comment:
+        return f"{action.reason}: {action.comment}"
+    return action.reason or action.comment or None
 
 
 def _shape_of(trigger: str, data: Any) -> type[Action]:
@@ -316,22 +323,16 @@ class _Dates:
     @classmethod
     def of(cls, action: Action) -> _Dates:
         """Sort the dates of an action."""
-        if isinstance(action, ContactAction):
-            stated = [("dateSent", action.dateSent)]
-        else:
+        stated = {"dateSent": action.dateSent}
+        if not isinstance(action, ContactAction):
             lead = action.object
-            stated = [
-                ("dateSent", action.dateSent),
-                ("object.dateSent", lead.dateSent),
-                ("object.dateReceived", lead.dateReceived),
-                ("object.dateAccepted", lead.dateAccepted),
-                ("object.dateRejected", lead.dateRejected),
-            ]
-        dates = cls({}, {})
-        for name, date in stated:
-            if date is not None:
-                (dates.odd if date.is_odd else dates.used)[name] = date
-        return dates
+            stated["object.dateSent"] = lead.dateSent
+            stated["object.dateReceived"] = lead.dateReceived
+            stated["object.dateAccepted"] = lead.dateAccepted
+            stated["object.dateRejected"] = lead.dateRejected
+        used = {name: date for name, date in stated.items() if date is not None}
+        odd = {name: date for name, date in used.items() if date.is_odd}
+        return cls({name: used[name] for name in used if name not in odd} if odd else used, odd)
 
     def micros(self, name: str) -> int | None:
         """Return a date in microseconds; None where it is not used."""

@@ -30,7 +30,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 # A text that does not end goes on to the end: no byte is looked at twice.
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 # An integral number that was written as a fraction, as orjson would write it back.
-_INTEGRAL: Final = re.compile(rb"\.0[],}]")
+_INTEGRAL: Final = re.compile(rb"\.0(?![^],}])")
 #: Up to here every integer is a double, and each double a number of its own.
 _EXACT: Final = 2**53
 _LONGEST_INTEGER: Final = len(str(MIN_INTEGER))

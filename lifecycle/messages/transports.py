@@ -217,7 +217,7 @@ def _enveloped(path: str, data: Any, event: dict[str, Any], topic: Any) -> Itera
 
 def _is_message(data: Any) -> bool:
     if not isinstance(data, dict):
-        return False
+        return isinstance(data, list)
     if "topic" in data or "payload" in data or _parts(data) is not None:
         return True
     kind = data.get("type", data.get("@type"))
