@@ -13,8 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, deletion, lead
 
-from lifecycle import Contact, Edge, Key, Lead, LeadEvent, Party, Rules, Snapshot, decode, fold
+from lifecycle import (
+    Contact,
+    Edge,
+    Key,
+    Lead,
+    LeadEvent,
+    LeadStore,
+    Party,
+    Rules,
+    Snapshot,
+    audit,
+    decode,
+    explain,
+    fold,
+)
+from lifecycle.auditing.page import render
 from lifecycle.auditing.repair import Repair, grouped, repair, repairs_of
+from lifecycle.auditing.report import report
 from lifecycle.domain import RULED_TRIGGERS, STATES, Track, guard, machine_for
 
 DEFAULT = Rules.default()
@@ -322,6 +338,55 @@ def test_a_guard_that_looks_at_more_than_parties_is_asked_as_in_the_fold():
     rules = Rules.loads('edge = [{trigger = "update", from = ["new"], guards = ["first_only"]}]')
     story = [lead("update", "10:00"), lead("update", "10:01")]
     assert texts(rules, story) == ["remove update in new"]
+
+
+@guard("recipient_agrees")
+def recipient_agrees(lead, event):
+    if lead.recipient and event.agent and lead.recipient.contradicts(event.agent):
+        return f"{event.agent} is not {lead.recipient}"
+    return None
+
+
+RECIPIENT_AGREES = Rules.loads(
+    """
+    edge = [
+        {trigger = "update", from = ["new"], to = "sent"},
+        {trigger = "update", from = ["sent"]},
+        {trigger = "accept", from = ["sent"], to = "sent", guards = ["recipient_agrees"]},
+    ]
+    """
+)
+CONTRADICTED = [
+    lead("update", "10:00", snapshot={"recipient": ADA}),
+    lead("update", "10:01", snapshot={"recipient": BOB}),
+    lead("accept", "10:02", agent=ADA),
+    lead("accept", "10:03", agent=ADA),
+]
+
+
+def test_a_guard_that_looks_at_the_recipient_is_repaired_where_it_changed():
+    assert refusals(RECIPIENT_AGREES, [decode(one) for one in CONTRADICTED]) == 2
+    assert texts(RECIPIENT_AGREES, CONTRADICTED) == ["remove update in sent"]
+
+
+@pytest.mark.parametrize(("ways", "proved"), [(64, True), (1, False)])
+def test_a_repair_that_is_not_proved_smallest_is_said_to_be_so(
+    ways, proved, monkeypatch, tmp_path, lifecycle
+):
+    monkeypatch.setattr("lifecycle.auditing.search._WAYS", ways)
+    with LeadStore(tmp_path / "leads.db", rules=RECIPIENT_AGREES) as store:
+        store.apply_many(CONTRADICTED)
+        story = explain(store, "crmleadid:1").as_dict()
+    found = audit(tmp_path / "leads.db")
+    assert story["proved_smallest"] is proved
+    assert found.not_proved_smallest == (0 if proved else 1)
+    assert report(found, 10)["repair"]["not_proved_smallest"] == (0 if proved else 1)
+    told = [
+        lifecycle("audit", tmp_path / "leads.db").stdout,
+        lifecycle("explain", tmp_path / "leads.db", "crmleadid:1").stdout,
+        render(found, 10),
+    ]
+    assert ["ot proved smallest" in one for one in told] == [not proved] * 3
 
 
 def test_equal_edits_are_grouped_over_leads():

@@ -143,6 +143,11 @@ class Audit:
         """How many edits repair all leads."""
         return sum(one.cost for one in self.repairs)
 
+    @property
+    def not_proved_smallest(self) -> int:
+        """Count the leads of whose repair it is not proved that no smaller one is possible."""
+        return sum(not one.proved_smallest for one in self.repairs)
+
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 6) if whole else None

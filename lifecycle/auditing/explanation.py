@@ -14,7 +14,7 @@ from attrs import frozen
 
 from lifecycle.auditing.differences import Difference, differences
 from lifecycle.auditing.edits import Edit
-from lifecycle.auditing.repair import repairs_of
+from lifecycle.auditing.repair import Repair, repairs_of
 from lifecycle.domain import (
     HistoryRow,
     Lead,
@@ -183,7 +183,7 @@ class Explanation:
         noted: The messages that were valid and moved nothing, in order.
         copies: What came with another content under the id of one of its messages.
         corrections: What came late, and what it changed.
-        repair: The smallest repair of what was refused: a proposal.
+        repair: The smallest repair of what was refused: a proposal; None where nothing was.
         next: What may happen next; nothing, once the contact was deleted.
         findings: What else an auditor should know.
     """
@@ -195,9 +195,14 @@ class Explanation:
     noted: Sequence[StoredMessage]
     copies: Sequence[Copy]
     corrections: Sequence[Correction]
-    repair: Sequence[Edit]
+    repair: Repair | None
     next: Sequence[NextStep]
     findings: Sequence[FindingEntry]
+
+    @property
+    def edits(self) -> Sequence[Edit]:
+        """Return the edits of the repair."""
+        return self.repair.edits if self.repair else ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -209,7 +214,8 @@ class Explanation:
             "noted": [one.as_dict() for one in self.noted],
             "copies": [one.as_dict() for one in self.copies],
             "corrections": [one.as_dict() for one in self.corrections],
-            "repair": [{"proposal": str(one), **one.as_dict()} for one in self.repair],
+            "repair": [{"proposal": str(one), **one.as_dict()} for one in self.edits],
+            "proved_smallest": self.repair.proved_smallest if self.repair else None,
             "next": [one.as_dict() for one in self.next],
             "findings": [one.as_dict() for one in self.findings],
         }
@@ -242,20 +248,20 @@ def explain(store: LeadReader, alias: str) -> Explanation:
                 for one in store.copies(alias)
             ],
             corrections=_corrections(store, entries, messages),
-            repair=_repair(store, rules, standing) if lead.refusals else (),
+            repair=_repair(store, rules, standing) if lead.refusals else None,
             next=next_steps(rules, lead),
             findings=store.findings(alias),
         )
 
 
-def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> tuple[Edit, ...]:
-    """The smallest repair of the lead that made these steps."""
+def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> Repair:
+    """Find the smallest repair of the lead that made these steps."""
     event_id = steps[-1].entry.row.event_id
     machine = machine_for(rules)
     events = store.evidence().subject_of(event_id)
     history = subject_history(machine, events, {})
     repairs = repairs_of(machine, history, events)
-    return next(one.edits for found, one in repairs if event_id in found.event_ids)
+    return next(one for found, one in repairs if event_id in found.event_ids)
 
 
 def _who_may(rules: Rules, row: HistoryRow) -> str:

@@ -36,6 +36,7 @@ def report(audit: Audit, top: int) -> Row:
             "proposal": True,
             "cost": audit.repair_cost,
             "leads": len(audit.repairs),
+            "not_proved_smallest": audit.not_proved_smallest,
             "groups": [one.as_dict() for one in audit.groups],
         },
         "variants": [one.as_dict() for one in variants[:top]],
@@ -69,7 +70,12 @@ def _variants(audit: Audit) -> Iterator[Row]:
 def _repairs(audit: Audit) -> Iterator[Row]:
     for one in audit.repairs:
         for edit in one.edits:
-            yield {"lead_id": one.lead_id, "proposal": str(edit), **edit.as_dict()}
+            yield {
+                "lead_id": one.lead_id,
+                "proposal": str(edit),
+                **edit.as_dict(),
+                "proved_smallest": one.proved_smallest,
+            }
 
 
 def _times(audit: Audit) -> Iterator[Row]:
@@ -139,7 +145,7 @@ LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], Columns, Columns]
     "repairs": (
         _repairs,
         ("lead_id", "proposal", "event_id"),
-        ("lead_id", "proposal", *_EDIT),
+        ("lead_id", "proposal", *_EDIT, "proved_smallest"),
     ),
     "times": (_times, ("state", *_SPREAD, "open"), ("state", *_SPREAD, "open")),
     "overdue": (

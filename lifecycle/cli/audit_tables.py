@@ -100,7 +100,9 @@ def _refusals(audit: Audit, top: int) -> None:
 
 def _repairs(audit: Audit, top: int) -> None:
     cost = f"{counted(audit.repair_cost, 'edit')} in {counted(len(audit.repairs), 'lead')}"
-    _heading("Smallest repair", f"{cost}; a proposal, nothing is applied")
+    unproved = audit.not_proved_smallest
+    doubt = f"; not proved smallest in {counted(unproved, 'lead')}" if unproved else ""
+    _heading("Smallest repair", f"{cost}{doubt}; a proposal, nothing is applied")
     rows = [(str(one), one.edits, one.leads) for one in audit.groups[:top]]
     _table(("proposal", "edits", "leads"), rows)
     _more(len(audit.groups) - top, "kind", "repairs")

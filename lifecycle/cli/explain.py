@@ -71,7 +71,9 @@ def _tell(story: _Story, found: Explanation) -> None:
     _tell_path(story, found)
     tell_correction = partial(_tell_correction, found.lead.lead_id)
     _tell_part(story, "What was refused", found.refused, _tell_refusal)
-    _tell_part(story, "The smallest repair (a proposal)", found.repair, _tell_edit)
+    proved = found.repair is None or found.repair.proved_smallest
+    doubt = "" if proved else ", not proved smallest"
+    _tell_part(story, f"The smallest repair (a proposal{doubt})", found.edits, _tell_edit)
     _tell_part(story, "What came late, and what it changed", found.corrections, tell_correction)
     _tell_part(story, "What came with another content under a known id", found.copies, _tell_copy)
     _tell_next(story, found)
