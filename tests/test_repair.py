@@ -163,7 +163,7 @@ def test_brute_force_finds_no_smaller_repair_of_up_to_three_messages(rules):
 
 
 #: Six where there is time: seven times as many sequences.
-LONGEST = 6 if int(os.environ.get("EXAMPLES", "50")) > 50 else 5
+LONGEST = 6 if int(os.environ.get("EXAMPLES", "35")) > 50 else 5
 
 
 @pytest.mark.parametrize("first", RULED_TRIGGERS)

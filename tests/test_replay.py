@@ -287,8 +287,11 @@ def replay_and_die(path, log, nth):
     )
 
 
+KILLS = 20
+
+
 @pytest.mark.usefixtures("uncovered")
-def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path, write_log):
+def test_a_replay_killed_at_random_points_ends_in_the_same_store(tmp_path, write_log):
     log = write_log(mixed())
     whole = replay_and_die(tmp_path / "whole.db", log, 0)
     assert whole.stderr == ""
@@ -297,7 +300,7 @@ def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path,
     _, said = run(tmp_path / "whole.db", log)
     chance = random.Random(50)
     killed = resumed = 0
-    for number in range(50):
+    for number in range(KILLS):
         path = tmp_path / f"{number}.db"
         result = replay_and_die(path, log, chance.randint(1, statements))
         killed += result.returncode == -signal.SIGKILL
@@ -308,8 +311,8 @@ def test_a_replay_killed_at_fifty_random_points_ends_in_the_same_store(tmp_path,
         summary, same = run(path, log)
         resumed += summary["resumed_from"] > 0
         assert same == said
-    assert killed == 50
-    assert resumed > 25
+    assert killed == KILLS
+    assert resumed > KILLS // 2
 
 
 # A shell lets what it starts in the background ignore interrupts, tests that it starts included.
