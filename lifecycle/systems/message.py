@@ -1,76 +1,70 @@
-"""Messages of the network, made of what other systems say (design.md section 3)."""
+"""Messages of the network, made of what other systems say (design.md sections 3 and 4a)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
-from urllib.parse import quote
+from typing import Any, TypeAlias
 
-from lifecycle.domain import Trigger
-from lifecycle.messages import canonical, format_time
+from lifecycle.messages import format_time
 
 #: A message as JSON can say it.
 Message: TypeAlias = dict[str, Any]
 #: A person or a system: a URI, or an object with an identifier.
 Party: TypeAlias = "str | dict[str, Any]"
 
-_TOPICS: Final[dict[Trigger, tuple[str, str]]] = {
-    "send": ("add", "AddAction"),
-    "receive": ("receive", "ReceiveAction"),
-    "update": ("update", "UpdateAction"),
-    "assign": ("assign", "AssignAction"),
-    "accept": ("accept", "AcceptAction"),
-    "reject": ("reject", "RejectAction"),
-    "retract": ("retract", "RetractAction"),
-}
 
-
-def lead_message(
-    trigger: Trigger,
+def change_message(  # noqa: PLR0913 - what a record can say
+    source: str,
+    field: str,
     *,
-    event_id: str,
-    time: int,
-    lead: Mapping[str, str],
-    contact: Mapping[str, Any],
-    **data: Any,
+    time: int | str,
+    lead: Mapping[str, Any],
+    contact: Mapping[str, Any] | None = None,
+    record: str | None = None,
+    **said: Any,
 ) -> Message:
-    """The message that says this of a lead.
+    """Return the ``lead#change`` message of one change of a field.
 
-    ``time`` is in microseconds since 1970 in UTC, ``lead`` its keys by scheme, ``contact`` the
-    properties of its contact; ``data`` is what else there is to say, as far as it is not None.
+    Args:
+        source: The system's name: ``salesforce``, ``hubspot``, ``genesys``, or a table's own.
+        field: The field by its API name.
+        time: When it changed: microseconds since 1970 in UTC, or a time as written.
+        lead: The lead's identifiers by scheme.
+        contact: The properties of its contact: ``identifier``, ``name``, ``email``, ``telephone``.
+        record: The source's id of the changed object, where that is not the lead's key of it.
+        said: What the record says besides, where it is not None: ``old``, ``new``, ``current``
+            (what the field is, without a change), ``agent``, ``recipient``, ``reason``.
     """
-    topic, action = _TOPICS[trigger]
-    thing: dict[str, Any] = {"type": "Lead", "identifier": dict(lead)}
+    data: Message = {"type": "ChangeAction", "source": source, "field": field}
+    data.update((name, part) for name, part in said.items() if part is not None)
+    if record is not None:
+        data["record"] = record
+    data["object"] = {"type": "Lead", "identifier": dict(lead)}
     if contact:
-        thing["object"] = {"type": "Contact", **contact}
-    return {
-        "topic": f"realestate/lead#{topic}",
-        "time": format_time(time),
-        "id": event_id,
-        "data": {
-            "type": action,
-            "object": thing,
-            **{name: part for name, part in data.items() if part is not None},
-        },
+        data["object"]["object"] = {"type": "Contact", **contact}
+    return {"topic": "realestate/lead#change", "time": _text(time), "data": data}
+
+
+def deletion_message(time: int | str, contact: Mapping[str, Any], agent: Party | None) -> Message:
+    """Return the ``contact#delete`` message of a contact that another system deleted."""
+    data: Message = {
+        "type": "DeleteAction",
+        "object": {"type": "Contact", "identifier": dict(contact)},
     }
-
-
-def event_id(system: str, *names: str) -> str:
-    """The id of an event that has a name of its own in its system."""
-    return ":".join(("urn:lifecycle", *(quote(name, safe="") for name in (system, *names))))
-
-
-def derived_id(system: str, content: Any) -> str:
-    """The id of an event that has none: a digest of what is said, so that it stays the same."""
-    return event_id(system, "sha256", hashlib.sha256(canonical(content)).hexdigest())
+    if agent is not None:
+        data["agent"] = agent
+    return {"topic": "realestate/contact#delete", "time": _text(time), "data": data}
 
 
 def person(scheme: str, value: str, name: str | None = None) -> Party | None:
-    """Who is meant by this value: a URI, or an id in a scheme; None where it is empty."""
+    """Return who is meant by a value: a URI, or an id in a scheme; None where it is empty."""
     if not value:
         return None
     if "://" in value or value.startswith("urn:"):
         return value
     found: dict[str, Any] = {"type": "Person", "identifier": {scheme: value}}
     return found | {"name": name} if name else found
+
+
+def _text(time: int | str) -> str:
+    return time if isinstance(time, str) else format_time(time)
