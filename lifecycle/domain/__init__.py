@@ -15,6 +15,7 @@ from lifecycle.domain.event import (
     Snapshot,
     WrittenNames,
 )
+from lifecycle.domain.fact import compared, cut, fact_id, merged, object_id, source_name
 from lifecycle.domain.fold import (
     ON_INVALID,
     Group,
@@ -25,6 +26,8 @@ from lifecycle.domain.fold import (
     fold,
     hub,
     hubs,
+    is_refolded,
+    joined,
     lead_groups,
     subject_history,
     subjects_of,
@@ -46,6 +49,10 @@ from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machine_for
+from lifecycle.domain.meaning import TABLES as MEANING_TABLES
+from lifecycle.domain.meaning import Meaning, Meanings, Source
+from lifecycle.domain.memory import Memory
+from lifecycle.domain.moment import STEPS
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.several import are_several, contact_ids, names_contact
@@ -64,6 +71,7 @@ from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
 __all__ = [
     "BLANKS",
     "HUB_SIZE",
+    "MEANING_TABLES",
     "ON_INVALID",
     "OPEN_FINDINGS",
     "OWN_SCHEME",
@@ -73,6 +81,7 @@ __all__ = [
     "SCHEME_RULES",
     "SEVERITY",
     "STATES",
+    "STEPS",
     "TRIGGERS",
     "VERDICTS",
     "Components",
@@ -93,6 +102,9 @@ __all__ = [
     "LeadHistory",
     "LeadMachine",
     "LeadTransition",
+    "Meaning",
+    "Meanings",
+    "Memory",
     "Note",
     "OnInvalid",
     "Party",
@@ -102,6 +114,7 @@ __all__ = [
     "Rules",
     "Severity",
     "Snapshot",
+    "Source",
     "State",
     "SubjectFold",
     "Track",
@@ -111,9 +124,12 @@ __all__ = [
     "WrittenNames",
     "advance",
     "are_several",
+    "compared",
     "conflict",
     "contact_findings",
     "contact_ids",
+    "cut",
+    "fact_id",
     "find_guard",
     "fold",
     "guard",
@@ -122,12 +138,17 @@ __all__ = [
     "hubs",
     "immutable",
     "is_mask",
+    "is_refolded",
+    "joined",
     "lead_groups",
     "lowered",
     "machine_for",
+    "merged",
     "names_contact",
     "normal_party",
     "normal_scheme",
+    "object_id",
+    "source_name",
     "splits",
     "state_diagram",
     "subject_history",

@@ -113,14 +113,23 @@ class Snapshot:
 
 @immutable
 class FieldChange:
-    """A field of another system that got a new value, as that system's own history has it.
+    """What another system recorded of a field of one of its objects (design.md section 4a).
 
-    ``old`` and ``new`` are None where nothing is said of them; an empty field is an empty text.
+    Attributes:
+        source: The system.
+        field: The field, by its API name.
+        object: The system's id of the changed object, in normal form.
+        old: The value before; None where it is not stated.
+        new: The value after; an empty text for none.
+        current: What the field is, where the record states that and no change; else None.
     """
 
+    source: str
     field: str
+    object: str = ""
     old: str | None = None
-    new: str | None = None
+    new: str = ""
+    current: str | None = None
 
 
 @immutable

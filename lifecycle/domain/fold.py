@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from attrs import define, field
 
 from lifecycle.domain.decision import decide
 from lifecycle.domain.event import LeadEvent, Party, Position
+from lifecycle.domain.fact import compared, merged, source_name
 from lifecycle.domain.history import (
     HUB_SIZE,
     EventFate,
@@ -26,15 +28,21 @@ from lifecycle.domain.history import (
 from lifecycle.domain.key import Components, Key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
+from lifecycle.domain.meaning import Meaning
+from lifecycle.domain.memory import Place
+from lifecycle.domain.moment import Moment
 from lifecycle.domain.rules import Rules
 from lifecycle.domain.several import are_several, contact_ids
 from lifecycle.domain.track import Track
+from lifecycle.domain.walk import Change, departures
 
 #: What tells the leads of a subject apart while they are folded.
 Group: TypeAlias = Hashable
 
 OnInvalid: TypeAlias = Literal["skip", "force", "stop"]
 ON_INVALID: Final[tuple[OnInvalid, ...]] = ("skip", "force", "stop")
+#: The field whose change says that an object was merged into another.
+MERGED: Final = "merged"
 
 
 @define
@@ -51,6 +59,7 @@ class SubjectFold:
         fates: Per event id: its verdict, and the group of the lead that it was bound to.
         on_invalid: What becomes of a lead at a refusal. The store knows ``skip`` alone: it stays as
             it is. Other tools ``force`` the step, or ``stop`` to judge the lead.
+        meant: Per id of a change's event: the rows that fit it in some state of the lead.
     """
 
     machine: LeadMachine
@@ -59,30 +68,107 @@ class SubjectFold:
     findings: list[Finding] = field(factory=list)
     fates: dict[str, tuple[LeadEvent, Verdicts, Group | None]] = field(factory=dict)
     on_invalid: OnInvalid = "skip"
+    meant: dict[str, tuple[Meaning, ...]] = field(factory=dict)
+    _future: _Future = field(init=False, factory=lambda: _Future([], {}))
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
         """Fold these events, in this order; ``groups`` has those with lead keys, by event id."""
+        events = list(events)
+        self._future = _Future(events, groups)
+        for _, instant in groupby(events, _instant):
+            first, *rest = instant
+            if first.trigger == "change":
+                self._changes([first, *rest], groups)
+            elif first.trigger == "delete":
+                self._delete(first)
+            else:
+                self._message(first, groups)
+
+    def _message(self, event: LeadEvent, groups: Mapping[str, Group]) -> None:
+        group, ambiguous = self._group_of(event, groups)
+        track = self._track(group, event)
+        if self._is_judged(track):
+            track.name(event)
+            return
+        deleted = self._deleted_before(event)
+        verdict = track.take(self.machine, event, deleted=deleted)
+        if verdict == "refused" and self.on_invalid == "force" and not deleted:
+            track.force(self.machine, event)
+        if ambiguous:
+            track.findings.append(Finding("ambiguous_lead", event.id))
+        self.fates[event.id] = (event, verdict, group)
+
+    def _group_of(self, event: LeadEvent, groups: Mapping[str, Group]) -> tuple[Group, bool]:
+        group = groups.get(event.id)
+        return self._bind(event, groups) if group is None else (group, False)
+
+    def _track(self, group: Group, event: LeadEvent) -> Track:
+        track = self.tracks.get(group)
+        if track is None:
+            track = self.tracks[group] = Track(_new_lead(event))
+        return track
+
+    def _is_judged(self, track: Track) -> bool:
+        """Return whether a lead is not folded on, as it was refused something."""
+        return self.on_invalid == "stop" and bool(track.lead.refusals)
+
+    # --- changes of fields ------------------------------------------------------------------
+
+    def _changes(self, events: list[LeadEvent], groups: Mapping[str, Group]) -> None:
+        """Fold the changes of one instant: lead by lead, each source's at once, by its name."""
+        by_lead: dict[Group, list[LeadEvent]] = defaultdict(list)
         for event in events:
-            if event.trigger == "delete":
-                self._delete(event)
-                continue
-            group = groups.get(event.id)
-            ambiguous = False
-            if group is None:
-                group, ambiguous = self._bind(event, groups)
-            track = self.tracks.get(group)
-            if track is None:
-                track = self.tracks[group] = Track(_new_lead(event))
-            if self.on_invalid == "stop" and track.lead.refusals:
-                track.name(event)
-                continue
-            deleted = self._deleted_before(event)
-            verdict = track.take(self.machine, event, deleted=deleted)
-            if verdict == "refused" and self.on_invalid == "force" and not deleted:
-                track.force(self.machine, event)
+            if event.id in groups:
+                by_lead[groups[event.id]].append(event)
+        for group, its in by_lead.items():
+            self._instant(group, its)
+        unnamed = [event for event in events if event.id not in groups]
+        for _, some in groupby(sorted(unnamed, key=_origin), _origin):
+            its = list(some)
+            group, ambiguous = self._bind(its[0], groups)
+            self._instant(group, its)
             if ambiguous:
-                track.findings.append(Finding("ambiguous_lead", event.id))
-            self.fates[event.id] = (event, verdict, group)
+                self.tracks[group].findings.append(Finding("ambiguous_lead", its[0].id))
+
+    def _instant(self, group: Group, events: list[LeadEvent]) -> None:
+        """Fold the changes of one lead at one time."""
+        track = self._track(group, events[0])
+        for event in events:
+            track.name(event)
+        if self._is_judged(track):
+            return
+        turn = 0
+        for source, some in groupby(sorted(events, key=_source), _source):
+            its = list(some)
+            live = [event for event in its if self._moves(group, source, event)]
+            moment = Moment(
+                self.machine,
+                track,
+                source,
+                lambda place, at=events[0].time: self._future.next_begin(group, place, at),
+                is_deleted=self._deleted_before(events[0]),
+                turn=turn,
+                forces=self.on_invalid == "force",
+            )
+            moment.fold(live)
+            turn = moment.turn
+            for event in its:
+                spent = moment.spent.get(event.id)
+                self.fates[event.id] = (event, spent.verdict if spent else "noted", group)
+                if spent:
+                    self.meant[event.id] = spent.rows
+        for event in events:
+            track.note(event)
+            track.lead.events += 1
+        track.position = max(events[-1].position, track.position or events[-1].position)
+
+    def _moves(self, group: Group, source: str, event: LeadEvent) -> bool:
+        """Return whether a change counts: its source is followed, its object not merged away."""
+        change = event.field_change
+        if change is None or not self.machine.meanings.moves(source):
+            return False
+        merged_at = self._future.merged.get((group, source, change.object))
+        return merged_at is None or event.time >= merged_at
 
     def _deleted_before(self, event: LeadEvent) -> bool:
         return self.deletion is not None and self.deletion < event.position
@@ -122,6 +208,60 @@ class SubjectFold:
         return group, len(candidates) > 1
 
 
+class _Future:
+    """What a fold knows of changes before it comes to them.
+
+    Attributes:
+        merged: By lead, source and object when the object was merged into another.
+    """
+
+    def __init__(self, events: Sequence[LeadEvent], groups: Mapping[str, Group]) -> None:
+        self._events = events
+        self._groups = groups
+        self._begins: dict[tuple[Group, Place], list[tuple[int, str]]] | None = None
+        self.merged: dict[tuple[Group, str, str], int] = {}
+        for event in events:
+            change = event.field_change
+            if change is not None and source_name(change.field) == MERGED:
+                key = (groups.get(event.id), source_name(change.source), change.object)
+                self.merged[key] = max(event.time, self.merged.get(key, event.time))
+
+    def next_begin(self, group: Group, place: Place, time: int) -> str | None:
+        """Return the value where the next moment of a field begins; None where none says it."""
+        if self._begins is None:
+            self._begins = self._all_begins()
+        later = self._begins.get((group, place), ())
+        return next((value for at, value in later if at > time), None)
+
+    def _all_begins(self) -> dict[tuple[Group, Place], list[tuple[int, str]]]:
+        moments: dict[tuple[Group, Place, int], list[Change]] = defaultdict(list)
+        for event in self._events:
+            change = event.field_change
+            if change is not None and change.old is not None and change.current is None:
+                place = (source_name(change.source), change.object, source_name(change.field))
+                one = Change(event, compared(change.old), compared(change.new))
+                moments[self._groups.get(event.id), place, event.time].append(one)
+        begins: dict[tuple[Group, Place], list[tuple[int, str]]] = defaultdict(list)
+        for (group, place, time), changes in moments.items():
+            starts = departures(changes) or [min(one.old or "" for one in changes)]
+            begins[group, place].append((time, starts[0]))
+        return begins
+
+
+def _instant(event: LeadEvent) -> object:
+    """Return what is folded together: changes of one time, any other event alone."""
+    return event.time if event.trigger == "change" else event.id
+
+
+def _source(event: LeadEvent) -> str:
+    return source_name(event.field_change.source) if event.field_change else ""
+
+
+def _origin(event: LeadEvent) -> tuple[str, str]:
+    """Return the source and the object of a change."""
+    return (_source(event), event.field_change.object if event.field_change else "")
+
+
 def _new_lead(event: LeadEvent) -> Lead:
     return Lead(min(event.lead_keys or event.contact_keys).lead_id)
 
@@ -152,14 +292,44 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
         RulesError: The rules name a guard that nobody registered.
     """
     machine = machine_for(rules)
-    named = map(rules.identity.named, events)
-    standing, conflicts = _standing(event for event in named if event.keys)
+    standing, conflicts = _standing(
+        named for event in joined(events) if (named := rules.identity.named(event)).keys
+    )
     parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
     return History(
         leads=tuple(sorted((lead for one in parts for lead in one.leads), key=_by_lead_id)),
         findings=tuple(sorted((one for part in parts for one in part.findings), key=_in_order)),
         fates={event_id: fate for part in parts for event_id, fate in part.fates.items()},
     )
+
+
+def joined(events: Iterable[LeadEvent]) -> list[LeadEvent]:
+    """Return events with the copies of each change merged into one."""
+    copies: dict[str, dict[tuple[bytes, int], LeadEvent]] = defaultdict(dict)
+    found: list[LeadEvent] = []
+    for event in events:
+        if event.trigger == "change":
+            copies[event.id].setdefault(event.version, event)
+        else:
+            found.append(event)
+    return found + [merged(list(some.values())) for some in copies.values()]
+
+
+def is_refolded(event: LeadEvent, track: Track) -> bool:
+    """Return whether an event changes what was folded of a lead: it cannot be folded on.
+
+    It precedes the last event, or is a change of the moment of the last one; tells where a walk
+    began; or says that an object was merged away.
+    """
+    last = track.position or (0, 0, "")
+    if event.position < last:
+        return True
+    change = event.field_change
+    if event.trigger != "change" or change is None:
+        return False
+    place = (source_name(change.source), change.object, source_name(change.field))
+    same_moment = event.position[:2] == last[:2]
+    return same_moment or place in track.memory.open_walks or place[2] == MERGED
 
 
 def _standing(
@@ -229,7 +399,7 @@ def subject_history(
         its = findings if track is None else track.findings
         its += conflicts.get(event.id, ())
         lead_id = None if track is None else track.lead.lead_id
-        fates[event.id] = EventFate(event.position, verdict, lead_id)
+        fates[event.id] = EventFate(event.position, verdict, lead_id, part.meant.get(event.id, ()))
     leads = [
         _lead_history(track, part.deletion, event_ids[group])
         for group, track in part.tracks.items()

@@ -25,10 +25,14 @@ from lifecycle.errors import RulesError
 Guard: TypeAlias = Callable[[Lead, LeadEvent], str | None]
 
 _GUARDS: dict[str, Guard] = {}
+_PARTY_GUARDS: set[str] = set()
 
 
-def guard(name: str) -> Callable[[Guard], Guard]:
+def guard(name: str, *, party: bool = False) -> Callable[[Guard], Guard]:
     """Register a guard under this name.
+
+    ``party``: it asks for a party's permission. Changes of fields are not asked for permission,
+    as what another system recorded has happened (design.md section 4a).
 
     Raises:
         RulesError: Another function has the name already.
@@ -37,6 +41,8 @@ def guard(name: str) -> Callable[[Guard], Guard]:
     def register(function: Guard) -> Guard:
         if _GUARDS.setdefault(name, function) is not function:
             raise RulesError("guard", f"{name!r} is registered already")
+        if party:
+            _PARTY_GUARDS.add(name)
         return function
 
     return register
@@ -45,6 +51,11 @@ def guard(name: str) -> Callable[[Guard], Guard]:
 def find_guard(name: str) -> Guard | None:
     """The guard of this name, None when nobody registered one."""
     return _GUARDS.get(name)
+
+
+def is_party_guard(name: str) -> bool:
+    """Return whether the guard of this name asks for a party's permission."""
+    return name in _PARTY_GUARDS
 
 
 def guard_names() -> tuple[str, ...]:
@@ -63,7 +74,7 @@ def _contradicted(party: Party | None, *known: Party | None) -> bool:
     return all(party.contradicts(one) for one in parties)
 
 
-@guard("by_holder")
+@guard("by_holder", party=True)
 def by_holder(lead: Lead, event: LeadEvent) -> str | None:
     """Only who holds the lead may do it."""
     if _contradicted(event.agent, lead.holder):
@@ -71,7 +82,7 @@ def by_holder(lead: Lead, event: LeadEvent) -> str | None:
     return None
 
 
-@guard("by_owner")
+@guard("by_owner", party=True)
 def by_owner(lead: Lead, event: LeadEvent) -> str | None:
     """Only the owner may do it."""
     owner = _owner(lead, event)
@@ -80,7 +91,7 @@ def by_owner(lead: Lead, event: LeadEvent) -> str | None:
     return None
 
 
-@guard("by_holder_or_owner")
+@guard("by_holder_or_owner", party=True)
 def by_holder_or_owner(lead: Lead, event: LeadEvent) -> str | None:
     """Only who holds the lead, or its owner, may do it."""
     owner = _owner(lead, event)
@@ -91,7 +102,7 @@ def by_holder_or_owner(lead: Lead, event: LeadEvent) -> str | None:
     return None
 
 
-@guard("from_holder")
+@guard("from_holder", party=True)
 def from_holder(lead: Lead, event: LeadEvent) -> str | None:
     """Only from who holds the lead may it be taken (a retract's ``participant``)."""
     if _contradicted(event.participant, lead.holder):

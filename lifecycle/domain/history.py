@@ -11,6 +11,7 @@ from lifecycle.domain.event import Party, Position
 from lifecycle.domain.immutable import immutable
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import Refusal
+from lifecycle.domain.meaning import Meaning
 from lifecycle.domain.states import State, Trigger, Verdict
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
@@ -28,9 +29,11 @@ SEVERITY: Final[dict[str, Severity]] = {
     "action_mismatch": "warning",
     "odd_dates": "warning",
     "contradiction": "warning",
+    "unmapped_value": "warning",
     "hub": "warning",
     "joined_midway": "info",
     "merged": "info",
+    "two_sources": "info",
     "no_event_time": "info",
     "no_offset": "info",
     "epoch_unit": "info",
@@ -106,11 +109,15 @@ class LeadHistory:
 
 @immutable
 class EventFate:
-    """What became of one event: its verdict, and the lead it was bound to (None: a deletion)."""
+    """What became of one event: its verdict, and the lead it was bound to (None: a deletion).
+
+    ``meant``: of a change the rows that fit it in some state of the lead.
+    """
 
     position: Position
     verdict: Verdicts
     lead_id: str | None
+    meant: tuple[Meaning, ...] = ()
 
 
 @immutable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import transitions
 from attrs import frozen
 
-from lifecycle.domain.guards import BUILT_IN, Guard, find_guard
+from lifecycle.domain.guards import BUILT_IN, Guard, find_guard, is_party_guard
 from lifecycle.domain.rules import Rules, check_guards
 from lifecycle.domain.states import STATES, State, Trigger
 
@@ -59,6 +59,8 @@ class LeadTransition(transitions.Transition):
         self.guards: tuple[tuple[str, Guard], ...] = tuple(
             (name, cast("Guard", find_guard(name))) for name in guards
         )
+        #: Those that changes of fields are asked by.
+        self.change_guards = tuple(one for one in self.guards if not is_party_guard(one[0]))
 
     def move(self, lead: Lead) -> State:
         """Set the lead's state; the state it had."""
@@ -68,7 +70,7 @@ class LeadTransition(transitions.Transition):
 
     def refusal(self, lead: Lead, event: LeadEvent) -> Refusal | None:
         """What the first guard to refuse says; None when all pass."""
-        for name, guard in self.guards:
+        for name, guard in self.change_guards if event.trigger == "change" else self.guards:
             why = guard(lead, event)
             if why is not None:
                 return Refusal("guard", guard=name, why=why)
@@ -125,6 +127,7 @@ class LeadMachine(transitions.Machine):
                 for edge in rules.edges
             ],
         )
+        self.meanings = rules.meanings
         #: Whether what is allowed depends on more than the state.
         self.has_guards = any(edge.guards for edge in rules.edges)
         #: Whether a guard is not one of those that come with lifecycle: it may look at anything.

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from lifecycle.domain.guards import find_guard, guard_names
 from lifecycle.domain.identity import Identity
+from lifecycle.domain.meaning import TABLES, Meanings
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
 from lifecycle.errors import InputError, RulesError
 
@@ -49,7 +50,7 @@ class Edge:
 
 @frozen
 class Rules:
-    """The rules: the table of edges, and the identity policy.
+    """The rules: the table of edges, what changes of fields mean, and the identity policy.
 
     Rows of the same trigger and state are tried in their order; the first whose guards pass
     counts. What no row allows is refused.
@@ -58,6 +59,7 @@ class Rules:
     name: str
     edges: tuple[Edge, ...] = field()
     identity: Identity = field(factory=Identity)
+    meanings: Meanings = field(factory=Meanings.default)
 
     @classmethod
     def default(cls) -> Rules:
@@ -66,9 +68,11 @@ class Rules:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Rules:
-        """Read rules from a TOML file: a ``name``, one ``[[edge]]`` a row, and ``[identity]``.
+        """Read rules from a TOML file.
 
-        Where it has no edges, or no policy, those are the default ones.
+        It may have a ``name``, one ``[[edge]]`` a row, ``[identity]``, and what changes of fields
+        mean: ``[[meaning]]``, ``[[source]]`` and ``[facts]``. The parts that it does not have are
+        the default ones.
 
         Raises:
             InputError: The file cannot be read.
@@ -97,11 +101,16 @@ class Rules:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RulesError("", f"not valid TOML: {error}") from error
-        _known_fields("", table, ("name", "edge", "identity"))
+        _known_fields("", table, ("name", "edge", "identity", *TABLES))
         name = table.get("name", "unnamed")
         if not isinstance(name, str):
             raise RulesError("name", f"expected a text, got {name!r}")
-        return cls(name, _edges(table), Identity.from_table(table.get("identity", {})))
+        return cls(
+            name,
+            _edges(table),
+            Identity.from_table(table.get("identity", {})),
+            Meanings.from_tables(table),
+        )
 
     def to_toml(self) -> str:
         """Return the rules as TOML text, defaults included, which ``loads`` reads back."""
@@ -112,28 +121,30 @@ class Rules:
                 "name": self.name,
                 "edge": [edge.as_row() for edge in self.edges],
                 "identity": self.identity.as_table(),
+                **self.meanings.as_tables(),
             }
         )
 
     @property
     def digest(self) -> str:
         """SHA-256 of the rows and the policy, in hexadecimal; the name does not matter."""
-        return _digest(self.edges, self.identity)
+        return _digest(self.edges, self.identity, self.meanings)
 
 
 @lru_cache(maxsize=32)
-def _digest(edges: tuple[Edge, ...], identity: Identity) -> str:
-    parts = [[edge.as_row() for edge in edges], identity.as_table()]
+def _digest(edges: tuple[Edge, ...], identity: Identity, meanings: Meanings) -> str:
+    parts = [[edge.as_row() for edge in edges], identity.as_table(), meanings.as_tables()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _edges(table: dict[str, Any]) -> tuple[Edge, ...]:
     """Read the rows; a file that has other parts alone has the default ones."""
     rows = table.get("edge")
-    if rows is None and "identity" in table:
+    if rows is None and not {"identity", *TABLES}.isdisjoint(table):
         return _DEFAULT
     if not isinstance(rows, list) or not rows:
-        raise RulesError("edge", "expected at least one [[edge]] row, or [identity] alone")
+        expected = "expected at least one [[edge]] row, or [identity] or [[meaning]] alone"
+        raise RulesError("edge", expected)
     return tuple(_edge(number, row) for number, row in enumerate(rows, 1))
 
 

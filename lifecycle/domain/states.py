@@ -8,7 +8,7 @@ State: TypeAlias = Literal[
     "new", "sent", "received", "assigned", "accepted", "rejected", "retracted"
 ]
 Trigger: TypeAlias = Literal[
-    "send", "update", "receive", "assign", "accept", "reject", "retract", "delete"
+    "send", "update", "receive", "assign", "accept", "reject", "retract", "change", "delete"
 ]
 Verdict: TypeAlias = Literal["stated", "implied", "no_edge", "guard", "contact_deleted"]
 
@@ -32,13 +32,14 @@ TRIGGERS: Final[tuple[Trigger, ...]] = (
     "accept",
     "reject",
     "retract",
+    "change",
     "delete",
 )
 
 RANK: Final[dict[str, int]] = {trigger: rank for rank, trigger in enumerate(TRIGGERS)}
 
-#: What rules may speak of: a deletion concerns the contact, and no rule can forbid it.
-RULED_TRIGGERS: Final[tuple[Trigger, ...]] = TRIGGERS[:-1]
+#: The triggers of edges. A change means one of them, and a deletion concerns the contact.
+RULED_TRIGGERS: Final[tuple[Trigger, ...]] = TRIGGERS[: TRIGGERS.index("change")]
 
 VERDICTS: Final[tuple[Verdict, ...]] = (
     "stated",

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from attrs import define, evolve, field
 
 from lifecycle.domain.decision import Decision, Step, decide
-from lifecycle.domain.event import FieldChange, LeadEvent, Party, Position, Snapshot
+from lifecycle.domain.event import LeadEvent, Party, Position, Snapshot
 from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal
+from lifecycle.domain.memory import Memory
 from lifecycle.domain.several import Doubts, Holdings, several_ids
 from lifecycle.domain.states import TRIGGERS, Trigger
 
 #: The findings of a lead that a later event may close.
 OPEN_FINDINGS: Final = ("several_ids", "unwitnessed_decision")
 _DELETED: Final = Refusal("contact_deleted")
-#: So many fields of other systems are followed, and values that have so many characters.
-_MOST_FIELDS: Final = 50
-_LONGEST_VALUE: Final = 500
 #: The place of a trigger among the steps of one event.
 _OWN_STEP: Final = {trigger: {"send": 0, "receive": 1}.get(trigger, 2) for trigger in TRIGGERS}
 
@@ -38,7 +35,7 @@ class Track:
         contact_only: How many of its events name no lead key.
         pieces: Its lead keys as far as they are linked by the events so far.
         keys: Its keys so far.
-        fields: Its fields in other systems, as far as their histories were told: the last value.
+        memory: What it remembers of its fields in other systems.
         doubts: The values of one scheme that no event stated together, before this fold.
         held: Its values by scheme, once an event brought another one.
         rows: The rows that this fold added.
@@ -51,7 +48,7 @@ class Track:
     contact_only: int = 0
     pieces: list[set[Key]] = field(factory=list)
     keys: set[Key] = field(factory=set)
-    fields: dict[str, str] = field(factory=dict)
+    memory: Memory = field(factory=Memory)
     doubts: Doubts = field(factory=dict)
     held: Holdings | None = None
     rows: list[HistoryRow] = field(factory=list)
@@ -61,21 +58,23 @@ class Track:
         """Fold one event, the next in order, onto the lead."""
         self.name(event)
         decision = _DELETED if deleted else decide(machine, self.lead, event)
-        self._notes(event)
+        self.note(event)
+        self.begin(event, event.trigger)
         self.position = event.position
         self.lead.events += 1
         if isinstance(decision, Refusal):
-            self._refuse(event, decision)
+            by = _actor(self.lead, event)
+            own, reason = event.trigger, event.reason
+            self.refuse(event, decision, own, step=_OWN_STEP[own], by=by, reason=reason)
             return "refused"
         return "applied" if self._evolve(event, decision) else "noted"
 
     def force(self, machine: LeadMachine, event: LeadEvent) -> None:
-        """Let the event that was refused last have its way: only to compare with other tools."""
+        """Let the step that was refused last have its way: only to compare with other tools."""
         lead, refused = self.lead, self.rows[-1]
-        by = refused.by
         _learn(lead, event.snapshot)
-        lead.holder = _holder_after(event.trigger, lead, event, by) or lead.holder
-        lead.state = machine.forced(event.trigger, lead.state)
+        lead.holder = _holder_after(refused.trigger, lead, event, refused.by) or lead.holder
+        lead.state = machine.forced(refused.trigger, lead.state)
         lead.since = event.time
         self.rows[-1] = evolve(refused, target=lead.state, holder=lead.holder)
 
@@ -92,7 +91,19 @@ class Track:
         """Return the values of one scheme that no event has stated together so far."""
         return self.doubts if self.held is None else self.held.doubts()
 
-    def _find(self, code: str, event: LeadEvent, detail: str = "") -> None:
+    def begin(self, event: LeadEvent, trigger: str) -> None:
+        """Say so if the lead is first seen in the midst of its life."""
+        if self.position is None:
+            self.position = event.position
+            if trigger != "send":
+                self.find("joined_midway", event, f"began with {trigger}")
+
+    def learn(self, event: LeadEvent) -> None:
+        """Bring the lead up to date by what an event says of it."""
+        _learn(self.lead, event.snapshot)
+
+    def find(self, code: str, event: LeadEvent, detail: str = "") -> None:
+        """Add a finding that an event shows."""
         self.findings.append(Finding(code, event.id, detail))
 
     def name(self, event: LeadEvent) -> None:
@@ -125,49 +136,46 @@ class Track:
         linked = [piece for piece in self.pieces if not piece.isdisjoint(names)]
         if len(linked) > 1:
             parts = sorted(min(piece.intersection(names)).lead_id for piece in linked)
-            self._find("merged", event, " = ".join(parts))
+            self.find("merged", event, " = ".join(parts))
         self.pieces = [piece for piece in self.pieces if piece not in linked]
         self.pieces.append(set(names).union(*linked))
 
-    def _notes(self, event: LeadEvent) -> None:
+    def note(self, event: LeadEvent) -> None:
+        """Add the findings that the decoder noticed."""
         for note in event.notes:
-            self._find(note.code, event, note.detail)
-        if self.position is None and event.trigger != "send":
-            self._find("joined_midway", event, f"began with {event.trigger}")
-        if event.field_change is not None:
-            self._change(event, event.field_change)
+            self.find(note.code, event, note.detail)
 
-    def _change(self, event: LeadEvent, change: FieldChange) -> None:
-        """Follow a field of another system, whose own history may contradict itself."""
-        known = self.fields.get(change.field)
-        if known is not None and change.old is not None and change.old != known:
-            detail = f"{change.field} was {known!r} before, and {change.old!r} by this message"
-            self._find("contradiction", event, detail)
-        if change.new is not None and _is_worth_following(change, self.fields):
-            self.fields[change.field] = change.new
-
-    def _refuse(self, event: LeadEvent, refusal: Refusal) -> None:
+    def refuse(
+        self,
+        event: LeadEvent,
+        refusal: Refusal,
+        trigger: Trigger,
+        *,
+        step: int,
+        by: Party | None,
+        reason: str | None,
+    ) -> None:
+        """Record that a step was not allowed; the lead stays as it is."""
         lead = self.lead
         lead.refusals += 1
-        self.rows.append(
-            HistoryRow(
-                event.trigger,
-                source=lead.state,
-                target=lead.state,
-                verdict=refusal.kind,
-                at=event.time,
-                event_id=event.id,
-                step=_OWN_STEP[event.trigger],
-                by=_actor(lead, event),
-                holder=lead.holder,
-                reason=event.reason,
-                refusal=refusal,
-            )
+        row = HistoryRow(
+            trigger,
+            source=lead.state,
+            target=lead.state,
+            verdict=refusal.kind,
+            at=event.time,
+            event_id=event.id,
+            step=step,
+            by=by,
+            holder=lead.holder,
+            reason=reason,
+            refusal=refusal,
         )
+        self.rows.append(row)
         if refusal.kind == "contact_deleted":
-            self._find("after_contact_deleted", event, event.trigger)
+            self.find("after_contact_deleted", event, trigger)
         else:
-            self._find("invalid_transition", event, f"{event.trigger} from {lead.state}")
+            self.find("invalid_transition", event, f"{trigger} from {lead.state}")
 
     def _evolve(self, event: LeadEvent, decision: Decision) -> bool:
         """Bring the lead up to date, move it; whether a step moved it."""
@@ -175,7 +183,7 @@ class Track:
         if event.trigger in ("reject", "retract"):
             self._check_party(event)
         if decision.odd_dates:
-            self._find("odd_dates", event, "; ".join(decision.odd_dates))
+            self.find("odd_dates", event, "; ".join(decision.odd_dates))
         moved = False
         for step in decision.steps:
             moved |= self._step(event, step)
@@ -208,11 +216,11 @@ class Track:
         lead = self.lead
         if event.trigger == "retract" and event.participant and lead.holder:
             if event.participant.contradicts(lead.holder):
-                self._find("wrong_party", event, f"from {event.participant}, held by {lead.holder}")
+                self.find("wrong_party", event, f"from {event.participant}, held by {lead.holder}")
         elif event.trigger == "reject" and event.agent:
             known = [one for one in (lead.holder, lead.recipient, lead.owner) if one]
             if known and all(event.agent.contradicts(one) for one in known):
-                self._find("wrong_party", event, f"by {event.agent}, held by {lead.holder}")
+                self.find("wrong_party", event, f"by {event.agent}, held by {lead.holder}")
 
     def _remember_decisions(self, event: LeadEvent) -> None:
         snapshot = event.snapshot
@@ -222,13 +230,6 @@ class Track:
             self.decisions.setdefault("accept", event.id)
         if snapshot.date_rejected is not None:
             self.decisions.setdefault("reject", event.id)
-
-
-def _is_worth_following(change: FieldChange, known: Mapping[str, str]) -> bool:
-    """Whether a lead remembers this value: anybody may send such, and it remembers so many."""
-    if len(change.field) + len(change.new or "") > _LONGEST_VALUE:
-        return False
-    return change.field in known or len(known) < _MOST_FIELDS
 
 
 def advance(machine: LeadMachine, lead: Lead, event: LeadEvent) -> bool:

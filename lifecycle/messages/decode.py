@@ -11,17 +11,24 @@ from attrs import field
 
 from lifecycle.domain import (
     Contact,
+    FieldChange,
     Identity,
     LeadEvent,
     Note,
     Problem,
     Snapshot,
     WrittenNames,
+    cut,
+    fact_id,
     immutable,
+    object_id,
+    source_name,
 )
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.shapes import (
+    ChangeAction,
+    ChangePersonAction,
     ContactAction,
     ContactShape,
     LeadAction,
@@ -190,7 +197,8 @@ def event_of(
     problems: list[Problem] = []
     stated = _stated_time(envelope, problems)
     timeless = stated is None and not problems
-    event_id = _stated_id(envelope, problems)
+    # A fact has the id of what it says (design.md section 4a).
+    event_id = None if trigger == "change" else _stated_id(envelope, problems)
     try:
         action = structure(envelope.data, _shape_of(trigger, envelope.data), envelope.path)
     except MessageError as error:
@@ -207,6 +215,11 @@ def event_of(
     if problems or time is None:
         raise MessageError(problems)
     digest = _digest(envelope, stated)
+    change = None
+    if isinstance(action, ChangeAction):
+        change = _field_change(action, names)
+        time = cut(source_name(change.source), time)
+        event_id = fact_id(change, time, action.agent, action.recipient)
     return LeadEvent(
         id=event_id or f"urn:sha256:{digest.hex()}",
         trigger=trigger,
@@ -220,8 +233,20 @@ def event_of(
         snapshot=_snapshot(action, dates),
         reason=_reason(action),
         notes=(*notes, *_notes(envelope, stated, action, dates)),
-        field_change=getattr(action, "fieldChange", None),
+        field_change=change,
         names=names,
+    )
+
+
+def _field_change(action: ChangeAction, names: WrittenNames) -> FieldChange:
+    source = source_name(action.source)
+    return FieldChange(
+        source=action.source,
+        field=action.field,
+        object=object_id(source, action.record, names),
+        old=action.old or None,
+        new=action.new or "",
+        current=action.current,
     )
 
 
@@ -235,6 +260,8 @@ def _reason(action: Action) -> str | None:
 def _shape_of(trigger: str, data: Any) -> type[Action]:
     if trigger == "delete":
         return ContactAction
+    if trigger == "change":
+        return ChangePersonAction if names_person(data) else ChangeAction
     return PersonAction if names_person(data) else LeadAction
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from attrs import NOTHING, fields
 
-from lifecycle.domain import FieldChange, Party, Trigger
+from lifecycle.domain import Party, Trigger
 from lifecycle.messages.patterns import (
     DATE,
     LETTER_OR_DIGIT,
@@ -29,15 +29,19 @@ from lifecycle.messages.patterns import (
 )
 from lifecycle.messages.shapes import (
     NAMING,
+    ChangeAction,
+    ChangePersonAction,
     ContactAction,
     ContactShape,
     Detail,
     Identifiers,
     LeadAction,
     LeadShape,
+    Name,
     PersonAction,
     PersonShape,
     Text,
+    Value,
     wire_name,
 )
 from lifecycle.messages.times import EARLIEST_SECOND, LAST, UNITS, Instant
@@ -173,10 +177,8 @@ _LEAVES: Final[dict[Any, tuple[str, Schema]]] = {
     Identifiers: ("identifiers", _identifiers()),
     Instant: ("date", _date(DATE)),
     Party: ("party", _party()),
-    FieldChange: (
-        "fieldChange",
-        {"description": "{field, old, new}, of another system; anything else is passed over."},
-    ),
+    Name: ("name", {"type": ["string", "number"], "pattern": LETTER_OR_DIGIT}),
+    Value: ("value", _VALUE | {"description": "A value of a field; null and empty are alike."}),
 }
 
 #: What the definitions above refer to.
@@ -286,10 +288,13 @@ def _reaching(place: tuple[str, ...], part: Schema) -> Schema:
 def _data(trigger: Trigger) -> Schema:
     if trigger == "delete":
         return _action(ContactAction)
+    of_person, of_lead = (
+        (ChangePersonAction, ChangeAction) if trigger == "change" else (PersonAction, LeadAction)
+    )
     text = {"type": "string", "pattern": PERSON}
     person = {"anyOf": [text, {"type": "array", "minItems": 1, "maxItems": 1, "items": text}]}
     is_person = _having("object", {"anyOf": [_having(name, person) for name in TYPE_NAMES]})
-    return {"type": "object", **_if(is_person, _action(PersonAction), _action(LeadAction))}
+    return {"type": "object", **_if(is_person, _action(of_person), _action(of_lead))}
 
 
 def _action(shape: type[Any]) -> Schema:
@@ -302,7 +307,7 @@ def _identity(shape: type[Any]) -> list[Schema]:
     """At least one name of the lead or its contact is a name."""
     own = [_having(name, _ref("usable")) for name in ("@id", "id")]
     contact = [_having(name, _ref("naming")) for name in ("identifier", "sameAs")] + own
-    if shape is not LeadAction:
+    if shape not in (LeadAction, ChangeAction):
         return contact
     lead = [_having("identifier", _ref("naming")), *own]
     return [*lead, _having("object", {"type": "object", "anyOf": contact})]
@@ -334,7 +339,8 @@ def _part(kind: Any, words: str | None) -> Schema:
     inner = next((one for one in get_args(kind) if one is not NoneType), kind)
     name = _SHAPES[inner] if inner in _SHAPES else _LEAVES[inner][0]
     part = _ref(name)
-    return _described({"type": "object", "allOf": [part]} if inner is kind else part, words)
+    is_needed = inner is kind and inner in _SHAPES
+    return _described({"type": "object", "allOf": [part]} if is_needed else part, words)
 
 
 def _described(part: Schema, words: str | None) -> Schema:

@@ -18,7 +18,6 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from lifecycle.domain import (
     OWN_SCHEME,
-    FieldChange,
     Party,
     Problem,
     immutable,
@@ -32,6 +31,10 @@ from lifecycle.messages.wrappers import kind_of
 #: ``(scheme, value)`` pairs.
 Identifiers = NewType("Identifiers", tuple[tuple[str, str], ...])
 Text = NewType("Text", str)
+#: A text that must be there and say something.
+Name = NewType("Name", str)
+#: A value of a field: a text, a number or a flag.
+Value = NewType("Value", str)
 #: A text that nothing depends on: anything else in its place is passed over.
 Detail = NewType("Detail", str)
 Shape = TypeVar("Shape")
@@ -94,12 +97,30 @@ class LeadAction:
     reason: Detail | None = None
     comment: Detail | None = None
     dateSent: Instant | None = None
-    fieldChange: FieldChange | None = None
 
 
 @immutable
 class PersonAction(LeadAction):
     """What is done to a lead whose message names the person alone: ``data``."""
+
+    object: PersonShape = field(kw_only=True)
+
+
+@immutable
+class ChangeAction(LeadAction):
+    """What another system recorded of a field: ``data`` of lead#change (design.md section 4a)."""
+
+    source: Name = field(kw_only=True)
+    field: Name = field(kw_only=True)
+    old: Value | None = None
+    new: Value | None = None
+    current: Value | None = None
+    record: Text | None = None
+
+
+@immutable
+class ChangePersonAction(ChangeAction):
+    """The same, of a message that names the person alone: ``data``."""
 
     object: PersonShape = field(kw_only=True)
 
@@ -153,7 +174,9 @@ def _problems(error: BaseException, path: str) -> Iterator[Problem]:
             wire = wire_name(name)
             yield from _problems(one, f"{path}.{wire}" if path and wire else path or wire)
     elif isinstance(error, KeyError):
-        yield Problem(path, "expected an object, got nothing", "missing")
+        kinds = [note.type for note in _notes(error) if isinstance(note, AttributeValidationNote)]
+        thing = "a text" if Name in kinds else "an object"
+        yield Problem(path, f"expected {thing}, got nothing", "missing")
     else:
         more = error.path if isinstance(error, _Unexpected) else ""
         yield Problem(f"{path}{more}", str(error))
@@ -248,12 +271,17 @@ _USUAL: Final = 200
 _usual_party = lru_cache(maxsize=10_000)(_party_of)
 
 
-def _field_change(value: Any, _: object) -> FieldChange | None:
-    """``{field, old, new}``, from our own imports; anything else in its place is passed over."""
-    if not isinstance(value, dict):
-        return None
-    name, old, new = (_detail(value.get(part), None) for part in ("field", "old", "new"))
-    return FieldChange(name, old, new) if name else None
+def _name(value: Any, _: object) -> str:
+    """A text or a number that says something."""
+    text = _text(value, None)
+    if is_mask(text):
+        raise _Unexpected("a text with a letter or a digit", value)
+    return text
+
+
+def _value(value: Any, _: object) -> str:
+    """A value of a field as text."""
+    return str(value).lower() if isinstance(value, bool) else _text(value, None)
 
 
 def _optional_text(value: dict[str, Any], name: str) -> str | None:
@@ -345,9 +373,11 @@ def _converter(*, thorough: bool) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
     converter.register_structure_hook(Instant, _instant)
     converter.register_structure_hook(Party, _party)
-    converter.register_structure_hook(FieldChange, _field_change)
+    converter.register_structure_hook_func(lambda kind: kind is Name, _name)
+    converter.register_structure_hook_func(lambda kind: kind is Value, _value)
     converter.register_structure_hook_factory(_is_optional, partial(_of_optional, converter))
-    for shape in (ContactShape, PersonShape, LeadShape, PersonAction, LeadAction, ContactAction):
+    actions = (PersonAction, LeadAction, ChangeAction, ChangePersonAction, ContactAction)
+    for shape in (ContactShape, PersonShape, LeadShape, *actions):
         converter.register_structure_hook(shape, _of_object(shape, converter))
     return converter
 

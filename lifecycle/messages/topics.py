@@ -19,6 +19,7 @@ TRIGGER_OF_TOPIC: Final[dict[str, Trigger]] = {
     "lead#accept": "accept",
     "lead#reject": "reject",
     "lead#retract": "retract",
+    "lead#change": "change",
     "contact#delete": "delete",
 }
 
@@ -37,6 +38,7 @@ _TOPIC_OF_ACTION: Final = {
     "AcceptAction": "lead#accept",
     "RejectAction": "lead#reject",
     "RetractAction": "lead#retract",
+    "ChangeAction": "lead#change",
     "DeleteAction": "contact#delete",
 }
 

@@ -15,6 +15,8 @@ SUMMARY_OF_TOPIC: Final = {
     "lead#reject": "A CRM lead was rejected.",
     "lead#retract": "A lead (data.object) is taken back from the previous assignee"
     " (data.participant) by the previous sender or owner (data.recipient).",
+    "lead#change": "Another system recorded that a field of an object of its own changed. Not a topic"
+    " of the network; lifecycle reads it.",
     "contact#delete": "A contact (data.object) is deleted by a user (data.agent).",
 }
 
@@ -52,7 +54,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         " owner.",
         "participant": "From whom the lead is taken: the previous assignee; of a reject who made"
         " the offer.",
-        "fieldChange": "A field of another system that got a new value: what an import was told.",
     },
     "ContactAction": _ACTION
     | {"": "What is done to a contact.", "object": "The contact that is deleted."},
@@ -82,6 +83,17 @@ WORDS: Final[dict[str, dict[str, str]]] = {
 
 # A person in the place of the lead is described as the lead and its contact are.
 WORDS["PersonAction"] = WORDS["LeadAction"]
+WORDS["ChangeAction"] = WORDS["LeadAction"] | {
+    "": "What another system recorded of a field.",
+    "source": "The system: salesforce, hubspot, genesys, or a name of your own.",
+    "field": "The field, by its API name.",
+    "old": "The value before. It is not stated where it is missing or null.",
+    "new": "The value after; an empty one where it is missing or null.",
+    "current": "What the field is, where the record states that and no change.",
+    "record": "The system's id of the changed object, where that is not the lead's key of it.",
+    "recipient": "To whom the lead was handed.",
+}
+WORDS["ChangePersonAction"] = WORDS["ChangeAction"]
 WORDS["PersonShape"] = {
     **WORDS["LeadShape"],
     **WORDS["ContactShape"],

@@ -20,6 +20,8 @@ from lifecycle.messages.topics import (
 TYPE_NAMES: Final = ("type", "@type", "Type")
 #: What a subscription is set up with has such a word in its type.
 _HANDSHAKE: Final = re.compile("subscri|handshake", re.IGNORECASE)
+#: Its messages name the system that recorded a change as their source.
+_CHANGE: Final = "lead#change"
 _PEOPLE: Final = ("Contact", "Person")
 # What belongs to the delivery where a message has no envelope of its own (seed 001). The agent
 # of such a message is the one who acts.
@@ -63,7 +65,8 @@ class Envelope:
             sources = [("payload.", _stated(payload)), ("headers.", headers)]
         for name in (*_HEADERS, "agent"):
             for where, parts in sources:
-                acts = name == "agent" and not self.path.endswith("data") and where != "headers."
+                is_own = name == "agent" or (name == "source" and self.topic == _CHANGE)
+                acts = is_own and not self.path.endswith("data") and where != "headers."
                 if name in parts and not acts:
                     yield name, f"{where}{name}", parts[name]
                     break
@@ -106,6 +109,8 @@ def _unwrap_object(
     topic = _topic(value.get("topic"), data, f"{path}.type" if path else "type")
     if isinstance(topic, Problem):
         return Problem(_place(origin, topic.path), topic.message, topic.code)
+    if topic == _CHANGE and not enveloped and "source" in value:
+        data["source"] = value["source"]
     return Envelope(
         topic=topic,
         id=value.get("id"),

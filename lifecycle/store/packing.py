@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
+from attrs import astuple
 
 from lifecycle.domain import (
     TRIGGERS,
@@ -111,7 +112,7 @@ def content_of(event: LeadEvent) -> str:
             snapshot.contact and contact_value(snapshot.contact),
             event.reason,
             [(note.code, note.detail) for note in event.notes],
-            change and (change.field, change.old, change.new),
+            change and astuple(change),
         )
     ).decode()
 

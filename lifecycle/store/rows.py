@@ -19,6 +19,7 @@ from lifecycle.domain import (
     Key,
     Lead,
     LeadEvent,
+    Memory,
     Party,
     Refusal,
     State,
@@ -140,7 +141,7 @@ def stored_event(row: tuple[Any, ...], identity: Identity) -> StoredEvent:
 
 LEAD_COLUMNS: Final = (
     "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_time, last_trigger, last_id, decisions, fields, doubts, contact_only, keys"
+    " refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only, keys"
 )
 SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
@@ -163,7 +164,7 @@ class StoredLead:
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
     pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
-    events, refusals, time, trigger, event_id, decisions, fields, doubts, contact_only, _ = row[10:]
+    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[10:]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
@@ -187,7 +188,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
         contact_only,
         [own] if own else [],
         set(keys),
-        orjson.loads(fields) if fields else {},
+        Memory.from_data(orjson.loads(memory)) if memory else Memory(),
         orjson.loads(doubts) if doubts else {},
     )
     return StoredLead(pk, subject, track, frozenset(keys), claims)
@@ -230,7 +231,7 @@ def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any
         lead.refusals,
         *(track.position or ()),
         json_text(track.decisions) if track.decisions else None,
-        json_text(track.fields) if track.fields else None,
+        json_text(memory) if (memory := track.memory.as_data()) else None,
         json_text(doubts) if (doubts := track.doubts_left()) else None,
         track.contact_only,
         json_text([tuple(key) for key in sorted(track.keys)]),

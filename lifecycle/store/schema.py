@@ -74,8 +74,8 @@ _TABLES: Final = (
         contact_only INTEGER NOT NULL,
         deletion INTEGER
     ) STRICT""",
-    # last_*: where its last event stands in the order. fields: the last values of its fields in
-    # other systems. doubts: values of one scheme that no event states together. keys: all its
+    # last_*: where its last event stands in the order. memory: what it remembers of its fields
+    # in other systems. doubts: values of one scheme that no event states together. keys: all its
     # names, with their kinds.
     """CREATE TABLE lead (
         id INTEGER PRIMARY KEY,
@@ -94,7 +94,7 @@ _TABLES: Final = (
         last_trigger INTEGER NOT NULL,
         last_id TEXT NOT NULL,
         decisions TEXT,
-        fields TEXT,
+        memory TEXT,
         doubts TEXT,
         contact_only INTEGER NOT NULL,
         keys TEXT NOT NULL

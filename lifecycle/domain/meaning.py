@@ -1,0 +1,352 @@
+"""What changes of fields mean: data in the rules, by source (design.md section 4a).
+
+Rows are tried from the top; the first that fits a change in the lead's own state gives its steps.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any, Final, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from lifecycle.domain.fact import compared, source_name
+from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
+from lifecycle.errors import RulesError
+
+#: The tables of a rules file that this module reads.
+TABLES: Final = ("meaning", "source", "facts")
+_ROW: Final = ("source", "field", "value", "state", "old", "when", "party", "trigger")
+_SOURCE: Final = ("name", "people", "ids")
+_FACTS: Final = ("follow", "defaults")
+_WILD: Final = frozenset("*?")
+#: The most values whose rows are remembered.
+_MANY: Final = 4096
+
+#: Patterns of values: ``*`` stands for any text, ``?`` for any character.
+Globs: TypeAlias = tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(globs: Globs) -> re.Pattern[str]:
+    """Return one pattern of values in their compared form; it takes linear time."""
+    return re.compile("|".join(f"(?:{_pattern(glob)})" for glob in globs), re.DOTALL)
+
+
+def _pattern(glob: str) -> str:
+    if _WILD.isdisjoint(glob):
+        return re.escape(compared(glob))
+    first, *parts = [_part(part) for part in glob.split("*")]
+    if not parts:
+        return first
+    middle = "".join(f"(?>.*?{part})" for part in parts[:-1])
+    return f"{first}{middle}.*{parts[-1]}"
+
+
+def _part(text: str) -> str:
+    """Return the pattern of a text without ``*``, in which ``?`` is any character."""
+    folded = re.sub(r"[\s_]+", " ", text).lower()
+    return "".join("." if char == "?" else re.escape(char) for char in folded)
+
+
+def matches(globs: Globs, value: str) -> bool:
+    """Return whether a value in compared form fits one of these patterns."""
+    return _compiled(globs).fullmatch(value) is not None
+
+
+@frozen
+class Meaning:
+    """One row: changes of these fields to these values, in these states, are these steps.
+
+    Attributes:
+        source: The system, in compared form.
+        fields: The fields, as written.
+        values: Patterns of the new value; None for any, the empty one too.
+        states: The lead's states; None for any.
+        old: Patterns of the value before; None for any.
+        when: By other field, patterns of its value after the moment.
+        holder_only: Whether it does not fit where the record's agent is not the holder.
+        triggers: The steps; the last is what the row means. None: no concern of the lead's.
+    """
+
+    source: str
+    fields: tuple[str, ...]
+    triggers: tuple[Trigger, ...]
+    values: Globs | None = None
+    states: tuple[State, ...] | None = None
+    old: Globs | None = None
+    when: tuple[tuple[str, Globs], ...] = ()
+    holder_only: bool = False
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the row as it stands in TOML."""
+        row: dict[str, Any] = {"source": self.source, "field": _short(self.fields)}
+        for name, part in (("value", self.values), ("state", self.states), ("old", self.old)):
+            if part is not None:
+                row[name] = list(part) if name == "state" else _short(part)
+        if self.when:
+            row["when"] = {name: _short(globs) for name, globs in self.when}
+        if self.holder_only:
+            row["party"] = "holder"
+        row["trigger"] = self.triggers[0] if len(self.triggers) == 1 else list(self.triggers)
+        return row
+
+
+@frozen
+class Source:
+    """A system whose changes are read.
+
+    Attributes:
+        name: In compared form.
+        people: The fields that name who has the lead.
+        ids: Patterns of the values of these fields that are ids; any other value is a name.
+    """
+
+    name: str
+    people: tuple[str, ...] = ()
+    ids: Globs = ()
+
+    def names_people(self, name: str) -> bool:
+        """Return whether a field, in compared form, names who has the lead."""
+        return any(source_name(one) == name for one in self.people)
+
+    def is_id(self, value: str) -> bool:
+        """Return whether a value of such a field is an id."""
+        return bool(self.ids) and matches(self.ids, compared(value))
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the source as it stands in TOML."""
+        row: dict[str, Any] = {"name": self.name}
+        parts = {"people": list(self.people), "ids": list(self.ids)}
+        return row | {name: part for name, part in parts.items() if part}
+
+
+@frozen(cache_hash=True)
+class Meanings:
+    """What changes mean: the rows, the sources, and which sources may move leads.
+
+    Attributes:
+        follow: Only these sources move leads; empty for all.
+    """
+
+    rows: tuple[Meaning, ...] = ()
+    sources: tuple[Source, ...] = ()
+    follow: tuple[str, ...] = ()
+    _by_field: dict[tuple[str, str], list[tuple[int, Meaning]]] = field(
+        init=False, repr=False, eq=False, factory=dict
+    )
+    _by_value: dict[tuple[str, str, str], tuple[tuple[int, Meaning], ...]] = field(
+        init=False, repr=False, eq=False, factory=dict
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for number, row in enumerate(self.rows):
+            for name in dict.fromkeys(map(source_name, row.fields)):
+                self._by_field.setdefault((row.source, name), []).append((number, row))
+
+    def source(self, name: str) -> Source:
+        """Return a source by its name in compared form."""
+        return next((one for one in self.sources if one.name == name), Source(name))
+
+    def names_field(self, source: str, name: str) -> bool:
+        """Return whether some row names this field of this source."""
+        return (source_name(source), source_name(name)) in self._by_field
+
+    def fitting(self, source: str, name: str, value: str) -> tuple[tuple[int, Meaning], ...]:
+        """Return the rows, each with its number, that name a field and fit a new value.
+
+        All three are in compared form.
+        """
+        key = (source, name, value)
+        try:
+            return self._by_value[key]
+        except KeyError:
+            rows = tuple(
+                (number, row)
+                for number, row in self._by_field.get((source, name), ())
+                if row.values is None or matches(row.values, value)
+            )
+        if len(self._by_value) >= _MANY:
+            self._by_value.clear()
+        self._by_value[key] = rows
+        return rows
+
+    def moves(self, source: str) -> bool:
+        """Return whether facts of this source may move leads."""
+        return not self.follow or source in self.follow
+
+    def of_source(self, source: str) -> tuple[object, ...]:
+        """Return what these meanings say of one source, to be compared."""
+        rows = tuple(row for row in self.rows if row.source == source)
+        return (rows, self.source(source), self.moves(source))
+
+    def named_sources(self) -> set[str]:
+        """Return the sources that rows or tables name."""
+        return {one.source for one in self.rows} | {one.name for one in self.sources}
+
+    def with_source(self, other: Meanings, source: str) -> Meanings:
+        """Return these meanings with what others say of one source."""
+        rows = [one for one in self.rows if one.source != source]
+        sources = [one for one in self.sources if one.name != source]
+        rows += [one for one in other.rows if one.source == source]
+        sources += [one for one in other.sources if one.name == source]
+        return evolve(self, rows=tuple(rows), sources=tuple(sources))
+
+    def as_tables(self) -> dict[str, Any]:
+        """Return the meanings as they stand in TOML, expanded: defaults are part of them."""
+        facts: dict[str, Any] = {"defaults": False}
+        if self.follow:
+            facts["follow"] = list(self.follow)
+        return {
+            "facts": facts,
+            "source": [one.as_row() for one in self.sources],
+            "meaning": [row.as_row() for row in self.rows],
+        }
+
+    @classmethod
+    def default(cls) -> Meanings:
+        """Return the meanings that come with lifecycle: of Salesforce, HubSpot and Genesys."""
+        return _default()
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any]) -> Meanings:
+        """Read meanings from the tables ``meaning``, ``source`` and ``facts`` of a rules file.
+
+        A source that they do not name has the default rows, unless ``[facts]`` says
+        ``defaults = false``.
+
+        Raises:
+            RulesError: Something in them is not as it must be; the message names the row.
+        """
+        facts = _table("facts", tables.get("facts", {}), _FACTS)
+        defaults = facts.get("defaults", True)
+        if not isinstance(defaults, bool):
+            raise RulesError("facts, defaults", f"expected true or false, got {defaults!r}")
+        own = cls(
+            tuple(_rows("meaning", tables, _meaning)),
+            tuple(_rows("source", tables, _source)),
+            tuple(map(source_name, _texts("facts, follow", facts.get("follow", [])))),
+        )
+        return own.completed() if defaults else own
+
+    def completed(self) -> Meanings:
+        """Return these meanings with the default ones of the sources that they do not name."""
+        default = _default()
+        rows, sources = list(self.rows), list(self.sources)
+        ruled = {one.source for one in rows}
+        told = {one.name for one in sources}
+        rows += [one for one in default.rows if one.source not in ruled]
+        sources += [one for one in default.sources if one.name not in told]
+        return evolve(self, rows=tuple(rows), sources=tuple(sources))
+
+
+def default_text() -> str:
+    """Return the default meanings as TOML with comments."""
+    return (resources.files(__package__) / "meanings.toml").read_text("utf-8")
+
+
+@cache
+def _default() -> Meanings:
+    tables = tomllib.loads(default_text())
+    return Meanings.from_tables(tables | {"facts": {"defaults": False}})
+
+
+def _rows(name: str, tables: Mapping[str, Any], read: Any) -> Iterator[Any]:
+    rows = tables.get(name, [])
+    if not isinstance(rows, list):
+        raise RulesError(name, f"expected [[{name}]] rows, got {rows!r}")
+    for number, row in enumerate(rows, 1):
+        yield read(f"{name} {number}", row)
+
+
+def _meaning(where: str, row: object) -> Meaning:
+    table = _table(where, row, _ROW)
+    party = table.get("party")
+    if party not in (None, "holder"):
+        raise RulesError(f"{where}, party", f"expected 'holder', got {party!r}")
+    when = _table(f"{where}, when", table.get("when", {}), None)
+    return Meaning(
+        source=source_name(_text(f"{where}, source", table.get("source"))),
+        fields=_some(f"{where}, field", table.get("field")),
+        triggers=_triggers(f"{where}, trigger", table.get("trigger")),
+        values=_globs(where, table, "value"),
+        states=_states(f"{where}, state", table["state"]) if "state" in table else None,
+        old=_globs(where, table, "old"),
+        when=tuple((name, _some(f"{where}, when, {name}", one)) for name, one in when.items()),
+        holder_only=party is not None,
+    )
+
+
+def _source(where: str, row: object) -> Source:
+    table = _table(where, row, _SOURCE)
+    return Source(
+        name=source_name(_text(f"{where}, name", table.get("name"))),
+        people=_texts(f"{where}, people", table.get("people", [])),
+        ids=_texts(f"{where}, ids", table.get("ids", [])),
+    )
+
+
+def _globs(where: str, table: Mapping[str, Any], name: str) -> Globs | None:
+    return _some(f"{where}, {name}", table[name]) if name in table else None
+
+
+def _triggers(where: str, value: object) -> tuple[Trigger, ...]:
+    several = value if isinstance(value, list) else [value]
+    return _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
+
+
+def _states(where: str, value: object) -> tuple[State, ...]:
+    several = value if isinstance(value, list) else [value]
+    if not several:
+        raise RulesError(where, f"expected one or more of {', '.join(STATES)}, got an empty list")
+    return _each(where, several, STATES, len(STATES))
+
+
+def _each(where: str, values: Iterable[object], allowed: tuple[Any, ...], most: int) -> Any:
+    several = tuple(values)
+    for one in several:
+        if one not in allowed:
+            got = "nothing" if one is None else repr(one)
+            raise RulesError(where, f"expected one or more of {', '.join(allowed)}; got {got}")
+    if len(several) > most:
+        raise RulesError(where, f"expected at most {most}, got {len(several)}")
+    return several
+
+
+def _table(where: str, value: object, known: tuple[str, ...] | None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RulesError(where, f"expected a table, got {value!r}")
+    for name in value:
+        if known is not None and name not in known:
+            expected = f"unknown field; expected one of {', '.join(known)}"
+            raise RulesError(f"{where}, {name}", expected)
+    return value
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        got = "nothing" if value is None else repr(value)
+        raise RulesError(where, f"expected a text, got {got}")
+    return value
+
+
+def _texts(where: str, value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list) else [value]
+    for one in several:
+        if not isinstance(one, str):
+            raise RulesError(where, f"expected a text or several, got {value!r}")
+    return tuple(several)
+
+
+def _some(where: str, value: object) -> tuple[str, ...]:
+    if value is None or value == []:
+        raise RulesError(where, "expected a text or several, got nothing")
+    return _texts(where, value)
+
+
+def _short(texts: tuple[str, ...]) -> str | list[str]:
+    return texts[0] if len(texts) == 1 else list(texts)

@@ -1,0 +1,100 @@
+"""What a lead remembers of the changes of its fields in other systems."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from attrs import define, field
+
+from lifecycle.domain.event import Party
+
+#: So many fields are remembered of a lead, and values of so many characters: anybody may send such.
+_MOST: Final = 50
+_LONGEST: Final = 500
+
+#: A field of an object of a source, all in compared form.
+Place: TypeAlias = tuple[str, str, str]
+
+
+@define
+class Memory:
+    """The fields of a lead in other systems, as far as changes of them were folded.
+
+    Attributes:
+        values: The last value of each field of each object.
+        open_walks: The fields whose last moment began at a value that only a later change tells.
+        newest: The last value of each field of a source, whatever its object.
+        people: By source whom its field of people names; None: nobody.
+        names: By source and name of a person: the id that the name stands for, and the id of the
+            party (empty for nobody's, None where it is not known).
+        moved: The sources whose changes moved the lead.
+        unmapped: The fields and values without a meaning that were said.
+    """
+
+    values: dict[Place, str] = field(factory=dict)
+    open_walks: set[Place] = field(factory=set)
+    newest: dict[tuple[str, str], str] = field(factory=dict)
+    people: dict[str, Party | None] = field(factory=dict)
+    names: dict[tuple[str, str], tuple[str, str | None]] = field(factory=dict)
+    moved: list[str] = field(factory=list)
+    unmapped: set[Place] = field(factory=set)
+
+    def remember(self, place: Place, value: str) -> None:
+        """Take a field's new value as its last one."""
+        source, _, name = place
+        if len(value) + sum(map(len, place)) > _LONGEST:
+            self.values.pop(place, None)
+            self.newest.pop((source, name), None)
+        elif place in self.values or len(self.values) < _MOST:
+            self.values[place] = value
+            self.newest[source, name] = value
+
+    def call(self, source: str, name: str, known_id: str, party: str | None) -> None:
+        """Remember which id the name of a person stands for."""
+        known = self.names.get((source, name))
+        is_news = len(self.names) < _MOST if known is None else known[1] is None
+        if is_news and sum(map(len, (source, name, known_id, party or ""))) <= _LONGEST:
+            self.names[source, name] = (known_id, party)
+
+    def is_unsaid(self, place: Place) -> bool:
+        """Return whether a value without a meaning was not said yet; from now on it was."""
+        if place in self.unmapped or len(self.unmapped) >= _MOST:
+            return False
+        self.unmapped.add(place)
+        return True
+
+    def as_data(self) -> list[Any]:
+        """Return the memory as JSON can say it; an empty list where there is none."""
+        parts = [
+            [[*place, value] for place, value in sorted(self.values.items())],
+            [list(place) for place in sorted(self.open_walks)],
+            [[*key, value] for key, value in sorted(self.newest.items())],
+            [
+                [source, party and [party.id, party.name]]
+                for source, party in sorted(self.people.items(), key=_by_key)
+            ],
+            [[*key, *known] for key, known in sorted(self.names.items(), key=_by_key)],
+            self.moved,
+            [list(place) for place in sorted(self.unmapped)],
+        ]
+        return parts if any(parts) else []
+
+    @classmethod
+    def from_data(cls, data: list[Any]) -> Memory:
+        """Return the memory of what ``as_data`` gave."""
+        if not data:
+            return cls()
+        values, open_walks, newest, people, names, moved, unmapped = data
+        return cls(
+            {(source, thing, name): value for source, thing, name, value in values},
+            {(source, thing, name) for source, thing, name in open_walks},
+            {(source, name): value for source, name, value in newest},
+            {source: Party(*party) if party else None for source, party in people},
+            {(source, name): (known_id, party) for source, name, known_id, party in names},
+            moved,
+            {(source, name, value) for source, name, value in unmapped},
+        )
+
+
+def _by_key(item: tuple[Any, Any]) -> Any:
+    return item[0]
