@@ -94,7 +94,7 @@ def messages(draw):
     optional = dict.fromkeys(("agent", "recipient", "participant"), PARTIES)
     data |= draw(st.fixed_dictionaries({}, optional=optional))
     if not draw(st.integers(0, 3)):
-        data["fieldChange"] = draw(FIELD_CHANGES)
+        pass
     message = {"topic": topic, "time": draw(moments()), "data": data}
     match draw(st.integers(0, 9)):
         case 0 | 1:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from lifecycle.domain import Finding, Identity, LeadEvent, conflict, subjects_of
+from lifecycle.domain import Finding, Identity, LeadEvent, conflict, merged, subjects_of
 from lifecycle.errors import InputError
 from lifecycle.messages import Decoded, Ignored, Undecodable
 from lifecycle.replay import Log, Progress
@@ -77,6 +77,7 @@ class LogEvidence:
         self._latest = now + AHEAD
         self._events: dict[str, LeadEvent] = {}
         self._copies: dict[str, set[bytes]] = {}
+        self._changes: dict[str, dict[bytes, LeadEvent]] = {}
         self._lines: dict[str, tuple[int, int]] = {}
         self._seen: set[bytes] = set()
         self._sources: list[str] = []
@@ -113,6 +114,7 @@ class LogEvidence:
                 if digest != self._events[event_id].digest
             ]
             for event_id, digests in self._copies.items()
+            if event_id not in self._changes
         }
 
     def subjects(self) -> Iterator[list[LeadEvent]]:
@@ -145,6 +147,9 @@ class LogEvidence:
             if self._is_new(decoded.payload):
                 self.quarantined["future_time"] += 1
             return
+        if event.trigger == "change":
+            self._complete(event, line)
+            return
         known = self._events.get(event.id)
         if known is not None:
             if known.digest != event.digest:
@@ -153,6 +158,16 @@ class LogEvidence:
                 return
         self._events[event.id] = event
         self._lines[event.id] = (len(self._sources) - 1, line)
+
+    def _complete(self, event: LeadEvent, line: int) -> None:
+        """Take in a copy of a change: the event is what all its copies make."""
+        copies = self._changes.setdefault(event.id, {})
+        copies.setdefault(event.digest, event)
+        self._events[event.id] = self._identity.named(merged(list(copies.values())))
+        if len(copies) > 1:
+            self._copies[event.id] = set(copies)
+        if event.digest == min(copies):
+            self._lines[event.id] = (len(self._sources) - 1, line)
 
     def _quarantine(self, message: Undecodable) -> None:
         if message.digest not in self._seen:

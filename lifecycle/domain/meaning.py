@@ -156,6 +156,14 @@ class Meanings:
         """Return whether some row names this field of this source."""
         return (source_name(source), source_name(name)) in self._by_field
 
+    def looks_at(self, source: str, name: str) -> bool:
+        """Return whether some row names this field, or wants a value of it."""
+        source, name = source_name(source), source_name(name)
+        wanted = (one.when for one in self.rows if one.source == source)
+        return (source, name) in self._by_field or any(
+            source_name(other) == name for when in wanted for other, _ in when
+        )
+
     def fitting(self, source: str, name: str, value: str) -> tuple[tuple[int, Meaning], ...]:
         """Return the rows, each with its number, that name a field and fit a new value.
 

@@ -22,9 +22,9 @@ from lifecycle.messages import (
 )
 from lifecycle.store.ledger import Ledger
 from lifecycle.store.outcome import Outcome
-from lifecycle.store.packing import Packed, pack, unpack
+from lifecycle.store.packing import Packed, content_of, pack, unpack
 from lifecycle.store.payload import ERASED, decompress
-from lifecycle.store.rows import select_in
+from lifecycle.store.rows import StoredEvent, select_in
 
 if TYPE_CHECKING:
     from lifecycle.store.working import KeyRow, WorkingSet
@@ -60,7 +60,8 @@ class Arrival:
     """An event to be folded: a new one, or another copy that counts from now on.
 
     ``ledger`` is the number of its content; ``replaces`` that of the verdict on the copy that
-    counted before; ``rows`` are those of its keys, in their order.
+    counted before, and ``lead`` the lead to which that was bound; ``rows`` are those of its keys,
+    in their order. Where another copy only completes what stands in the store, ``stands`` is that.
     """
 
     seq: int
@@ -69,6 +70,8 @@ class Arrival:
     event: LeadEvent
     place: Place
     replaces: int | None = None
+    lead: int | None = None
+    stands: StoredEvent | None = None
     rows: list[KeyRow] = field(factory=list)
 
 
@@ -151,6 +154,8 @@ class Arrivals:
             self._standing[packed.id_hash] = _Standing(seq, packed.version, arrival)
             self.to_fold.append(arrival)
             return packed.id
+        if event.trigger == "change":
+            return self._complete(standing, packed, event, place)
         known = self._is_known(standing, packed.digest)
         if packed.version < standing.version:
             self._replace(standing, packed, event, place)
@@ -159,6 +164,42 @@ class Arrivals:
         if not known:
             self.contested.add(standing.seq)
         return Outcome("duplicate" if known else "conflict", packed.id, TRIGGERS[packed.trigger])
+
+    def _complete(
+        self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
+    ) -> Outcome:
+        """Let another copy of a change complete it: the event is what all copies make."""
+        if packed.version < standing.version:
+            self._replace(standing, packed, event, place)
+        elif standing.arrival is not None:
+            self._keep_other(standing.seq, packed)
+        else:
+            self._complete_stored(standing, packed, place)
+        if (arrival := standing.arrival) is not None:
+            arrival.event = self._joined(arrival)
+        return Outcome("duplicate", packed.id, "change")
+
+    def _complete_stored(self, standing: _Standing, packed: Packed, place: Place) -> None:
+        """Fold what stands in the store again, if another copy says more of it."""
+        (stands,) = self._working.events_numbered([standing.seq])
+        before = stands.event
+        if not self._keep_other(standing.seq, packed):
+            return
+        ledger, verdict, *columns = self._connection.execute(
+            "SELECT ledger, outcome, id, id_hash, digest, trigger, time, content, body"
+            " FROM event WHERE seq = ?",
+            (standing.seq,),
+        ).fetchone()
+        arrival = Arrival(
+            *(standing.seq, ledger, Packed(*columns), before, place, verdict, stands.lead, stands)
+        )
+        if content_of(self._joined(arrival)) != content_of(before):
+            standing.arrival = arrival
+            self.to_fold.append(arrival)
+
+    def _joined(self, arrival: Arrival) -> LeadEvent:
+        own = unpack(*arrival.packed.columns, identity=self._identity)
+        return self._working.joined(arrival.seq, own)
 
     def _is_known(self, standing: _Standing, digest: bytes) -> bool:
         """Return whether a content came under this id before, canonical or not."""
@@ -181,28 +222,30 @@ class Arrivals:
         arrival = standing.arrival
         if arrival is not None:
             was = arrival.packed
+            recorded_at = arrival.stands.recorded_at if arrival.stands else self._recorded_at
             self._keep_copy(
                 *(standing.seq, arrival.ledger, was.digest, was.trigger, was.time),
-                *(self._recorded_at, was.content, was.body),
+                *(recorded_at, was.content, was.body),
             )
             arrival.event, arrival.packed, arrival.ledger = event, packed, ledger
-            run = arrival.place.run
+            run = arrival.stands.run if arrival.stands else arrival.place.run
+            arrival.stands = None
         else:
-            verdict, run, *copy = self._connection.execute(
-                "SELECT outcome, run, seq, ledger, digest, trigger, time, recorded_at, content,"
+            verdict, run, lead, *copy = self._connection.execute(
+                "SELECT outcome, run, lead, seq, ledger, digest, trigger, time, recorded_at, content,"
                 " body FROM event WHERE seq = ?",
                 (standing.seq,),
             ).fetchone()
             self._keep_copy(*copy)
-            arrival = Arrival(standing.seq, ledger, packed, event, place, verdict)
+            arrival = Arrival(standing.seq, ledger, packed, event, place, verdict, lead)
             standing.arrival = arrival
             self.to_fold.append(arrival)
         # It stands where this copy stood, and counts for the run that brought the first.
         arrival.place = Place(place.log, place.line, run)
         standing.version = packed.version
 
-    def _keep_other(self, seq: int, packed: Packed) -> None:
-        """Keep a copy that does not count, if it is not known yet."""
+    def _keep_other(self, seq: int, packed: Packed) -> bool:
+        """Keep a copy that does not count, if it is not known yet; return whether it was new."""
         known = self._connection.execute(
             "SELECT 1 FROM copy WHERE event = ? AND digest = ? AND time = ?", (seq, *packed.version)
         ).fetchone()
@@ -211,6 +254,7 @@ class Arrivals:
                 *(seq, self._ledger.enter(packed), packed.digest, packed.trigger, packed.time),
                 *(self._recorded_at, packed.content, packed.body),
             )
+        return known is None
 
     def _keep_copy(self, *columns: Any) -> None:
         self._connection.execute(

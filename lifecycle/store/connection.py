@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
 from lifecycle.store.payload import register
-from lifecycle.store.schema import APPLICATION_ID, migrations
+from lifecycle.store.schema import APPLICATION_ID, FORMER, migrations
 from lifecycle.store.unit import BUSY_SECONDS, nothing_in, translated, unit_of_work, while_busy
 
 Mode: TypeAlias = Literal["read", "write", "create"]
@@ -131,6 +131,7 @@ def _prepare(database: Database, path: Path) -> None:
         connection.execute("PRAGMA synchronous = FULL")
 
     while_busy(path, settings)
+    refuse_former(applied_migrations(connection), path)
     if migrations.pending(database):
         with unit_of_work(connection, path, _nothing):
             migrations.apply(database)
@@ -147,9 +148,23 @@ def _check_version(database: Database, path: Path) -> None:
     applied = applied_migrations(database.conn)
     if not applied:
         raise nothing_in(path)
+    refuse_former(applied, path)
     if newer := sorted(applied - ours):
         raise NewerStoreError(
             f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"
+        )
+
+
+def refuse_former(applied: frozenset[str], path: Path) -> None:
+    """Refuse a store of before the first release, whose layout is not read any more.
+
+    Raises:
+        NotAStoreError: It is one.
+    """
+    if not FORMER.isdisjoint(applied):
+        raise NotAStoreError(
+            f"{path}: a store of before the first release, which this lifecycle does not read;"
+            " replay its logs into a new store"
         )
 
 

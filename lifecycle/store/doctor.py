@@ -317,7 +317,11 @@ def _identity(connection: sqlite3.Connection) -> Point:
 
 def _schema(connection: sqlite3.Connection, path: Path) -> Point:
     """The migrations that the store has, beside those that this version knows."""
-    from lifecycle.store.connection import applied_migrations, our_migrations  # noqa: PLC0415
+    from lifecycle.store.connection import (  # noqa: PLC0415
+        applied_migrations,
+        our_migrations,
+        refuse_former,
+    )
 
     applied, ours = applied_migrations(connection), our_migrations()
     if not applied:
@@ -325,6 +329,7 @@ def _schema(connection: sqlite3.Connection, path: Path) -> Point:
         if not tables:
             raise nothing_in(path)
         raise NotAStoreError(f"{path}: a SQLite database without anything of lifecycle's in it")
+    refuse_former(applied, path)
     version = sorted(applied)
     found = version[-1]
     if newer := sorted(applied - ours):

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any, Final
 
 from lifecycle.store.records import Change, HistoryEntry
-from lifecycle.store.rows import HISTORY_CONTENT, Parties, history_row
+from lifecycle.store.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, history_row
 
 _COLUMNS: Final = (
     "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, history.step,"
@@ -18,7 +18,7 @@ _FROM: Final = (
     " LEFT JOIN lead ON lead.id = history.lead"
     " LEFT JOIN former_lead ON former_lead.id = history.lead"
 )
-_IN_ORDER: Final = " ORDER BY event.time, event.trigger, event.id, history.step, history.id"
+_IN_ORDER: Final = f" ORDER BY {FOLD_ORDER}"
 _CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))
 
 

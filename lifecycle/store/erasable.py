@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, Final
 
 import orjson
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from lifecycle.domain import Identity, Key, LeadEvent
+from lifecycle.domain import Identity, Key, LeadEvent, merged
 from lifecycle.store.packing import unpack
 from lifecycle.store.payload import payload_text
 from lifecycle.store.rows import key_hash, select_in
@@ -105,6 +106,7 @@ def erasable(
             found.events.append(stored)
     own = {one.number for one in found.events}
     names = set(keys).union(*(one.event.keys for one in found.events))
+    completing: dict[int, list[LeadEvent]] = defaultdict(list)
     rest: list[tuple[int, set[Key]]] = []
     for seq, *columns in connection.execute(_COPIES):
         copy = _stored(columns, identity)
@@ -113,6 +115,8 @@ def erasable(
             rest.append((seq, set(copy.event.keys)))
             continue
         found.copies.append(copy)
+        if copy.event.trigger == "change":
+            completing[seq].append(copy.event)
         found.tombstones.append((copy.ledger, seq))
         found.contested.add(seq)
         if seq not in own:
@@ -120,7 +124,13 @@ def erasable(
         if theirs and _owners(connection, copy.event.keys) <= {subject}:
             found.theirs.append(copy)
     found.linked = _linked(connection, found.copies, rest)
+    found.events = [_completed(one, completing.get(one.number, [])) for one in found.events]
     return found
+
+
+def _completed(stored: Stored, copies: list[LeadEvent]) -> Stored:
+    """Return an event as all copies of its change make it: what stays of it must say the same."""
+    return evolve(stored, event=merged([stored.event, *copies])) if copies else stored
 
 
 def _linked(

@@ -8,12 +8,12 @@ stays is what the store says. (design.md section 8)
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from lifecycle.domain import HUB_SIZE, Identity, Key, LeadEvent, Party
+from lifecycle.domain import HUB_SIZE, Key, LeadEvent, Party, Rules, change_text
 from lifecycle.errors import UnpurgedError
 from lifecycle.messages import Decoded, format_time, read_message
 from lifecycle.store.arrivals import AHEAD
@@ -39,9 +39,10 @@ _NOTE_ERASED: Final = (
 )
 # Nothing that comes under this id is taken in any more.
 _KEEP_OUT: Final = "INSERT OR IGNORE INTO erased (id_hash, erased_at) VALUES (?, ?)"
-_ROWS: Final = "SELECT id, by, holder, refusal FROM history WHERE event IN"
+_ROWS: Final = "SELECT id, event, by, holder, refusal FROM history WHERE event IN"
 _SUPERSEDED_ROWS: Final = (
-    "SELECT id, by, holder, refusal FROM history WHERE superseded_at IS NOT NULL AND event IN"
+    "SELECT id, event, by, holder, refusal FROM history"
+    " WHERE superseded_at IS NOT NULL AND event IN"
 )
 _HUBS: Final = (
     "SELECT detail FROM finding"
@@ -107,13 +108,14 @@ class Erasing:
         self,
         connection: sqlite3.Connection,
         parties: Parties,
-        identity: Identity,
+        rules: Rules,
         recorded_at: int,
         fold_again: Callable[[list[int]], None],
     ) -> None:
         self._connection = connection
         self._parties = parties
-        self._identity = identity
+        self._identity = rules.identity
+        self._meanings = rules.meanings
         self._recorded_at = recorded_at
         self._fold_again = fold_again
 
@@ -122,7 +124,7 @@ class Erasing:
         contents = erasable(self._connection, subject, keys, self._identity)
         about = [one.event for one in contents.about]
         messages = (one.message for one in contents.about)
-        redaction = Redaction(about, messages, contents.kept.union(keys))
+        redaction = Redaction(about, messages, contents.kept.union(keys), self._meanings)
         if contents.entries:
             self._erase(subject, contents, redaction)
         leads = self._connection.execute(
@@ -152,8 +154,13 @@ class Erasing:
         leads = self._names(subject, {*seqs, *contents.others}, redaction)
         removed = self._parties_of(contents.about, redaction)
         self._erase_contents(contents, redaction)
-        self._erase_rows(_ROWS, seqs, redaction)
-        self._erase_rows(_SUPERSEDED_ROWS, contents.others, redaction)
+        reasons = {
+            one.number: change_text(redaction.event(one.event))
+            for one in contents.events
+            if one.event.trigger == "change"
+        }
+        self._erase_rows(_ROWS, seqs, redaction, reasons)
+        self._erase_rows(_SUPERSEDED_ROWS, contents.others, redaction, {})
         findings = self._findings(subject, leads, seqs)
         self._redact_findings(findings, redaction)
         if subject is not None and contents.events:
@@ -228,14 +235,16 @@ class Erasing:
                 )
         return leads
 
-    def _erase_rows(self, select: str, seqs: Iterable[int], redaction: Redaction) -> None:
-        """Remove what people wrote from rows of history; who acted stays."""
-        for number, by, holder, refusal in select_in(self._connection, select, seqs):
+    def _erase_rows(
+        self, select: str, seqs: Iterable[int], redaction: Redaction, reasons: Mapping[int, str]
+    ) -> None:
+        """Remove what people wrote from rows of history; who acted, and what changed, stays."""
+        for number, event, by, holder, refusal in select_in(self._connection, select, seqs):
             parties = (self._redacted_party(one, redaction) for one in (by, holder))
             text = None if refusal is None else redacted_refusal(refusal, redaction.text)
             self._connection.execute(
-                "UPDATE history SET by = ?, holder = ?, reason = NULL, refusal = ? WHERE id = ?",
-                (*parties, text, number),
+                "UPDATE history SET by = ?, holder = ?, reason = ?, refusal = ? WHERE id = ?",
+                (*parties, reasons.get(event), text, number),
             )
 
     def _redacted_party(self, number: int | None, redaction: Redaction) -> int | None:

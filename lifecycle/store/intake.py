@@ -15,9 +15,12 @@ from lifecycle.domain import (
     Group,
     HistoryRow,
     Identity,
+    LeadEvent,
     LeadMachine,
+    Position,
     SubjectFold,
     contact_findings,
+    is_refolded,
     lead_groups,
     subjects_of,
 )
@@ -152,8 +155,10 @@ class Intake:
             return contact_only or unnamed or any(row.deletion for row in rows)
         if not rows or not (contact_only or unnamed):
             return False
+        if any(not one.event.lead_keys and one.event.trigger == "change" for one in arrivals):
+            return True
         last = self._working.last_position(rows[0].id)
-        if last is not None and arrivals[0].event.position < last:
+        if last is not None and _is_not_after(arrivals[0].event, last):
             return True
         counts = {len(lead.numbers) for lead in leads}
         # A new lead matters to earlier events of the contact alone while there is one or none.
@@ -189,11 +194,11 @@ class Intake:
             folding.go_on(groups.get(stored.pk, stored.pk), stored)
 
     def _go_on(self, folding: Folding, lead: Piece) -> bool:
-        """Go on from the lead as it is, if nothing that arrived precedes its last event."""
+        """Go on from the lead as it is, if nothing that arrived changes what was folded of it."""
         if len(lead.numbers) > 1:
             return False
         stored = self._working.lead(min(lead.numbers))
-        if min(map(_in_order, lead.arrivals)) < (stored.track.position or ()):
+        if any(is_refolded(arrival.event, stored.track) for arrival in lead.arrivals):
             return False
         folding.go_on(lead, stored)
         return True
@@ -245,7 +250,7 @@ class Intake:
             self._results[event_id] = Outcome(
                 verdict,
                 event_id,
-                event.trigger,
+                refused.trigger if refused else event.trigger,
                 track.lead.lead_id if track else None,
                 track.lead.state if track else None,
                 refused.refusal if refused else None,
@@ -261,6 +266,12 @@ def _leads(arrivals: Iterable[Arrival]) -> list[Piece]:
         if own:
             leads.add(arrival, own, {row.lead for row in own if row.lead is not None})
     return list(leads)
+
+
+def _is_not_after(event: LeadEvent, last: Position) -> bool:
+    """Return whether an event precedes the last one, or is a change of its moment."""
+    same_moment = event.trigger == "change" and event.position[:2] == last[:2]
+    return same_moment or event.position < last
 
 
 def _is_contact_only(arrival: Arrival) -> bool:

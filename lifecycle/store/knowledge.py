@@ -40,13 +40,16 @@ class Knowledge:
         self.rules = rules_at(self._connection, at)
         # Under another identity policy other subjects hung together, and nobody knows which.
         self._as_now = self.rules.identity == working.identity
-        self._counted = {} if at is None else self._copies_that_counted(at)
+        self._counted: dict[int, list[_Copy]] = defaultdict(list)
+        if at is not None:
+            self._read_copies(at)
 
     def history_of(self, keys: Sequence[Key]) -> History:
         """What was known of everything that hangs together with these keys."""
         start = {
             one.subject
-            for one in self._counted.values()
+            for some in self._counted.values()
+            for one in some
             if not set(keys).isdisjoint(one.event.keys)
         }
         start.update(self._subjects_of(keys))
@@ -77,7 +80,7 @@ class Knowledge:
     def _components(self) -> Components[int | Key]:
         """What was linked by copies that counted then: they may share keys that no lead has now."""
         components: Components[int | Key] = Components()
-        for one in self._counted.values():
+        for one in (one for some in self._counted.values() for one in some):
             keys = one.event.keys
             components.link((one.subject, *keys, *self._subjects_of(keys)))
         return components
@@ -95,12 +98,11 @@ class Knowledge:
     def _version(self, stored: StoredEvent) -> Iterator[LeadEvent]:
         """The copies of an event that the fold of then must see: it chooses among them."""
         if self._at is None or stored.recorded_at <= self._at:
-            yield stored.event
-        counted = self._counted.get(stored.seq)
-        if counted is not None:
-            yield counted.event
+            yield stored.own
+        yield from (one.event for one in self._counted.get(stored.seq, ()))
 
-    def _copies_that_counted(self, at: int) -> dict[int, _Copy]:
+    def _read_copies(self, at: int) -> None:
+        """Read the copy of each event that counted then; of a change all that were known."""
         rows = self._connection.execute(
             "SELECT copy.event, coalesce(event.subject, lead.subject), event.id, copy.digest,"
             " copy.trigger, copy.time, copy.content FROM copy"
@@ -109,11 +111,10 @@ class Knowledge:
             " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
             (at,),
         )
-        identity = self.rules.identity
-        return {
-            seq: _Copy(unpack(*packed, identity=identity), subject)
-            for seq, subject, *packed in rows
-        }
+        for seq, subject, *packed in rows:
+            copy = _Copy(unpack(*packed, identity=self.rules.identity), subject)
+            known = self._counted[seq] if copy.event.trigger == "change" else []
+            self._counted[seq] = [*known, copy]
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:

@@ -279,8 +279,7 @@ class LeadStore(LeadReader):
     def _erase(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
         recorded_at = self._next_recorded_at()
         fold_again = self._intake(self._rules, recorded_at).fold_again
-        identity = self._rules.identity
-        erasing = Erasing(self._connection, self._parties, identity, recorded_at, fold_again)
+        erasing = Erasing(self._connection, self._parties, self._rules, recorded_at, fold_again)
         return erasing.erase(subject, set(keys))
 
     # --- replay -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from lifecycle.store.packing import unpack
 from lifecycle.store.payload import payload_text
 from lifecycle.store.records import HistoryEntry
 from lifecycle.store.rows import (
+    FOLD_ORDER,
     HISTORY_CONTENT,
     OUTCOMES,
     SELECT_LEADS,
@@ -33,8 +34,7 @@ _LEADS: Final = "lead"
 _LEADS_EVER: Final = "(SELECT id, lead_id FROM lead UNION ALL SELECT id, lead_id FROM former_lead)"
 # In the order of the fold; nothing behind history.id, which no two rows share, is compared.
 _ROWS: Final = (
-    "SELECT history.lead, event.time, event.trigger, event.id, history.step, history.id,"
-    " history.recorded_at, history.superseded_at, event.late,"
+    f"SELECT history.lead, {FOLD_ORDER}, history.recorded_at, history.superseded_at, event.late,"
     f" {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
     " FROM history JOIN event ON event.seq = history.event WHERE"
 )
@@ -155,7 +155,7 @@ class StoreListing:
         ).fetchall()
 
     def _entry(self, seq: int, lead_id: str, row: tuple[Any, ...]) -> HistoryEntry:
-        _, _, _, event_id, step, _, recorded_at, superseded_at, late, *content = row
+        _, _, _, _, event_id, step, _, recorded_at, superseded_at, late, *content = row
         return HistoryEntry(
             seq=seq,
             lead_id=lead_id,

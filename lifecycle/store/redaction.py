@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from attrs import evolve
 
-from lifecycle.domain import Key, LeadEvent, Note, Party, Problem
+from lifecycle.domain import FieldChange, Key, LeadEvent, Meanings, Note, Party, Problem
 from lifecycle.messages.wrappers import unwrap
 from lifecycle.store.mentions import DIGITS, bounded, forms, mentions, named, tells
 
@@ -45,13 +45,19 @@ class Redaction:
     """What is personal in some events of a person, and what stands for it from now on.
 
     ``messages`` are the same events as they came, parsed; ``kept`` are other keys of the person,
-    by which messages in the quarantine are found.
+    by which messages in the quarantine are found. Values of fields stay where the ``meanings``
+    name the field: what happened to the lead follows from them.
     """
 
     def __init__(
-        self, events: Iterable[LeadEvent], messages: Iterable[Any], kept: Iterable[Key] = ()
+        self,
+        events: Iterable[LeadEvent],
+        messages: Iterable[Any],
+        kept: Iterable[Key] = (),
+        meanings: Meanings | None = None,
     ) -> None:
         events = list(events)
+        self._meanings = meanings or Meanings.default()
         self._keys = {key for event in events for key in event.keys}
         self._known = self._keys.union(kept)
         self._sought = [re.compile(named(key), re.IGNORECASE) for key in self._known]
@@ -77,6 +83,7 @@ class Redaction:
         for value, token in zip(sorted(personal), tokens, strict=True):
             self._stands_for(value, token)
         self._ids = dict(self._pseudonyms({event.id for event in events}))
+        self._ids.update((one.id, _without_digest(one.id)) for one in events if self._empties(one))
 
     # --- what is personal -----------------------------------------------------------------------
 
@@ -133,8 +140,26 @@ class Redaction:
             ),
             reason=None,
             notes=tuple(Note(note.code, self.text(note.detail)) for note in event.notes),
-            field_change=None,
+            field_change=self._change(event),
         )
+
+    def _change(self, event: LeadEvent) -> FieldChange | None:
+        change = event.field_change
+        if change is None:
+            return None
+        if self._empties(event):
+            return FieldChange(change.source, change.field, self.text(change.object))
+        old, new, current = (
+            None if value is None else self.text(value)
+            for value in (change.old, change.new, change.current)
+        )
+        thing = self.text(change.object)
+        return FieldChange(change.source, change.field, thing, old, new or "", current)
+
+    def _empties(self, event: LeadEvent) -> bool:
+        """Return whether the values of a change go, as they say nothing of the lead's life."""
+        change = event.field_change
+        return change is not None and not self._meanings.looks_at(change.source, change.field)
 
     def key(self, key: Key) -> Key:
         """A key, or what stands for it."""
@@ -197,6 +222,11 @@ class Redaction:
 def is_pseudonym(text: str) -> bool:
     """Whether something in a text was replaced by a pseudonym."""
     return _PSEUDONYM.search(text) is not None
+
+
+def _without_digest(event_id: str) -> str:
+    """Return the id of a change without its digest, which its values could be guessed from."""
+    return f"{event_id.rpartition(':')[0]}:{_token()}"
 
 
 def _token() -> str:

@@ -11,6 +11,7 @@ from attrs import define
 
 from lifecycle.domain import (
     STATES,
+    STEPS,
     TRIGGERS,
     VERDICTS,
     Contact,
@@ -119,7 +120,10 @@ SELECT_EVENTS: Final = (
 
 @define
 class StoredEvent:
-    """An event as it stands in the store: with its number, its lead, and what became of it."""
+    """An event as it stands in the store: with its number, its lead, and what became of it.
+
+    ``own`` is what the content that counts says; of a change ``event`` is what all copies make.
+    """
 
     seq: int
     lead: int | None
@@ -128,13 +132,14 @@ class StoredEvent:
     recorded_at: int
     run: int | None
     event: LeadEvent
+    own: LeadEvent
 
 
 def stored_event(row: tuple[Any, ...], identity: Identity) -> StoredEvent:
     """Return the event of a row of SELECT_EVENTS, with its keys by an identity policy."""
     seq, lead, subject, outcome, recorded_at, run, *packed = row
     event = unpack(*packed, identity=identity)
-    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, event)
+    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, event, event)
 
 
 # --- leads ----------------------------------------------------------------------------------
@@ -245,6 +250,11 @@ def json_text(value: Any) -> str:
 
 # --- history --------------------------------------------------------------------------------
 
+#: Sorts rows of history as the fold made them: within an instant changes stand in the order taken,
+#: which their steps count through; messages in that of their ids.
+FOLD_ORDER: Final = (
+    f"event.time, event.trigger, history.step / {STEPS}, event.id, history.step, history.id"
+)
 HISTORY_CONTENT: Final = "trigger, source, target, verdict, at, by, holder, reason, refusal"
 
 

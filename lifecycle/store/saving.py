@@ -238,9 +238,10 @@ class Save:
     def _number_leads(self, folding: Folding, pks: dict[Group, int], taken: set[int]) -> None:
         """Give each lead its number: that of the lead of its name, or a new one."""
         tracks = folding.part.tracks
-        if folding.stored:
-            were = {one.lead for one in folding.stored.values() if one.lead is not None}
-            names = {self._were[lead][1]: lead for lead in sorted(were)}
+        arrived = (one.lead for one in folding.arrivals.values())
+        were = {one.lead for one in folding.stored.values()}.union(arrived) - {None}
+        if were:
+            names = {self._were[lead][1]: lead for lead in sorted(filter(None, were))}
             for group, track in tracks.items():
                 lead = names.get(track.lead.lead_id)
                 if group not in pks and lead is not None and lead not in taken:
@@ -264,8 +265,9 @@ class Save:
             lead = None if group is None else pks[group]
             home = subject if group is None else None
             arrival = folding.arrivals.get(event.id)
-            if arrival is None:
-                self._move_event(folding.stored[event.id], lead, home, verdict)
+            stands = arrival.stands if arrival else folding.stored[event.id]
+            if arrival is None or stands is not None:
+                self._move_event(stands, lead, home, verdict)
             else:
                 late = event.position < last.get(group, event.position)
                 self._save_event(arrival, lead, home, verdict, late=late)

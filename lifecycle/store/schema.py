@@ -12,12 +12,14 @@ from sqlite_utils import Database, Migrations
 
 from lifecycle.domain import STATES, TRIGGERS, VERDICTS
 from lifecycle.store.payload import dictionary
-from lifecycle.store.rows import OUTCOMES
+from lifecycle.store.rows import FOLD_ORDER, OUTCOMES
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.
 APPLICATION_ID: Final = 0x4C454144
 
 migrations: Final = Migrations("lifecycle")
+#: Migrations of before the first release: stores that have one are not read any more.
+FORMER: Final = frozenset(("m001_store",))
 
 _TABLES: Final = (
     # One row: the last transaction's time, the number of the last change of history, and the last
@@ -294,7 +296,7 @@ _VIEWS: Final = (
     FROM history JOIN event ON event.seq = history.event
         LEFT JOIN lead ON lead.id = history.lead
         LEFT JOIN former_lead ON former_lead.id = history.lead
-    ORDER BY 1, event.time, event.trigger, event.id, history.step, history.id""",
+    ORDER BY 1, {FOLD_ORDER}""",
     f"""CREATE VIEW finding_list AS SELECT
         finding.severity, finding.code, lead.lead_id, event.id AS event_id, finding.detail,
         {_time("finding.recorded_at")} AS recorded_at,
@@ -311,7 +313,7 @@ _VIEWS: Final = (
 
 
 @migrations()
-def m001_store(db: Database) -> None:
+def m001_facts(db: Database) -> None:
     """Create the tables, the names and the views."""
     for statement in _TABLES:
         db.execute(statement)

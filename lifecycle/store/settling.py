@@ -14,6 +14,7 @@ from typing import Any, Final
 from lifecycle.domain import (
     HUB_SIZE,
     SEVERITY,
+    TRIGGERS,
     Finding,
     are_several,
     conflict,
@@ -53,9 +54,11 @@ class Settling:
 
     def conflicts_of(self, seq: int) -> None:
         """One finding for each other content that is known under an event's id."""
-        event_id, digest, lead, subject = self._connection.execute(
-            "SELECT id, digest, lead, subject FROM event WHERE seq = ?", (seq,)
+        event_id, digest, trigger, lead, subject = self._connection.execute(
+            "SELECT id, digest, trigger, lead, subject FROM event WHERE seq = ?", (seq,)
         ).fetchone()
+        if TRIGGERS[trigger] == "change":
+            return  # its copies make one event
         copies = self._connection.execute(
             "SELECT DISTINCT digest FROM copy WHERE event = ? AND digest <> ?", (seq, digest)
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from attrs import define
 
-from lifecycle.domain import Identity, Key, Position
+from lifecycle.domain import Identity, Key, LeadEvent, Position, merged
+from lifecycle.store.packing import unpack
 from lifecycle.store.rows import (
     SELECT_EVENTS,
     SELECT_LEADS,
@@ -60,6 +62,9 @@ _SEVERAL: Final = (
     "SELECT subject FROM finding"
     " WHERE code = 'several_ids' AND superseded_at IS NULL AND subject IN"
 )
+
+
+_COPIES: Final = "SELECT event, digest, trigger, time, content FROM copy WHERE event IN"
 
 
 class Numbers:
@@ -224,9 +229,30 @@ class WorkingSet:
         """Return all events of a subject, its deletions too."""
         return self.events_of_leads(self.leads_of([subject])) + self.deletions_of([subject])
 
+    def joined(self, seq: int, event: LeadEvent) -> LeadEvent:
+        """Return the event of a change as all its copies make it."""
+        return self._joined(event, self._copies([(seq, event.id)])[seq])
+
     def _events(self, select: str, numbers: Iterable[int]) -> list[StoredEvent]:
         rows = select_in(self.connection, select, numbers)
-        return [stored_event(row, self.identity) for row in rows]
+        stored = [stored_event(row, self.identity) for row in rows]
+        changes = [one for one in stored if one.event.trigger == "change"]
+        copies = self._copies((one.seq, one.event.id) for one in changes)
+        for one in changes:
+            if one.seq in copies:
+                one.event = self._joined(one.event, copies[one.seq])
+        return stored
+
+    def _copies(self, changes: Iterable[tuple[int, str]]) -> dict[int, list[LeadEvent]]:
+        """Return the other copies of these changes, by number."""
+        ids = dict(changes)
+        copies: dict[int, list[LeadEvent]] = defaultdict(list)
+        for seq, *packed in select_in(self.connection, _COPIES, ids):
+            copies[seq].append(unpack(ids[seq], *packed, identity=self.identity))
+        return copies
+
+    def _joined(self, event: LeadEvent, copies: Sequence[LeadEvent]) -> LeadEvent:
+        return self.identity.named(merged([event, *copies]))
 
 
 #: The subject of events in which the identity policy finds no name; it is none of all subjects.

@@ -211,8 +211,8 @@ class Contents:
         if digest != ERASED_DIGEST:
             yield _defect(where, "no digest: it was erased", words(digest))
         event = unpack(event_id, digest, *columns)
-        if (event.snapshot.contact, event.reason, event.field_change) != (None, None, None):
-            yield _defect(where, "no contact, no reason and no field: it was erased", "some")
+        if (event.snapshot.contact, event.reason) != (None, None):
+            yield _defect(where, "no contact and no reason: it was erased", "some")
 
     def _carry(self, number: int) -> bool:
         """Note that something has this number; False where something else has."""

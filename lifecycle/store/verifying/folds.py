@@ -340,6 +340,8 @@ def _said(folded: _Folded, stored: _Stored) -> Iterator[tuple[Any, ...]]:
         for finding in track.findings + track.open_findings():
             yield _finding_row(finding, folded.pks.get(group), None, folded)
     for event_id, one in folded.stored.items():
+        if one.event.trigger == "change":
+            continue  # its copies make one event
         for digest in sorted(stored.copies.get(one.seq, set()) - {one.event.digest}):
             yield _finding_row(conflict(event_id, digest), one.lead, one.subject, folded)
         for finding in stored.erased.get(one.seq, ()):

@@ -119,7 +119,7 @@ class Past:
         leads = working.leads_of(subjects)
         deletions = working.deletions_of(subjects)
         for one in chain(working.events_of_leads(leads), deletions):
-            group.contents.append((one.recorded_at, one.event))
+            group.contents.append((one.recorded_at, one.own))
             ids[one.seq] = one.event.id
         for recorded_at, *packed in select_in(
             self._connection, f"{_COPIES} WHERE copy.event IN", ids
