@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 import orjson
 
+from lifecycle.domain import merged
 from lifecycle.store.packing import unpack
 from lifecycle.store.rows import key_hash
 from lifecycle.store.working import UNNAMED
@@ -18,6 +19,12 @@ def check_tables(store):
             "SELECT seq, lead, subject, run, outcome, id, digest, trigger, time, content FROM event"
         )
     }
+    copies = defaultdict(list)
+    for seq, *packed in rows("SELECT event, digest, trigger, time, content FROM copy"):
+        copies[seq].append(unpack(events[seq][-1].id, *packed, identity=identity))
+    for seq, (*about, event) in events.items():
+        if event.trigger == "change":
+            events[seq] = (*about, identity.named(merged([event, *copies[seq]])))
     leads = dict(rows("SELECT id, subject FROM lead"))
     named = {seq: event for seq, event in events.items() if event[1] != UNNAMED}
     assert all(event.keys for *_, event in named.values())

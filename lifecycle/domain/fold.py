@@ -30,7 +30,7 @@ from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
 from lifecycle.domain.meaning import Meaning
 from lifecycle.domain.memory import Place
-from lifecycle.domain.moment import Moment
+from lifecycle.domain.moment import STEPS, Moment
 from lifecycle.domain.rules import Rules
 from lifecycle.domain.several import are_several, contact_ids
 from lifecycle.domain.track import Track
@@ -137,7 +137,7 @@ class SubjectFold:
             track.name(event)
         if self._is_judged(track):
             return
-        turn = 0
+        turn = _last_turn(track, events[0].time)
         for source, some in groupby(sorted(events, key=_source), _source):
             its = list(some)
             live = [event for event in its if self._moves(group, source, event)]
@@ -251,6 +251,12 @@ class _Future:
 def _instant(event: LeadEvent) -> object:
     """Return what is folded together: changes of one time, any other event alone."""
     return event.time if event.trigger == "change" else event.id
+
+
+def _last_turn(track: Track, time: int) -> int:
+    """Return the number of the last change that was taken at this time."""
+    last = track.rows[-1] if track.rows else None
+    return last.step // STEPS if last is not None and last.at == time else 0
 
 
 def _source(event: LeadEvent) -> str:
