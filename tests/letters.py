@@ -14,12 +14,15 @@ _TYPES = {
     "accept": "AcceptAction",
     "reject": "RejectAction",
     "retract": "RetractAction",
+    "change": "ChangeAction",
 }
 _NUMBERS = count(1)
 
 
 def lead(action, at, *, keys="1", contact=None, snapshot=None, id=None, **data):  # noqa: A002
     """A lead message: ``at`` is a time of 2026-03-01, ``keys`` a mapping or a crmLeadId."""
+    if action == "change":
+        data = {"source": "crm", "field": "Status", "new": "Working"} | data
     value = {"type": "Lead", "object": {"type": "Contact", "identifier": contact or {}}}
     if keys is not None:
         value["identifier"] = keys if isinstance(keys, (dict, list)) else {"crmLeadId": keys}

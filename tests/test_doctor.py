@@ -151,7 +151,7 @@ def test_a_newer_and_an_older_schema_need_attention(points):
     assert "newer" in found["schema"].found
     found = points(
         "DELETE FROM _sqlite_migrations WHERE name = 'm999_more'",
-        "UPDATE _sqlite_migrations SET name = 'm001_store' WHERE name = 'm000_less'",
+        "UPDATE _sqlite_migrations SET name = 'm001_facts' WHERE name = 'm000_less'",
     )
     assert found["well"]
 

@@ -84,8 +84,6 @@ def person_messages(draw, number):
     more = {}
     if draw(st.booleans()):
         more["reason"] = f"{personal['name']} hung up"
-    if not draw(st.integers(0, 3)):
-        more["fieldChange"] = {"field": "Phone", "old": "none", "new": personal["telephone"]}
     if draw(st.booleans()):
         more["agent"] = draw(st.sampled_from([ADA, BOB, {"name": personal["name"]}]))
     at = f"10:{draw(st.integers(0, 59)):02}"
@@ -509,8 +507,7 @@ def test_what_was_removed_before_is_not_in_free_pages_either(joe):
 
 def test_values_of_fields_are_not_in_findings_either(joe):
     for at, old, new in (("10:05", "seen", "secretly"), ("10:06", "otherwise", "gone")):
-        change = {"field": "Mood", "old": old, "new": new}
-        joe.apply(lead("update", at, keys="1", fieldChange=change))
+        joe.apply(lead("change", at, keys="1", field="Mood", old=old, new=new))
     assert "contradiction" in {one.finding.code for one in joe.findings("crmleadid:1")}
     joe.erase("crmleadid:1")
     assert b"secretly" not in everything_in(joe)

@@ -92,19 +92,26 @@ def values(draw, source):
             owner = draw(st.sampled_from(["77", "88", ""]))
             return "hubspot_owner_id", owner, {"to": owner or None}
         return "hs_lead_status", draw(st.sampled_from(["NEW", "CONNECTED", "UNQUALIFIED"])), {}
-    match draw(st.integers(0, 9)):
-        case 0:
-            return "created", "", {}
-        case 1:
-            return "merged", "L1", {}
-        case 2:
-            return "Status", None, {"current": draw(st.sampled_from(STATUSES))}
-        case 3 | 4 | 5:
-            owner = draw(st.sampled_from([ADA, BOB, QUEUE, "Ada Lovelace"]))
-            old = draw(st.sampled_from([None, ADA, QUEUE, "Ada Lovelace"]))
-            return "Owner", owner, {"to": None if owner == QUEUE else owner, "old": old}
-    old = draw(st.sampled_from([None, None, *STATUSES]))
-    return "Status", draw(st.sampled_from(STATUSES)), {"old": old}
+    return draw(salesforce_values)
+
+
+@st.composite
+def owners(draw):
+    owner = draw(st.sampled_from([ADA, BOB, QUEUE, "Ada Lovelace"]))
+    old = draw(st.sampled_from([None, ADA, QUEUE, "Ada Lovelace"]))
+    return "Owner", owner, {"to": None if owner == QUEUE else owner, "old": old}
+
+
+statuses = st.builds(
+    lambda old, new: ("Status", new, {"old": old}),
+    st.sampled_from([None, None, *STATUSES]),
+    st.sampled_from(STATUSES),
+)
+statements = st.builds(
+    lambda value: ("Status", None, {"current": value}), st.sampled_from(STATUSES)
+)
+others = st.sampled_from([("created", "", {}), ("merged", "L1", {})])
+salesforce_values = st.one_of(statuses, statuses, owners(), owners(), statements, others)
 
 
 @given(st.lists(facts(), min_size=1, max_size=12), st.randoms(use_true_random=False))

@@ -417,7 +417,7 @@ def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
         )
     with LeadReader(path) as reader:
         assert reader.lead("crmleadid:1").state == "sent"
-        assert str(reader.verify().defects[0]).startswith("migrations: expected m001_store, m002")
+        assert str(reader.verify().defects[0]).startswith("migrations: expected m001_facts, m002")
     with LeadStore(path) as store:
         applied(store, lead("accept", "10:01"))
         assert store.verify().sound

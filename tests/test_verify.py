@@ -222,8 +222,9 @@ def whole(tmp_path_factory):
         for minute in ("10:01", "10:02", "10:03"):
             store.apply(lead("update", minute, id="urn:add", contact=JOE))
         store.apply(lead("update", "10:04", keys="5"))
-        change = {"field": "Status", "old": "A", "new": "B"}
-        store.apply(lead("update", "10:05", keys="5", fieldChange=change))
+        said = {"source": "salesforce", "field": "Status", "new": "Working"}
+        store.apply(lead("change", "10:05", keys="5", old="New", **said))
+        store.apply(lead("change", "10:05", keys="5", agent=ADA, **said))
         store.apply({"topic": "contact#add", "data": {}})
         store.apply("{")
         timeless = lead("update", "10:00", keys="6", id="urn:timeless") | {"time": None}

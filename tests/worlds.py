@@ -31,8 +31,11 @@ TOPICS = {
     "contact#delete": "DeleteAction",
 }
 FIELD_CHANGES = st.fixed_dictionaries(
-    {"field": st.sampled_from(["Status", "Owner"])},
-    optional=dict.fromkeys(("old", "new"), st.sampled_from(["A", "B", ""])),
+    {
+        "source": st.sampled_from(["salesforce", "acme"]),
+        "field": st.sampled_from(["Status", "Owner"]),
+    },
+    optional=dict.fromkeys(("old", "new"), st.sampled_from(["Working", "Unqualified", "B", ""])),
 )
 ODD_DATES = ["0001-01-01T00:00:00Z", "1985-01-01T00:00:00Z", None]
 NOW = 1_900_000_000_000_000
@@ -93,8 +96,9 @@ def messages(draw):
         data = {"type": "DeleteAction", "object": contact}
     optional = dict.fromkeys(("agent", "recipient", "participant"), PARTIES)
     data |= draw(st.fixed_dictionaries({}, optional=optional))
-    if not draw(st.integers(0, 3)):
-        pass
+    if not draw(st.integers(0, 3)) and topic != "contact#delete":
+        topic = "lead#change"
+        data |= draw(FIELD_CHANGES) | {"type": "ChangeAction"}
     message = {"topic": topic, "time": draw(moments()), "data": data}
     match draw(st.integers(0, 9)):
         case 0 | 1:

@@ -408,8 +408,10 @@ def _may_hold_several(folding: Folding) -> bool:
         return are_several(row.key for row in rows)
     if len(folding.subjects) > 1 or any(row.several for row in folding.subjects):
         return True
-    # What only adds to the contact of a hub changes nothing: the finding of the hub stands.
-    return any(row.stored is None for some in named if not any(map(_is_hub, some)) for row in some)
+    # What only adds to the contact of a hub changes nothing: the finding of the hub stands. A key
+    # that is new may be the second of its scheme, and several may link what was apart.
+    some_more = [some for some in named if not any(map(_is_hub, some))]
+    return any(len(some) > 1 or row.stored is None for some in some_more for row in some)
 
 
 def _is_hub(row: KeyRow) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from lifecycle.messages import decode
+from lifecycle.domain import Problem
+from lifecycle.errors import MessageError
+from lifecycle.messages import Decoded, Undecodable, read_message
 from lifecycle.store.ledger import (
     BEGINNING,
     SALT_BYTES,
@@ -284,7 +286,13 @@ class Contents:
 def _decoded(content: Content) -> tuple[object, ...]:
     """The columns of a content as its message says them."""
     _, _, _, time, _, body = content
-    event = decode(payload_text(body) or "", received_at=time)
+    # Whether its names are names is the policy's to say, and was said when it came.
+    (reading,) = read_message(payload_text(body) or "", received_at=time, identity=None)
+    if not isinstance(reading, Decoded):
+        problem = Problem("topic", "expected one of a lead or a contact's deletion")
+        is_broken = isinstance(reading, Undecodable)
+        raise MessageError(reading.problems if is_broken else [problem])
+    event = reading.event
     number = TRIGGER_NUMBER[event.trigger]
     return (event.id, event.digest, number, event.time, content_of(event))
 
