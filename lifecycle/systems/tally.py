@@ -1,4 +1,4 @@
-"""How many records of a file were read, and what became of each."""
+"""The counts of a reading: its records, its facts, and what was left out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from attrs import define, field
 
 @define
 class Tally:
-    """Counts of the records of one file.
+    """The records that were read, and the facts that they say.
 
     Attributes:
-        records: How many were read.
-        facts: How many field changes they made.
-        left_out: How many made none, by reason.
-        absent: Columns that were looked for, and that the file has not.
+        records: How many records were read.
+        facts: How many facts they say; one record may say several.
+        left_out: How many records say no fact, by reason.
+        absent: Columns that the layout names, and no file has.
     """
 
     records: int = 0
