@@ -66,7 +66,8 @@ def contact_of(number, *, named=True):
 def person_messages(draw, number):
     """A message about one of the few leads of a person, by one of several names."""
     personal = personal_of(number)
-    action = draw(st.sampled_from(["add", "update", "assign", "accept", "reject", "retract"]))
+    topics = ["add", "update", "assign", "accept", "reject", "retract", "change", "change"]
+    action = draw(st.sampled_from(topics))
     keys = draw(
         st.sampled_from(
             [
@@ -82,6 +83,13 @@ def person_messages(draw, number):
     if draw(st.booleans()):
         contact["sameAs"] = {"email": personal["email"]}
     more = {}
+    if action == "change":
+        more["source"] = draw(st.sampled_from(["salesforce", "acme"]))
+        more["field"] = draw(st.sampled_from(["Phone", "Status"]))
+        texts = ["Working", "Unqualified", personal["telephone"], f"with {personal['name']}"]
+        more["new"] = draw(st.sampled_from(texts))
+        if draw(st.booleans()):
+            more["old"] = draw(st.sampled_from(texts))
     if draw(st.booleans()):
         more["reason"] = f"{personal['name']} hung up"
     if draw(st.booleans()):

@@ -2,273 +2,268 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping as Mapping_
+import sqlite3
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from attrs import evolve
 
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.cli.taking import taking_in
-from lifecycle.domain import State
-from lifecycle.replay import seldom_collect
-from lifecycle.store import OnContactDelete
-from lifecycle.systems import (
-    Imported,
-    Mapping,
-    Source,
-    default_text,
-    load,
-    read_csv,
-    read_genesys,
-    read_hubspot,
-    read_salesforce,
-)
+from lifecycle.domain import MEANING_TABLES, Meanings, Rules, Source
+from lifecycle.replay import STANDARD_INPUT, seldom_collect
+from lifecycle.store import LeadReader, OnContactDelete
+from lifecycle.systems import KINDS, Imported, Layout, Reading, default_text, load, read_files
 from lifecycle.text import clean, counted, short
 
-#: So many values without a mapping are named.
-_SHOWN = 20
-
-_NO_MAP = "a table needs --map FILE: begin with `lifecycle import csv --show-map > map.toml`"
-_CONFLICT = (
-    "records that are known by their ids say something else now; a store keeps what a mapping\n"
-    "meant when it was used: after a change of the mapping, import into a new store"
+#: So many values without a meaning are named.
+_SHOWN: Final = 20
+_NO_MAP: Final = (
+    "files of your own need --map FILE: begin with `lifecycle import csv --show-map > map.toml`"
 )
-_NOTHING = "not one record says what happened to a lead: is the mapping right?"
-
-_FILE = click.argument("file", metavar="FILE", type=options.PATH)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+_NOTHING: Final = "not one record says what happened to a lead: is this the right file?"
 
 
 @click.group(name="import")
 def import_() -> None:
     """Take in what other systems export or log.
 
-    A file (`-` is standard input) is read to its end before the store is opened: of one that is
-    damaged, nothing is written. Doing it again changes nothing. Exit status 1 when a value has no
-    mapping.
+    Each FILE is recognised by its own fields; several may be given, in any order, and what was
+    imported before changes nothing. All are read to their end before the store is opened: of files
+    that are damaged, nothing is written. Exit status 1 when a value has no meaning, or a file says
+    itself that it is not complete.
     """
 
 
-def _mapped(system: str) -> Callable[[Any], Any]:
-    """The options of a mapping: the user's own file, and the one that is built in."""
+def _shared(source: str) -> Callable[[Any], Any]:
+    """Return the arguments and options of an import."""
 
     def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click
         if value:
-            click.echo(default_text(system), nl=False)
+            click.echo(default_text(source), nl=False)
             ctx.exit()
 
-    given = click.option(
-        "--map",
-        "map_path",
-        type=options.PATH,
-        metavar="FILE",
-        help="What columns hold and values mean, in TOML."
-        + ("" if system == "csv" else " Without it the one that --show-map prints."),
-    )
-    shown = click.option(
-        "--show-map",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=show,
-        help="Print a mapping to begin your own from, and do nothing.",
-    )
-    return lambda command: given(shown(command))
+    decorators = [
+        options.database,
+        click.argument("files", metavar="FILE...", type=options.PATH, nargs=-1, required=True),
+        click.option(
+            "--kind",
+            type=click.Choice(sorted(KINDS[source])),
+            help="The kind of all files, where it is not recognised.",
+        ),
+        options.rules_file,
+        options.on_contact_delete,
+        options.accept_clock,
+        click.option("--dry-run", is_flag=True, help="Say what would come of it; write nothing."),
+        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+    ]
+    if source != "genesys":
+        own = "" if source == "csv" else " Without it the ones that --show-map prints."
+        decorators[2:2] = [
+            click.option(
+                "--map",
+                "map_path",
+                type=options.PATH,
+                metavar="FILE",
+                help=f"What columns hold, and what values mean, in TOML.{own}",
+            ),
+            click.option(
+                "--show-map",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=show,
+                help="Print a map to begin your own from, and do nothing.",
+            ),
+        ]
+
+    def decorate(command: Any) -> Any:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
 
 
 @import_.command()
-@options.database
-@_FILE
-@options.rules_file
-@options.on_contact_delete
-@options.accept_clock
+@_shared("genesys")
 @click.option(
     "--received-at",
     type=options.MOMENT,
     metavar="TIME",
     help="The time of records that state none.",
 )
-@_JSON
-def genesys(
-    *,
-    database: Path,
-    file: Path,
-    rules_path: Path | None,
-    on_contact_delete: OnContactDelete,
-    received_at: int | None,
-    as_json: bool,
-) -> None:
-    """Operations and notifications of Genesys Web Services.
+def genesys(**given: Any) -> None:
+    """Operations, notifications and interactions of Genesys.
 
     FILE has one JSON record a line, or is one JSON document.
     """
-    _load(
-        database,
-        rules_path,
-        on_contact_delete,
-        lambda: read_genesys(file, received_at=received_at),
-        as_json=as_json,
-    )
+    _import("genesys", **given)
 
 
 @import_.command()
-@options.database
-@_FILE
-@click.option("--leads", type=options.PATH, metavar="FILE", help="Lead.csv: the leads themselves.")
-@_mapped("salesforce")
-@options.rules_file
-@options.on_contact_delete
-@options.accept_clock
-@_JSON
-def salesforce(
-    *,
-    database: Path,
-    file: Path,
-    leads: Path | None,
-    map_path: Path | None,
-    rules_path: Path | None,
-    on_contact_delete: OnContactDelete,
-    as_json: bool,
-) -> None:
-    """The history of leads from Salesforce.
+@_shared("salesforce")
+def salesforce(**given: Any) -> None:
+    """The history of leads from Salesforce, and the leads themselves.
 
-    FILE is LeadHistory.csv, as Data Loader or a report of lead history writes it.
+    FILE is LeadHistory or Lead as CSV or JSON (Data Loader, reports, the REST API, the command
+    line), change events, or a table of a warehouse.
     """
-    mapping = Mapping.from_toml(map_path) if map_path else None
-    _load(
-        database,
-        rules_path,
-        on_contact_delete,
-        lambda: read_salesforce(file, leads=leads, mapping=mapping),
-        as_json=as_json,
-        own_map=map_path is not None,
-    )
+    _import("salesforce", **given)
 
 
 @import_.command()
-@options.database
-@_FILE
-@_mapped("hubspot")
-@options.rules_file
-@options.on_contact_delete
-@options.accept_clock
-@_JSON
-def hubspot(
-    *,
-    database: Path,
-    file: Path,
-    map_path: Path | None,
-    rules_path: Path | None,
-    on_contact_delete: OnContactDelete,
-    as_json: bool,
-) -> None:
+@_shared("hubspot")
+def hubspot(**given: Any) -> None:
     """The history of properties from HubSpot.
 
-    FILE is JSON as the API gives it (propertiesWithHistory), or a table with the same.
+    FILE is JSON as the API or a webhook gives it, a table with the same, or one of a warehouse.
     """
-    mapping = Mapping.from_toml(map_path) if map_path else None
-    _load(
-        database,
-        rules_path,
-        on_contact_delete,
-        lambda: read_hubspot(file, mapping=mapping),
-        as_json=as_json,
-        own_map=map_path is not None,
-    )
+    _import("hubspot", **given)
 
 
 @import_.command()
-@options.database
-@_FILE
-@_mapped("csv")
-@options.rules_file
-@options.on_contact_delete
-@options.accept_clock
-@_JSON
-def csv(
-    *,
-    database: Path,
-    file: Path,
-    map_path: Path | None,
-    rules_path: Path | None,
-    on_contact_delete: OnContactDelete,
-    as_json: bool,
-) -> None:
-    """A table of your own, with a mapping.
+@_shared("csv")
+def csv(**given: Any) -> None:
+    """A table or JSON lines of your own, with a map.
 
-    FILE has a header, and one row for each thing that happened to a lead.
+    FILE has a header, and one row for each thing that happened to a lead; or one object a line.
     """
-    if map_path is None:
+    if given["map_path"] is None:
         raise click.UsageError(_NO_MAP)
-    mapping = Mapping.from_toml(map_path)
-    _load(
-        database,
-        rules_path,
-        on_contact_delete,
-        lambda: read_csv(file, mapping),
-        as_json=as_json,
-        own_map=True,
-    )
+    _import("csv", **given)
 
 
-def _load(
+def _import(
+    source: str,
+    *,
     database: Path,
+    files: Sequence[Path],
+    kind: str | None,
     rules_path: Path | None,
     on_contact_delete: OnContactDelete,
-    read: Callable[[], Source],
-    *,
+    dry_run: bool,
     as_json: bool,
-    own_map: bool = False,
+    map_path: Path | None = None,
+    received_at: int | None = None,
 ) -> None:
+    if [str(path) for path in files].count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read only once")
+    layout = Layout.from_toml(map_path) if map_path else Layout.default(source)
+    own = _own_meanings(map_path, layout)
+    meanings = _meanings_of(database, rules_path)
+    if own is not None:
+        meanings = meanings.with_source(own, layout.name)
     seldom_collect()
     with (
         progress("import") as tell,
-        read() as source,
-        taking_in(database, rules_path, on_contact_delete) as store,
+        read_files(
+            source,
+            files,
+            layout=layout,
+            kind=kind,
+            names_field=meanings.names_field,
+            received_at=received_at,
+        ) as reading,
+        _rehearsed(database, dry_run=dry_run) as path,
+        taking_in(path, rules_path, on_contact_delete) as store,
     ):
         store.relax()
-        imported = load(store, source, tell=tell)
+        if own is not None:
+            store.take_meanings(own, layout.name)
+        imported = load(store, reading, tell=tell)
         states = store.states()
     if as_json:
-        click.echo(to_json(imported.as_dict()))
+        click.echo(to_json({"dry_run": dry_run, **imported.as_dict()}))
     else:
-        _print(imported, states)
-    if own_map and imported.tally.absent:
-        named = clean(", ".join(map(repr, imported.tally.absent)))
-        click.echo(f"columns that the mapping names, and the file has not: {named}", err=True)
-    wanting = _wanting(imported, source.path)
+        _print(imported, states, dry_run=dry_run)
+    wanting = list(_wanting(imported, layout.name))
     for sentence in wanting:
-        click.echo(sentence, err=True)
+        click.echo(clean(sentence), err=True)
+    _tell_absent(reading)
     raise SystemExit(bool(wanting))
 
 
-def _wanting(imported: Imported, path: Path) -> list[str]:
-    """What was not taken in as it should be, and what to do."""
-    tally = imported.tally
-    if tally.unmapped:
-        return [_unmapped(imported, path)]
-    if imported.outcomes["conflict"]:
-        return [_CONFLICT]
-    return [_NOTHING] if tally.records and not tally.told else []
+def _own_meanings(map_path: Path | None, layout: Layout) -> Meanings | None:
+    """Return what a map says of the meanings of its source; None where it says nothing."""
+    if map_path is None:
+        return None
+    tables = tomllib.loads(map_path.read_text("utf-8-sig"))
+    said = {name: tables[name] for name in MEANING_TABLES if name in tables}
+    if not said:
+        return None
+    own = Meanings.from_tables(said | {"facts": {**said.get("facts", {}), "defaults": False}})
+    if layout.name not in own.named_sources() or not own.source(layout.name).people:
+        people = evolve(own.source(layout.name), people=tuple(layout.people))
+        own = evolve(own, sources=(*own.sources, people) if layout.people else own.sources)
+    return own
 
 
-def _print(imported: Imported, states: Mapping_[State, int]) -> None:
-    """What came of an import, for people."""
+def _meanings_of(database: Path, rules_path: Path | None) -> Meanings:
+    """Return the meanings of the store, or of the rules that it will have."""
+    if database.is_file() and database.stat().st_size:
+        with LeadReader(database) as reader:
+            return reader.rules.meanings
+    return (Rules.from_toml(rules_path) if rules_path else Rules.default()).meanings
+
+
+@contextmanager
+def _rehearsed(database: Path, *, dry_run: bool) -> Iterator[Path]:
+    """Yield the store to write to; for a dry run a copy that is thrown away."""
+    if not dry_run:
+        yield database
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        if database.is_file():
+            with (
+                closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as own,
+                closing(sqlite3.connect(copy)) as other,
+            ):
+                own.backup(other)
+        yield copy
+
+
+def _wanting(imported: Imported, source: str) -> Iterator[str]:
+    """Yield what was not taken in as it should be, and what to do."""
+    yield from imported.reading.incomplete
+    if imported.unmapped:
+        yield _unmapped(imported, source)
+    tally = imported.reading.tally
+    if tally.records and not tally.facts:
+        yield _NOTHING
+
+
+def _tell_absent(reading: Reading) -> None:
+    if reading.tally.absent:
+        named = clean(", ".join(map(repr, reading.tally.absent)))
+        click.echo(f"columns that the map names, and no file has: {named}", err=True)
+
+
+def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
+    """Print what came of an import, for people."""
     from rich.table import Table  # noqa: PLC0415 - only where a person watches
 
-    tally, outcomes = imported.tally, imported.outcomes
+    reading, outcomes = imported.reading, imported.outcomes
+    if dry_run:
+        click.echo("nothing was written; this would come of it:")
+    for path, kind in reading.kinds.items():
+        click.echo(clean(f"{path}: {kind}"))
+    tally = reading.tally
     rows = [
         ("records", tally.records, f"read in {imported.seconds:.1f} s"),
         *(("left out", count, clean(reason)) for reason, count in sorted(tally.left_out.items())),
-        ("unmapped", sum(one.records for one in tally.unmapped.values()), "see below"),
-        ("messages", imported.messages, "made of the others"),
+        ("facts", tally.facts, "field changes that the others tell"),
         ("applied", outcomes["applied"], "moved a lead"),
         ("refused", outcomes["refused"], "not allowed: `lifecycle audit` lists them"),
-        ("noted", outcomes["noted"], "valid, and moved nothing"),
+        ("noted", outcomes["noted"], "valid, no state change"),
         ("duplicate", outcomes["duplicate"], "known already"),
         ("conflict", outcomes["conflict"], "a known id with other content"),
         ("quarantined", outcomes["quarantined"], "undecodable: `lifecycle quarantine` lists them"),
@@ -277,7 +272,7 @@ def _print(imported: Imported, states: Mapping_[State, int]) -> None:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    always = ("records", "messages", "applied", "refused")
+    always = ("records", "facts", "applied", "refused")
     for name, count, meaning in rows:
         if count or name in always:
             table.add_row(name, f"{count:,}", meaning)
@@ -287,14 +282,21 @@ def _print(imported: Imported, states: Mapping_[State, int]) -> None:
     out.print(f"\n{counted(imported.leads, 'lead')}: {listed or 'none'}")
 
 
-def _unmapped(imported: Imported, path: Path) -> str:
-    """The values that nobody gave a meaning."""
-    found = sorted(imported.tally.unmapped.values(), key=lambda one: -one.records)
+def _unmapped(imported: Imported, source: str) -> str:
+    """Return the values that no row fits, each with the row that would name it."""
+    found = imported.unmapped[:_SHOWN]
     lines = [
-        f"  {one.field} {one.value!r}: {counted(one.records, 'record')}, first on line {one.line}"
-        for one in found[:_SHOWN]
+        f"  {one.field} = {short(repr(one.value))}: {counted(one.leads, 'lead')}" for one in found
     ]
-    lines += [f"  and {len(found) - _SHOWN:,} more"] * (len(found) > _SHOWN)
-    heading = f"{clean(str(path))}:\nvalues without a mapping, which were not taken in:"
-    advice = "give them a row in a mapping of your own (--show-map, --map FILE), and import again"
-    return "\n".join([heading, *(clean(short(line)) for line in lines), advice])
+    more = len(imported.unmapped) - len(found)
+    lines += [f"  and {more:,} more"] * (more > 0)
+    first = found[0]
+    return "\n".join(
+        [
+            "values that no row of the meanings fits, in the state that the lead had:",
+            *lines,
+            "a row such as this one, with the trigger that it means to you, names a value:",
+            "",
+            *first.as_row(source),
+        ]
+    )

@@ -17,6 +17,7 @@ from lifecycle.store.records import (
     Quarantined,
     StoredCopy,
     StoredMessage,
+    UnmappedValue,
     lead_dict,
     refusal_dict,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "StoredCopy",
     "StoredMessage",
     "Taken",
+    "UnmappedValue",
     "VerdictChange",
     "Verification",
     "as_micros",

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from attrs import astuple, evolve, frozen
 
-from lifecycle.domain import Key, Rules, machine_for
+from lifecycle.domain import TRIGGERS, Key, Meanings, Rules, machine_for, source_name
 from lifecycle.errors import ClockSkewError, HubError, OtherRulesError
 from lifecycle.messages import FIRST, LAST, Message, Undecodable, format_time, read_message
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
@@ -36,6 +36,11 @@ _BEHIND: Final = 24 * 60 * 60 * 1_000_000
 _AHEAD: Final = 366 * _BEHIND
 #: So many subjects are folded again together when everything is.
 _REBUILT_TOGETHER: Final = 500
+# What packing.content_of writes of a change begins with its source.
+_SOURCES: Final = (
+    "SELECT DISTINCT json_extract(content, '$[14][0]') FROM event WHERE trigger = ?"
+    " AND json_extract(content, '$[14][0]') IS NOT NULL"
+)
 Clock = Callable[[], int]
 #: What becomes of a person's data when the contact is deleted.
 OnContactDelete: TypeAlias = Literal["keep", "erase"]
@@ -203,6 +208,25 @@ class LeadStore(LeadReader):
                 rename(self._connection, rules.identity, recorded_at, intake)
             else:
                 self._fold_again(rules, recorded_at)
+        self._rules = rules
+
+    def take_meanings(self, meanings: Meanings, source: str) -> None:
+        """Let changes of a source mean what these meanings say of it.
+
+        Raises:
+            OtherRulesError: The store has changes of it that were folded with other meanings.
+            RulesError: The rules name a guard that nobody registered.
+        """
+        rules = evolve(self._rules, meanings=self._rules.meanings.with_source(meanings, source))
+        if rules.digest == self._rules.digest:
+            return
+        if not self._adds_meanings(self._rules, rules):
+            raise OtherRulesError(
+                f"{self.path}: its changes of {source} were folded with other meanings;"
+                f" `lifecycle rebuild {self.path} --rules FILE`, where FILE has the new ones,"
+                " folds everything again"
+            )
+        self._put_in_force(rules)
         self._rules = rules
 
     def _fold_again(self, rules: Rules, recorded_at: int) -> None:
@@ -412,12 +436,31 @@ class LeadStore(LeadReader):
             else:
                 found = rules or Rules.default()
                 self._record_rules(found, self._next_recorded_at())
-        if rules is not None and rules.digest != found.digest:
-            raise OtherRulesError(
-                f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
-                f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
-            )
-        return found
+        if rules is None or rules.digest == found.digest:
+            return found
+        if self._adds_meanings(found, rules):
+            self._put_in_force(rules)
+            return rules
+        raise OtherRulesError(
+            f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
+            f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
+        )
+
+    def _put_in_force(self, rules: Rules) -> None:
+        """Record rules under which everything is folded as it is."""
+        machine_for(rules)
+        with self._unit_of_work():
+            self._record_rules(rules, self._next_recorded_at())
+
+    def _adds_meanings(self, found: Rules, rules: Rules) -> bool:
+        """Return whether rules differ in nothing but sources of which there are no changes yet."""
+        if (found.edges, found.identity) != (rules.edges, rules.identity):
+            return False
+        rows = self._connection.execute(_SOURCES, (TRIGGERS.index("change"),))
+        return all(
+            found.meanings.of_source(source) == rules.meanings.of_source(source)
+            for source in {source_name(written) for (written,) in rows}
+        )
 
     def _record_rules(self, rules: Rules, recorded_at: int) -> None:
         toml, ledger = rules.to_toml(), Ledger(self._connection, recorded_at)

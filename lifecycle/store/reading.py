@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
-from lifecycle.domain import STATES, Finding, History, Identity, Lead, LeadHistory, Rules, State
+from lifecycle.domain import (
+    STATES,
+    Finding,
+    History,
+    Identity,
+    Lead,
+    LeadHistory,
+    Rules,
+    State,
+    source_name,
+)
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError, UnknownMessageError
 from lifecycle.store.aliases import possible_keys
 from lifecycle.store.arrivals import problems_from
@@ -27,12 +37,14 @@ from lifecycle.store.records import (
     MESSAGES_IN_ORDER,
     SELECT_COPIES,
     SELECT_MESSAGES,
+    UNMAPPED_VALUES,
     Change,
     FindingEntry,
     HistoryEntry,
     Quarantined,
     StoredCopy,
     StoredMessage,
+    UnmappedValue,
     stored_copy,
     stored_message,
 )
@@ -243,6 +255,15 @@ class LeadReader:
         return StoreListing(self._connection, self._parties, self._identity())
 
     @reading
+    def unmapped_values(self, source: str) -> list[UnmappedValue]:
+        """Return the values of a source's fields that no meaning fits, the most frequent first."""
+        rows = self._connection.execute(UNMAPPED_VALUES)
+        return [
+            UnmappedValue(field, value, leads)
+            for written, field, value, leads in rows
+            if source_name(written) == source_name(source)
+        ]
+
     def findings(
         self,
         alias: str | None = None,

@@ -162,6 +162,34 @@ class StoredCopy:
         }
 
 
+@frozen
+class UnmappedValue:
+    """A value of a field in another system that no meaning fits, and in how many leads it is."""
+
+    field: str
+    value: str
+    leads: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"field": self.field, "value": self.value, "leads": self.leads}
+
+    def as_row(self, source: str) -> list[str]:
+        """Return the lines of a row, in TOML, that would give it a meaning."""
+        parts = {"source": source, "field": self.field, "value": self.value}
+        lines = [f"{name} = {json.dumps(part, ensure_ascii=False)}" for name, part in parts.items()]
+        return ["[[meaning]]", *lines, 'trigger = "update"']
+
+
+# What packing.content_of writes of a change: source, field, object, old value, new value.
+UNMAPPED_VALUES: Final = (
+    "SELECT json_extract(content, '$[14][0]'), json_extract(content, '$[14][1]'),"
+    " json_extract(content, '$[14][4]'), count(*) FROM finding"
+    " JOIN event ON event.seq = finding.event"
+    " WHERE finding.code = 'unmapped_value' AND finding.superseded_at IS NULL"
+    " AND json_extract(content, '$[14][0]') IS NOT NULL"
+    " GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3"
+)
 SELECT_COPIES: Final = (
     "SELECT event.id, copy.trigger, copy.time, copy.recorded_at, copy.body FROM copy"
     " JOIN event ON event.seq = copy.event AND event.digest <> copy.digest"
