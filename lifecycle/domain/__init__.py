@@ -52,7 +52,7 @@ from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machi
 from lifecycle.domain.meaning import TABLES as MEANING_TABLES
 from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.memory import Memory
-from lifecycle.domain.moment import STEPS, change_text
+from lifecycle.domain.moment import STEPS, advance_change, change_text
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.several import are_several, contact_ids, names_contact
@@ -123,6 +123,7 @@ __all__ = [
     "Verdicts",
     "WrittenNames",
     "advance",
+    "advance_change",
     "are_several",
     "change_text",
     "compared",

@@ -152,11 +152,11 @@ class SubjectFold:
             )
             moment.fold(live)
             turn = moment.turn
-            for event in its:
-                spent = moment.spent.get(event.id)
-                self.fates[event.id] = (event, spent.verdict if spent else "noted", group)
-                if spent:
-                    self.meant[event.id] = spent.rows
+            by_id = {event.id: event for event in its}
+            for event_id, spent in moment.spent.items():
+                self.fates[event_id] = (by_id.pop(event_id), spent.verdict, group)
+                self.meant[event_id] = spent.rows
+            self.fates.update((one.id, (one, "noted", group)) for one in by_id.values())
         for event in events:
             track.note(event)
             track.lead.events += 1
