@@ -1,0 +1,24 @@
+"""The counts of a reading: its records, its facts, and what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import define, field
+
+
+@define
+class Tally:
+    """The records that were read, and the facts that they say.
+
+    Attributes:
+        records: How many records were read.
+        facts: How many facts they say; one record may say several.
+        left_out: How many records say no fact, by reason.
+        absent: Columns that the layout names, and no file has.
+    """
+
+    records: int = 0
+    facts: int = 0
+    left_out: Counter[str] = field(factory=Counter)
+    absent: list[str] = field(factory=list)
