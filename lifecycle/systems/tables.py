@@ -76,29 +76,12 @@ class Table:
                 yield Row(line, dict(zip(self.columns, cells, strict=True)))
             line = self._line()
 
-    def column(self, names: Sequence[str]) -> str:
-        """Which of these names a column has.
-
-        Raises:
-            InputError: None of them is that of a column.
-        """
-        for name in names:
-            for column in self.columns:
-                if column.casefold() == name.casefold():
-                    return column
+    def missing(self, names: Sequence[str]) -> InputError:
+        """Return that none of these names is that of a column, as one sentence."""
         expected = " or ".join(repr(name) for name in names)
         found = short(", ".join(repr(name) for name in self.columns if name))
         where = f"line {self._blank + 1}"
-        raise InputError(f"{self.path}: {where}: expected a column {expected}, found {found}")
-
-    def has(self, names: Sequence[str]) -> bool:
-        """Whether one of these names is that of a column."""
-        known = {column.casefold() for column in self.columns}
-        return any(name.casefold() in known for name in names)
-
-    def error(self, row: Row, column: str, expected: str) -> InputError:
-        """What is wrong with a cell, as one sentence."""
-        return InputError(f"{self.path}: line {row.line}, column {column!r}: {expected}")
+        return InputError(f"{self.path}: {where}: expected a column {expected}, found {found}")
 
     def _line(self) -> int:
         """The line that the next row begins on."""
