@@ -12,6 +12,7 @@ Names: TypeAlias = tuple[str, ...]
 Columns: TypeAlias = Mapping[str, Names]
 
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
+_TRUE: Final = ("true", "t", "1", "yes")
 #: So many forms of records are remembered, each by the names that it has.
 _FORMS: Final = 1000
 
@@ -44,6 +45,11 @@ def flatten(value: Mapping[str, Any]) -> Mapping[str, Any]:
         else:
             members[name] = part
     return members
+
+
+def is_true(text: str) -> bool:
+    """Return whether a text is how an export writes that something is so."""
+    return text.casefold() in _TRUE
 
 
 class Finder:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import define, evolve
 
 from lifecycle.errors import InputError, TimeFormatError
-from lifecycle.systems.columns import Names, flatten
+from lifecycle.systems.columns import Columns, Names, flatten
 from lifecycle.systems.documents import Document, documents
 from lifecycle.systems.files import raw_lines
 from lifecycle.systems.layout import Layout
@@ -69,6 +69,28 @@ class Entry:
             return self.table.missing(names)
         return self.error(f"expected {' or '.join(map(repr, names))}, got nothing")
 
+    def must(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
+        """Return the record's column for something, of those that a finder found.
+
+        Raises:
+            InputError: It has none.
+        """
+        if role not in columns:
+            raise self.missing(names[role])
+        return columns[role]
+
+    def identity(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
+        """Return the id of the object that the record is about.
+
+        Raises:
+            InputError: It has none, or an empty one.
+        """
+        column = self.must(columns, role, names)
+        value = self.text(column)
+        if not value:
+            raise self.error("expected an id, got nothing", column)
+        return value
+
     def text(self, name: str) -> str:
         """Return a member as text: null is empty, a whole number has no fraction.
 
@@ -107,8 +129,8 @@ def to_text(value: Any) -> str | None:
     return str(value).strip() if isinstance(value, (str, int)) else None
 
 
-def read_entries(path: Path) -> Iterator[Entry] | Table:
-    """Return the objects of a JSON file, or the table that a CSV file is.
+def read_entries(path: Path) -> tuple[Iterator[Entry], Entry | None]:
+    """Return the entries of a file, and the header of one that is a table.
 
     Raises:
         InputError: The file cannot be read.
@@ -121,8 +143,9 @@ def read_entries(path: Path) -> Iterator[Entry] | Table:
             break
     lines = chain(seen, lines)
     if seen and seen[-1].lstrip()[:1] in (b"{", b"["):
-        return _objects(path, lines)
-    return Table(path, lines)
+        return _objects(path, lines), None
+    table = Table(path, lines)
+    return _rows(table), Entry(path, table.line, dict.fromkeys(table.columns, ""), table=table)
 
 
 def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
@@ -130,3 +153,8 @@ def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
         if not isinstance(document.value, dict):
             raise document.error(path, "expected an object")
         yield Entry(path, document.line, document.value, document.path)
+
+
+def _rows(table: Table) -> Iterator[Entry]:
+    for row in table.rows():
+        yield Entry(table.path, row.line, row.cells, table=table)

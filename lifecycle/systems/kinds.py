@@ -35,24 +35,25 @@ class Kind:
     needs: tuple[Names, ...]
     read: Callable[[Any, Entry], Iterator[Record]]
 
+    @property
+    def needs_layout(self) -> bool:
+        """Whether the layout names its fields."""
+        return not self.needs
+
 
 class Recognizer:
-    """Finds the kind of each entry by the names of its fields.
-
-    Raises:
-        InputError: ``forced`` is no kind of the source.
-    """
+    """Finds the kind of each entry by the names of its fields, or takes the one that is forced."""
 
     def __init__(self, kinds: Sequence[Kind], layout: Layout, forced: str | None = None) -> None:
         self._needs = {kind.name: kind.needs or layout.needs for kind in kinds}
         self._kinds = kinds
-        self._forced = self._named(forced) if forced is not None else None
+        self._forced = next((kind for kind in kinds if kind.name == forced), None)
         self._known: dict[tuple[str, ...], Kind | None] = {}
 
     def kind_of(self, entry: Entry) -> Kind | None:
         """Return the kind of an entry; None if it is of none."""
-        if self._forced is not None:
-            return self._forced
+        if self._forced is not None or len(self._kinds) == 1:
+            return self._forced or self._kinds[0]
         form = tuple(entry.value)
         if form not in self._known:
             if len(self._known) == _FORMS:
@@ -79,10 +80,3 @@ class Recognizer:
             if all(any(plain(name) in names for name in one) for one in needs):
                 return kind
         return None
-
-    def _named(self, name: str) -> Kind:
-        for kind in self._kinds:
-            if kind.name == name:
-                return kind
-        known = ", ".join(self._needs)
-        raise InputError(f"unknown kind {name!r}, expected one of {known}")

@@ -10,6 +10,7 @@ from lifecycle.systems.entries import Entry
 from lifecycle.systems.kinds import Kind
 from lifecycle.systems.message import person
 from lifecycle.systems.moments import Moment
+from lifecycle.systems.snapshots import Snapshots, Version
 from lifecycle.systems.spool import Record
 from lifecycle.systems.writer import FactWriter
 
@@ -114,12 +115,23 @@ class ChangeRows:
         return contact
 
 
-class OwnRows:
-    """Reads tables and JSON lines of one's own, by a layout alone."""
+class SourceReader:
+    """Reads the entries of one source, by the methods that its kinds name."""
 
     def __init__(self, writer: FactWriter) -> None:
         self.rows = ChangeRows(writer)
+        self.snapshots = Snapshots(writer, self.turn)
+        self._writer = writer
         self._layout = writer.layout
+
+    def turn(self, version: Version, name: str, old: str | None, new: str) -> Iterator[Record]:
+        """Return the facts of a value that differs from that of the row before."""
+        line, moment = version.line, version.moment
+        yield self._writer.fact(line, version.object, name, moment, old=old, new=new)
+
+
+class OwnRows(SourceReader):
+    """Reads tables and JSON lines of one's own, by a layout alone."""
 
     def row(self, entry: Entry) -> Iterator[Record]:
         """Return the fact of a row."""

@@ -10,6 +10,9 @@ import orjson
 
 #: So many pages of 1 KiB stay in memory, the rest is in a temporary file.
 _CACHE: Final = -32 * 1024
+_TABLE: Final = (
+    "CREATE TABLE record (lead TEXT, time INTEGER, file INTEGER, line INTEGER, content BLOB)"
+)
 
 
 class Record(NamedTuple):
@@ -33,8 +36,7 @@ class Spool:
         for statement in (
             f"PRAGMA cache_size = {_CACHE}",
             "PRAGMA journal_mode = OFF",
-            "CREATE TABLE record"
-            " (lead TEXT, time INTEGER, file INTEGER, line INTEGER, content BLOB)",
+            _TABLE,
             "BEGIN",
         ):
             self._connection.execute(statement)

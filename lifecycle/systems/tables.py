@@ -50,7 +50,7 @@ class Table:
             raise InputError(f"{path}: is empty, expected a CSV file with a header")
         delimiter = max(_DELIMITERS, key=head.count)
         self._reader = csv.reader(chain([head], texts), delimiter=delimiter, strict=True)
-        line = self._line()
+        line = self.line = self._line()
         self.columns = [name.strip() for name in self._next(line) or ()]
         named = [name.casefold() for name in self.columns if name]
         if len(set(named)) < len(named):
@@ -80,8 +80,9 @@ class Table:
         """Return that none of these names is that of a column, as one sentence."""
         expected = " or ".join(repr(name) for name in names)
         found = short(", ".join(repr(name) for name in self.columns if name))
-        where = f"line {self._blank + 1}"
-        return InputError(f"{self.path}: {where}: expected a column {expected}, found {found}")
+        return InputError(
+            f"{self.path}: line {self.line}: expected a column {expected}, found {found}"
+        )
 
     def _line(self) -> int:
         """The line that the next row begins on."""

@@ -1,0 +1,183 @@
+"""Objects of HubSpot's API: the versions of their properties, and how they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from lifecycle.systems.columns import Columns, Finder, is_true
+from lifecycle.systems.entries import Entry, to_text
+from lifecycle.systems.hubspot_facts import MERGED_IDS, HubSpotFacts, agent_of
+from lifecycle.systems.moments import Moment
+from lifecycle.systems.spool import Record
+
+_DELETED: Final = "deleted"
+DETAILS: Final = ("firstname", "lastname", "email", "phone")
+#: Properties that say when an object was saved.
+_MODIFIED: Final = ("lastmodifieddate", "hs_lastmodifieddate")
+#: Properties that say nothing of the life of a lead.
+PLAIN: Final = frozenset((*DETAILS, *_MODIFIED, "createdate", "hs_createdate", "hs_object_id"))
+
+_OBJECT: Final[Columns] = {
+    "id": ("id", "vid"),
+    "properties": ("properties",),
+    "histories": ("propertiesWithHistory",),
+    "modified": ("updatedAt",),
+    "archived": ("archived",),
+    "archived_at": ("archivedAt",),
+}
+_VERSION: Final[Columns] = {
+    "new": ("value",),
+    "time": ("timestamp",),
+    "source": ("sourceType",),
+    "by": ("sourceId",),
+    "user": ("updatedByUserId",),
+}
+
+
+class _Version(NamedTuple):
+    """A value of a property, and when it was set."""
+
+    moment: Moment
+    value: str
+
+
+class ObjectReader:
+    """Reads the objects of API v3 and v1."""
+
+    def __init__(self, facts: HubSpotFacts) -> None:
+        self._facts = facts
+        self._writer = facts.writer
+        self._layout = facts.writer.layout
+        self._object = Finder(_OBJECT)
+        self._version = Finder(_VERSION)
+
+    def read(self, entry: Entry) -> Iterator[Record]:
+        """Return the facts of an object.
+
+        Raises:
+            InputError: A part of it is not as it must be.
+        """
+        columns = self._object.find(entry.value)
+        object_id = entry.identity(columns, "id", _OBJECT)
+        newest: dict[str, _Version] = {}
+        for name, path, versions in _histories(entry, columns):
+            if not isinstance(versions, list):
+                raise entry.error("expected an array of versions", path)
+            # The newest comes first: of equal times, too.
+            for number, version in reversed(list(enumerate(versions))):
+                inner = entry.inner(version, f"{path}[{number}]")
+                yield from self._of_version(inner, object_id, name, newest)
+        current = _current(entry, columns)
+        modified = self._modified(entry, columns, current)
+        yield from self._statements(entry, object_id, current, modified, newest)
+        merged = newest.get(MERGED_IDS)
+        if merged is None and modified is not None:
+            merged = _Version(modified, current.get(MERGED_IDS, ""))
+        if merged is not None:
+            yield from self._facts.mergers(entry.line, object_id, merged.value, merged.moment)
+        if "archived" in columns and is_true(entry.text(columns["archived"])):
+            yield from self._deletion(entry, object_id, columns, modified)
+
+    def _of_version(
+        self, version: Entry, object_id: str, name: str, newest: dict[str, _Version]
+    ) -> Iterator[Record]:
+        self._writer.tally.records += 1
+        if not self._facts.names(name):
+            self._writer.leave_out(f"field {name}")
+            return
+        columns = self._version.find(version.value)
+        for role in ("new", "time"):
+            version.must(columns, role, _VERSION)
+        cells = {role: version.text(column) for role, column in columns.items()}
+        moment = version.moment(columns["time"], self._layout)
+        if name not in newest or moment.micros >= newest[name].moment.micros:
+            newest[name] = _Version(moment, cells["new"])
+        if name != MERGED_IDS:
+            yield from self._facts.change(
+                version.line, object_id, name, cells["new"], moment, agent=agent_of(cells)
+            )
+
+    def _statements(
+        self,
+        entry: Entry,
+        object_id: str,
+        current: Mapping[str, str],
+        modified: Moment | None,
+        newest: Mapping[str, _Version],
+    ) -> Iterator[Record]:
+        """Return what the properties are now, with the contact."""
+        contact = contact_of(current)
+        for name, value in current.items():
+            moment = modified or (newest[name].moment if name in newest else None)
+            if moment is None or name in PLAIN or name == MERGED_IDS:
+                continue
+            if self._writer.names(name):
+                self._writer.tally.records += 1
+                yield self._writer.fact(
+                    entry.line, object_id, name, moment, current=value, contact=contact
+                )
+
+    def _deletion(
+        self, entry: Entry, object_id: str, columns: Mapping[str, str], modified: Moment | None
+    ) -> Iterator[Record]:
+        """Return that an object is archived: deleted, as HubSpot calls it elsewhere."""
+        self._writer.tally.records += 1
+        archived_at = columns.get("archived_at")
+        if archived_at is not None and entry.text(archived_at):
+            modified = entry.moment(archived_at, self._layout)
+        if modified is None:
+            self._writer.leave_out("archived, without a time")
+        elif self._writer.names(_DELETED):
+            yield self._writer.fact(entry.line, object_id, _DELETED, modified, new="true")
+        else:
+            self._writer.leave_out(f"field {_DELETED}")
+
+    def _modified(
+        self, entry: Entry, columns: Mapping[str, str], current: Mapping[str, str]
+    ) -> Moment | None:
+        if "modified" in columns and entry.text(columns["modified"]):
+            return entry.moment(columns["modified"], self._layout)
+        for name in _MODIFIED:
+            if current.get(name):
+                return entry.inner(current, "properties").moment(name, self._layout)
+        return None
+
+
+def contact_of(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the contact that properties describe, as far as they do."""
+    first, last, email, telephone = (properties.get(name, "") for name in DETAILS)
+    name = " ".join(part for part in (first, last) if part)
+    details = {"name": name, "email": email, "telephone": telephone}
+    return {name: value for name, value in details.items() if value}
+
+
+def _histories(entry: Entry, columns: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
+    """Return the name of each property that has versions, their path, and them."""
+    for outer, members in _members(entry, columns.get("properties")):
+        for name, member in members.items():
+            # API v1 has the versions beside the value.
+            if isinstance(member, dict) and "versions" in member:
+                yield name, f"{outer}.{name}.versions", member["versions"]
+    for outer, members in _members(entry, columns.get("histories")):
+        for name, versions in members.items():
+            yield name, f"{outer}.{name}", versions
+
+
+def _current(entry: Entry, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the value that each property has now."""
+    current = {}
+    for outer, members in _members(entry, columns.get("properties")):
+        for name, member in members.items():
+            value = member.get("value", member) if isinstance(member, dict) else member
+            text = to_text(value)
+            if text is None:
+                raise entry.error("expected a text", f"{outer}.{name}")
+            current[name] = text
+    return current
+
+
+def _members(entry: Entry, name: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Return the members of an object inside an entry, with its name, if it is there."""
+    if name is not None and entry.value[name] is not None:
+        yield name, entry.inner(entry.value[name], name).value
