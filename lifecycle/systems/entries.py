@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, evolve
 
@@ -16,8 +16,6 @@ from lifecycle.systems.files import raw_lines
 from lifecycle.systems.layout import Layout
 from lifecycle.systems.moments import Moment
 from lifecycle.systems.tables import Table
-
-_FORMAT_HINT: Final = "; [time] in a map names another format"
 
 
 @define
@@ -114,8 +112,7 @@ class Entry:
         try:
             return layout.moment(self.text(name))
         except TimeFormatError as error:
-            hint = _FORMAT_HINT if self.table and not layout.time_format else ""
-            raise self.error(f"{error}{hint}", name) from None
+            raise self.error(str(error), name) from None
 
 
 def to_text(value: Any) -> str | None:

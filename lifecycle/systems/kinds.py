@@ -75,8 +75,10 @@ class Recognizer:
         names = {plain(name) for name in value}
         # An object in the record counts by its own name, too.
         names |= {plain(name.partition(".")[0]) for name in value}
-        for kind in self._kinds:
-            needs = self._needs[kind.name]
-            if all(any(plain(name) in names for name in one) for one in needs):
-                return kind
-        return None
+        missing = {
+            kind.name: sum(names.isdisjoint(map(plain, one)) for one in self._needs[kind.name])
+            for kind in self._kinds
+        }
+        # Rows that lack one column are rows all the same: their reader says what is missing.
+        near = (kind for kind in self._kinds if kind.needs_layout and missing[kind.name] == 1)
+        return next((kind for kind in self._kinds if not missing[kind.name]), next(near, None))

@@ -227,7 +227,7 @@ class _Reader:
 
     def _line(self, table: str, name: str) -> int | None:
         """Return the line of a name in a table, else of the table."""
-        begins = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
+        begins = re.compile(rf"\s*\[+\s*{re.escape(table)}\s*\]")
         named = re.compile(rf"\s*[\"']?{re.escape(name or table)}[\"']?\s*=")
         start = next((at for at, line in enumerate(self.lines, 1) if begins.match(line)), None)
         for at, line in enumerate(self.lines[start or 0 :], (start or 0) + 1):

@@ -40,7 +40,10 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
         return _read_formatted(text, time_format, zone)
     if _MILLISECONDS.fullmatch(text):
         return _in_utc(int(text) * 1000)
-    instant = parse_time(text)
+    try:
+        instant = parse_time(text)
+    except TimeFormatError as error:
+        raise TimeFormatError(f"{error}; [time] in a map names another format") from None
     if instant.has_offset or zone is None:
         return Moment(text, instant.micros)
     return _localize((_EPOCH + timedelta(microseconds=instant.micros)).replace(tzinfo=None), zone)

@@ -183,22 +183,24 @@ class _FileReader:
 
     def _records(self, path: Path) -> Iterator[Record]:
         """Return the facts of a file, and note of which kinds it is."""
-        kinds: dict[str, None] = {}
         entries, head = read_entries(path)
-        if head is not None and (kind := self._kind_of_table(head)) is not None:
-            kinds[kind.name] = None
+        if head is not None and not self._unwrapper.is_wrapper(head):
+            kind = self._kind_of_table(head)
+            self._reading.kinds[path] = kind.name
+            for row in entries:
+                yield from kind.read(self._reader, row)
+            return
+        names: dict[str, None] = {}
         for wrapped in entries:
             for entry in self._unwrapper.records(wrapped):
-                kind = self._kind_of(entry)
-                if kind is not None:
-                    kinds[kind.name] = None
-                    yield from kind.read(self._reader, entry)
-        self._reading.kinds[path] = ", ".join(kinds)
+                found = self._kind_of(entry)
+                if found is not None:
+                    names[found.name] = None
+                    yield from found.read(self._reader, entry)
+        self._reading.kinds[path] = ", ".join(names)
 
-    def _kind_of_table(self, head: Entry) -> Kind | None:
+    def _kind_of_table(self, head: Entry) -> Kind:
         """Return the kind of a table, whether it has rows or not."""
-        if self._unwrapper.is_wrapper(head):
-            return None
         kind = self._kinds.kind_of(head)
         if kind is None:
             raise self._kinds.unknown(head)
