@@ -324,12 +324,12 @@ def test_a_lead_that_was_merged_deleted_and_converted(read):
     _, messages = read("salesforce", [lead])
     assert told(messages, "record") == [
         ("2026-03-02", "leadConverted", "", None),
-        ("2026-03-03T09:00:00Z", "deleted", "true", None),
         ("2026-03-03T09:00:00Z", "merged", LEAD, OTHER),
+        ("2026-03-03T09:00:00Z", "deleted", "true", None),
     ]
     contact = messages[0]["data"]["object"]["object"]["identifier"]
     assert contact == {"salesforceContactId": "003x"}
-    assert keys(messages[2]) == {"salesforceId": [LEAD, OTHER]}
+    assert keys(messages[1]) == {"salesforceId": [LEAD, OTHER]}
 
 
 # --- snapshots ----------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ def test_a_snapshot_of_leads_says_what_differs_between_its_rows(read, begin):
         ("2026-03-02T00:00:00Z", "Owner", ADA, None),
         ("2026-03-02T00:00:00Z", "Stage__c", "b", None),
         ("2026-03-03T00:00:00Z", "Status", "Working", "New"),
-        ("2026-03-03T00:00:00Z", "deleted", "true", None),
+        ("2026-03-03T00:00:00Z", "deleted", "true", "false"),
     ]
     assert only_kind(reading) == "snapshot"
 
@@ -368,7 +368,7 @@ def test_a_snapshot_of_contacts_in_two_files(read):
         ("2026-03-03T00:00:00Z", "hs_lead_status", "CONNECTED", "NEW"),
     ]
     assert set(reading.kinds.values()) == {"snapshot"}
-    assert sums_up(reading) == (3, 2, {"says nothing that the row before does not say": 1})
+    assert sums_up(reading) == (3, 2, {"same as the row before": 1})
 
 
 # --- HubSpot: the API -----------------------------------------------------------------------------

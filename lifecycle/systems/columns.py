@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 #: Names of a column: of several the first that is there.
@@ -20,18 +20,6 @@ _FORMS: Final = 1000
 def plain(name: str) -> str:
     """Return a name in its letters and digits: ``LeadId``, ``lead_id``, ``Lead.Id`` are one."""
     return _NO_LETTERS.sub("", name).casefold()
-
-
-def find_column(columns: Sequence[str], names: Iterable[str]) -> str | None:
-    """Return the column that has one of these names, in any spelling; the exact one first."""
-    for name in names:
-        if name in columns:
-            return name
-        for spelling in (str.casefold, plain):
-            for column in columns:
-                if spelling(column) == spelling(name):
-                    return column
-    return None
 
 
 def flatten(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,8 +63,19 @@ class Finder:
         return [self._columns[role][0] for role in self._absent] if self._known else []
 
     def _find(self, form: tuple[str, ...]) -> dict[str, str]:
-        columns = {role: find_column(form, names) for role, names in self._columns.items()}
-        found = {role: column for role, column in columns.items() if column is not None}
+        """Return the columns of a form in any spelling, of two the one that is spelt alike."""
+        # The first column of a spelling stays.
+        spellings = {
+            **{plain(column): column for column in reversed(form)},
+            **{column.casefold(): column for column in reversed(form)},
+            **{column: column for column in form},
+        }
+        found: dict[str, str] = {}
+        for role, names in self._columns.items():
+            for name in names:
+                for spelling in (name, name.casefold(), plain(name)):
+                    if spelling in spellings:
+                        found.setdefault(role, spellings[spelling])
         for role in found:
             self._absent.pop(role, None)
         return found

@@ -103,6 +103,19 @@ class Entry:
             raise self.error("expected a text", name)
         return text
 
+    def texts(self, name: str) -> list[str]:
+        """Return a member that is an array of ids.
+
+        Raises:
+            InputError: It is none, or empty.
+        """
+        value = self.value[name]
+        ids = [to_text(one) for one in value] if isinstance(value, list) else []
+        texts = [one for one in ids if one]
+        if not texts or len(texts) < len(ids):
+            raise self.error("expected an array of ids", name)
+        return texts
+
     def moment(self, name: str, layout: Layout) -> Moment:
         """Return a member that is a time.
 

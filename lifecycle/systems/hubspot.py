@@ -10,26 +10,22 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lifecycle.systems.columns import Columns, Finder, is_true
-from lifecycle.systems.entries import Entry, to_text
-from lifecycle.systems.hubspot_facts import MERGED_IDS, HubSpotFacts, agent_of
-from lifecycle.systems.hubspot_objects import PLAIN, ObjectReader
+from lifecycle.systems.entries import Entry
+from lifecycle.systems.hubspot_facts import MERGED_IDS
+from lifecycle.systems.hubspot_objects import PLAIN, HubSpotObjects
 from lifecycle.systems.kinds import Kind
-from lifecycle.systems.moments import Moment
-from lifecycle.systems.rows import SourceReader
-from lifecycle.systems.snapshots import BEGIN, Version, is_bookkeeping
+from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
 from lifecycle.systems.spool import Record
-from lifecycle.systems.writer import FactWriter
+from lifecycle.systems.writer import CREATED, DELETED, At, FactWriter
 
-_CREATED: Final = "created"
-_DELETED: Final = "deleted"
 _CHANGE: Final = "propertyChange"
 _MERGE: Final = "merge"
 #: The actions of webhooks that are facts of an object: the field and its new value.
 _ACTIONS: Final = {
-    "creation": (_CREATED, ""),
-    "deletion": (_DELETED, "true"),
-    "privacyDeletion": (_DELETED, "true"),
-    "restore": (_DELETED, "false"),
+    "creation": (CREATED, ""),
+    "deletion": (DELETED, "true"),
+    "privacyDeletion": (DELETED, "true"),
+    "restore": (DELETED, "false"),
 }
 #: The objects of webhooks that are leads, by name and by type id.
 _OBJECTS: Final = ("contact", "lead", "0-1", "0-136")
@@ -42,100 +38,53 @@ _WEBHOOK: Final[Columns] = {
     "new": ("propertyValue",),
     "source": ("changeSource",),
     "by": ("sourceId",),
-}
-_BY: Final = ("source", "by")
-#: Who is left after a merge: an object that is new since then, or the first of them.
-_MERGER: Final[Columns] = {
     "winner": ("newObjectId",),
     "primary": ("primaryObjectId", "objectId"),
     "losers": ("mergedObjectIds",),
 }
+_BY: Final = ("source", "by")
 _SNAPSHOT: Final[Columns] = {
     "id": ("id", "vid", "contactId", "hs_object_id"),
     "begin": BEGIN,
-    _DELETED: ("isDeleted", "_fivetran_deleted", "archived"),
+    DELETED: ("isDeleted", "_fivetran_deleted", "archived"),
 }
 #: What warehouses put before the name of a property.
 _PREFIXES: Final = ("property_", "properties_", "properties.")
 
 
-class HubSpot(SourceReader):
+class HubSpot(HubSpotObjects):
     """Reads the entries of HubSpot's files."""
 
     def __init__(self, writer: FactWriter) -> None:
         super().__init__(writer)
-        self._facts = HubSpotFacts(writer)
-        self._objects = ObjectReader(self._facts)
         self._webhook = Finder(_WEBHOOK)
-        self._merger = Finder(_MERGER)
         self._snapshot = Finder(_SNAPSHOT)
-
-    def object(self, entry: Entry) -> Iterator[Record]:
-        """Return the facts of an object of the API."""
-        yield from self._objects.read(entry)
-
-    def row(self, entry: Entry) -> Iterator[Record]:
-        """Return the facts of a version that stands by itself."""
-        change = self.rows.read(entry)
-        if change is None:
-            return
-        line, agent = entry.line, agent_of(change.cells)
-        if change.field == MERGED_IDS:
-            yield from self._facts.mergers(line, change.lead_id, change.new, change.moment, agent)
-        else:
-            recipient = self._facts.recipient(change.field, change.new)
-            yield self.rows.write(line, change, new=change.new, agent=agent, recipient=recipient)
 
     # --- webhooks ---------------------------------------------------------------------------------
 
     def webhook(self, entry: Entry) -> Iterator[Record]:
         """Return the facts of a webhook's notification."""
-        self._writer.tally.records += 1
-        columns = self._webhook.find(entry.value)
-        action = self._action(entry, columns)
-        if action is None:
-            return
-        moment = entry.moment(entry.must(columns, "time", _WEBHOOK), self._layout)
-        if action == _MERGE:
-            yield from self._merge(entry, moment)
-            return
-        field, value = self._said(entry, columns, action)
-        if not self._facts.names(field):
-            self._writer.leave_out(f"field {field}")
-            return
-        agent = agent_of({role: entry.text(columns[role]) for role in _BY if role in columns})
-        object_id = entry.identity(columns, "id", _WEBHOOK)
-        yield from self._facts.change(entry.line, object_id, field, value, moment, agent=agent)
+        yield from self._writer.account(self._notified(entry))
 
-    def _action(self, entry: Entry, columns: Mapping[str, str]) -> str | None:
-        """Return what a webhook tells of a lead; None where it is left out."""
+    def _notified(self, entry: Entry) -> Iterator[Record]:
+        columns = self._webhook.find(entry.value)
         subscription = entry.text(entry.must(columns, "subscription", _WEBHOOK))
         kind, _, action = subscription.partition(".")
         if kind == "object":
             kind = entry.text(entry.must(columns, "type", _WEBHOOK))
-        if kind in _OBJECTS and action in (_CHANGE, _MERGE, *_ACTIONS):
-            return action
-        self._writer.leave_out(f"webhook {subscription}" + f" {kind}" * (kind not in subscription))
-        return None
-
-    def _said(self, entry: Entry, columns: Mapping[str, str], action: str) -> tuple[str, str]:
-        """Return the field that a webhook names, and its new value."""
-        if action in _ACTIONS:
-            return _ACTIONS[action]
-        field, new = (entry.must(columns, role, _WEBHOOK) for role in ("field", "new"))
-        return entry.text(field), entry.text(new)
-
-    def _merge(self, entry: Entry, moment: Moment) -> Iterator[Record]:
-        """Return the facts of objects that were merged into one, which may be a new one."""
-        columns = self._merger.find(entry.value)
-        losers = entry.value[entry.must(columns, "losers", _MERGER)]
-        ids = [to_text(one) for one in losers] if isinstance(losers, list) else [None]
-        if None in ids:
-            raise entry.error("expected an array of ids", columns["losers"])
-        primary = entry.identity(columns, "primary", _MERGER)
-        winner = entry.text(columns["winner"]) if "winner" in columns else primary
-        merged = ";".join(one for one in (*ids, primary) if one)
-        yield from self._facts.mergers(entry.line, winner or primary, merged, moment)
+        if kind not in _OBJECTS or action not in (_CHANGE, _MERGE, *_ACTIONS):
+            what = subscription if kind in subscription else f"{subscription} {kind}"
+            self._writer.leave_out(f"webhook {what}")
+            return
+        moment = entry.moment(entry.must(columns, "time", _WEBHOOK), self._layout)
+        if action == _MERGE:
+            winner, name, new = _merger(entry, columns)
+            at = At(entry.line, winner, moment)
+        else:
+            name, new = _ACTIONS.get(action) or _changed(entry, columns)
+            at = At(entry.line, entry.identity(columns, "id", _WEBHOOK), moment)
+        agent = self.agent({role: entry.text(columns[role]) for role in _BY if role in columns})
+        yield from self.tell(at, name, new, agent=agent)
 
     # --- contacts with validity -------------------------------------------------------------------
 
@@ -151,22 +100,30 @@ class HubSpot(SourceReader):
             for column in flat.value
             if column not in own and self._is_told(column)
         }
-        if _DELETED in columns and self._writer.names(_DELETED):
-            values[_DELETED] = "true" if is_true(flat.text(columns[_DELETED])) else "false"
-        self.snapshots.add(flat, object_id, begin, values, {})
+        if DELETED in columns:
+            values[DELETED] = "true" if is_true(flat.text(columns[DELETED])) else "false"
+        moment = flat.moment(begin, self._layout)
+        self.snapshots.add(At(flat.line, object_id, moment), values)
         yield from ()
 
     def _is_told(self, column: str) -> bool:
         name = _property(column)
-        return not is_bookkeeping(column) and name not in PLAIN and self._facts.names(name)
+        is_plain = name in PLAIN and name != MERGED_IDS
+        return not is_bookkeeping(column) and not is_plain and self.names(name)
 
-    def turn(self, version: Version, name: str, old: str | None, new: str) -> Iterator[Record]:
-        """Return the facts of a value that differs from that of the row before."""
-        if name == _DELETED and old is None and new == "false":
-            return
-        yield from self._facts.change(
-            version.line, version.object, name, new, version.moment, old=old
-        )
+
+def _changed(entry: Entry, columns: Mapping[str, str]) -> tuple[str, str]:
+    """Return the property that a webhook names, and its new value."""
+    field, new = (entry.must(columns, role, _WEBHOOK) for role in ("field", "new"))
+    return entry.text(field), entry.text(new)
+
+
+def _merger(entry: Entry, columns: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return the object that is left after a merge, which may be a new one, and the merged."""
+    losers = entry.texts(entry.must(columns, "losers", _WEBHOOK))
+    primary = entry.identity(columns, "primary", _WEBHOOK)
+    winner = entry.text(columns["winner"]) if "winner" in columns else primary
+    return winner or primary, MERGED_IDS, ";".join((*losers, primary))
 
 
 def _property(column: str) -> str:

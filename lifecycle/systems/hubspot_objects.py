@@ -7,16 +7,18 @@ from typing import Any, Final, NamedTuple
 
 from lifecycle.systems.columns import Columns, Finder, is_true
 from lifecycle.systems.entries import Entry, to_text
-from lifecycle.systems.hubspot_facts import MERGED_IDS, HubSpotFacts, agent_of
+from lifecycle.systems.hubspot_facts import MERGED_IDS, HubSpotFacts
 from lifecycle.systems.moments import Moment
 from lifecycle.systems.spool import Record
+from lifecycle.systems.writer import DELETED, At, FactWriter
 
-_DELETED: Final = "deleted"
 DETAILS: Final = ("firstname", "lastname", "email", "phone")
 #: Properties that say when an object was saved.
 _MODIFIED: Final = ("lastmodifieddate", "hs_lastmodifieddate")
 #: Properties that say nothing of the life of a lead.
-PLAIN: Final = frozenset((*DETAILS, *_MODIFIED, "createdate", "hs_createdate", "hs_object_id"))
+PLAIN: Final = frozenset(
+    (*DETAILS, *_MODIFIED, "createdate", "hs_createdate", "hs_object_id", MERGED_IDS)
+)
 
 _OBJECT: Final[Columns] = {
     "id": ("id", "vid"),
@@ -42,17 +44,15 @@ class _Version(NamedTuple):
     value: str
 
 
-class ObjectReader:
+class HubSpotObjects(HubSpotFacts):
     """Reads the objects of API v3 and v1."""
 
-    def __init__(self, facts: HubSpotFacts) -> None:
-        self._facts = facts
-        self._writer = facts.writer
-        self._layout = facts.writer.layout
+    def __init__(self, writer: FactWriter) -> None:
+        super().__init__(writer)
         self._object = Finder(_OBJECT)
         self._version = Finder(_VERSION)
 
-    def read(self, entry: Entry) -> Iterator[Record]:
+    def object(self, entry: Entry) -> Iterator[Record]:
         """Return the facts of an object.
 
         Raises:
@@ -70,12 +70,17 @@ class ObjectReader:
                 yield from self._of_version(inner, object_id, name, newest)
         current = _current(entry, columns)
         modified = self._modified(entry, columns, current)
-        yield from self._statements(entry, object_id, current, modified, newest)
-        merged = newest.get(MERGED_IDS)
-        if merged is None and modified is not None:
-            merged = _Version(modified, current.get(MERGED_IDS, ""))
-        if merged is not None:
-            yield from self._facts.mergers(entry.line, object_id, merged.value, merged.moment)
+        if MERGED_IDS in current and MERGED_IDS not in newest and modified is not None:
+            newest[MERGED_IDS] = _Version(modified, current[MERGED_IDS])
+        if MERGED_IDS in newest:
+            moment, ids = newest[MERGED_IDS]
+            yield from self.tell(At(entry.line, object_id, moment), MERGED_IDS, ids)
+        contact = contact_of(current)
+        for name, value in current.items():
+            as_of = modified or (newest[name].moment if name in newest else None)
+            if as_of is not None and name not in PLAIN and self._writer.names(name):
+                at = At(entry.line, object_id, as_of)
+                yield self._writer.fact(at, name, current=value, contact=contact)
         if "archived" in columns and is_true(entry.text(columns["archived"])):
             yield from self._deletion(entry, object_id, columns, modified)
 
@@ -83,7 +88,7 @@ class ObjectReader:
         self, version: Entry, object_id: str, name: str, newest: dict[str, _Version]
     ) -> Iterator[Record]:
         self._writer.tally.records += 1
-        if not self._facts.names(name):
+        if not self.names(name):
             self._writer.leave_out(f"field {name}")
             return
         columns = self._version.find(version.value)
@@ -94,44 +99,20 @@ class ObjectReader:
         if name not in newest or moment.micros >= newest[name].moment.micros:
             newest[name] = _Version(moment, cells["new"])
         if name != MERGED_IDS:
-            yield from self._facts.change(
-                version.line, object_id, name, cells["new"], moment, agent=agent_of(cells)
-            )
-
-    def _statements(
-        self,
-        entry: Entry,
-        object_id: str,
-        current: Mapping[str, str],
-        modified: Moment | None,
-        newest: Mapping[str, _Version],
-    ) -> Iterator[Record]:
-        """Return what the properties are now, with the contact."""
-        contact = contact_of(current)
-        for name, value in current.items():
-            moment = modified or (newest[name].moment if name in newest else None)
-            if moment is None or name in PLAIN or name == MERGED_IDS:
-                continue
-            if self._writer.names(name):
-                self._writer.tally.records += 1
-                yield self._writer.fact(
-                    entry.line, object_id, name, moment, current=value, contact=contact
-                )
+            at = At(version.line, object_id, moment)
+            yield from self.tell(at, name, cells["new"], agent=self.agent(cells))
 
     def _deletion(
         self, entry: Entry, object_id: str, columns: Mapping[str, str], modified: Moment | None
     ) -> Iterator[Record]:
         """Return that an object is archived: deleted, as HubSpot calls it elsewhere."""
-        self._writer.tally.records += 1
         archived_at = columns.get("archived_at")
         if archived_at is not None and entry.text(archived_at):
             modified = entry.moment(archived_at, self._layout)
         if modified is None:
             self._writer.leave_out("archived, without a time")
-        elif self._writer.names(_DELETED):
-            yield self._writer.fact(entry.line, object_id, _DELETED, modified, new="true")
         else:
-            self._writer.leave_out(f"field {_DELETED}")
+            yield from self.tell(At(entry.line, object_id, modified), DELETED, "true")
 
     def _modified(
         self, entry: Entry, columns: Mapping[str, str], current: Mapping[str, str]

@@ -18,7 +18,7 @@ from lifecycle.systems.entries import Entry, read_entries
 from lifecycle.systems.kinds import Kind, Recognizer
 from lifecycle.systems.layout import Layout
 from lifecycle.systems.message import Message
-from lifecycle.systems.rows import OwnRows, SourceReader
+from lifecycle.systems.rows import SourceReader
 from lifecycle.systems.spool import Record, Spool
 from lifecycle.systems.tally import Tally
 from lifecycle.systems.wrappers import Unwrapper
@@ -98,7 +98,7 @@ class Reading:
 _READERS: Final[dict[str, Callable[[FactWriter], SourceReader]]] = {
     "salesforce": salesforce.Salesforce,
     "hubspot": hubspot.HubSpot,
-    "csv": OwnRows,
+    "csv": SourceReader,
 }
 
 

@@ -8,34 +8,22 @@ from typing import Any, Final, NamedTuple
 from lifecycle.systems.columns import Finder
 from lifecycle.systems.entries import Entry
 from lifecycle.systems.kinds import Kind
-from lifecycle.systems.message import person
-from lifecycle.systems.moments import Moment
-from lifecycle.systems.snapshots import Snapshots, Version
+from lifecycle.systems.message import Party, person
+from lifecycle.systems.snapshots import Snapshots
 from lifecycle.systems.spool import Record
-from lifecycle.systems.writer import FactWriter
+from lifecycle.systems.writer import At, FactWriter
 
 _DETAILS: Final = ("name", "email", "telephone")
 
 
 class Change(NamedTuple):
-    """What a row says: ``cells`` has the other columns by what they are for."""
+    """What a row says: ``cells`` has its columns by what they are for."""
 
+    at: At
+    field: str
+    cells: Mapping[str, str]
     lead: Mapping[str, str]
     contact: Mapping[str, Any]
-    field: str
-    new: str
-    moment: Moment
-    cells: Mapping[str, str]
-
-    @property
-    def lead_id(self) -> str:
-        """The lead's first key."""
-        return next(iter(self.lead.values()))
-
-    @property
-    def old(self) -> str | None:
-        """The value before; None where no column has it."""
-        return self.cells.get("old")
 
 
 class ChangeRows:
@@ -68,7 +56,7 @@ class ChangeRows:
         cells = {role: entry.text(column) for role, column in columns.items()}
         moment = entry.moment(columns["time"], self._layout)
         keys, contact = self._keys(entry, lead), self._details(entry, cells)
-        return Change(keys, contact, name, cells["new"], moment, cells)
+        return Change(At(entry.line, keys[self._writer.scheme], moment), name, cells, keys, contact)
 
     def check_head(self, head: Entry) -> None:
         """Check that a table has the columns that must be there.
@@ -80,28 +68,16 @@ class ChangeRows:
 
     def absent(self) -> list[str]:
         """Return the columns that the layout names and no row had."""
-        return [*self._columns.absent(), *self._contact.absent()]
-
-    def write(self, line: int, change: Change, **said: Any) -> Record:
-        """Return the record of what a row says."""
-        return self._writer.fact(
-            line,
-            change.lead_id,
-            change.field,
-            change.moment,
-            lead=dict(change.lead),
-            contact=change.contact,
-            **said,
-        )
+        return [*self._lead.absent(), *self._columns.absent(), *self._contact.absent()]
 
     def _check(self, entry: Entry, lead: Mapping[str, str], columns: Mapping[str, str]) -> None:
         for role, names in self._needs.items():
-            if role not in columns and (role != "lead" or self._layout.scheme not in lead):
+            if role not in columns and (role != "lead" or self._writer.scheme not in lead):
                 raise entry.missing(names)
 
     def _keys(self, entry: Entry, columns: Mapping[str, str]) -> dict[str, str]:
         keys = {scheme: entry.text(column) for scheme, column in columns.items()}
-        scheme = self._layout.scheme
+        scheme = self._writer.scheme
         if not keys[scheme]:
             raise entry.error("expected the id of a lead, got nothing", columns[scheme])
         return {scheme: value for scheme, value in keys.items() if value}
@@ -120,38 +96,36 @@ class SourceReader:
 
     def __init__(self, writer: FactWriter) -> None:
         self.rows = ChangeRows(writer)
-        self.snapshots = Snapshots(writer, self.turn)
+        self.snapshots = Snapshots(writer, self.tell)
         self._writer = writer
         self._layout = writer.layout
 
-    def turn(self, version: Version, name: str, old: str | None, new: str) -> Iterator[Record]:
-        """Return the facts of a value that differs from that of the row before."""
-        line, moment = version.line, version.moment
-        yield self._writer.fact(line, version.object, name, moment, old=old, new=new)
-
-
-class OwnRows(SourceReader):
-    """Reads tables and JSON lines of one's own, by a layout alone."""
-
     def row(self, entry: Entry) -> Iterator[Record]:
-        """Return the fact of a row."""
+        """Return the fact of a row of changes."""
         change = self.rows.read(entry)
-        if change is None:
-            return
-        party, cells = self._layout.party, change.cells
-        of_people = change.field in self._layout.people
-        recipient = person(party, cells.get("assignee", "")) or (
-            person(party, change.new) if of_people else None
-        )
-        yield self.rows.write(
-            entry.line,
-            change,
-            old=change.old,
-            new=change.new,
-            agent=person(party, cells.get("by", "")),
-            recipient=recipient,
-            reason=cells.get("reason") or None,
-        )
+        if change is not None:
+            cells = change.cells
+            said: dict[str, Any] = {"lead": change.lead, "contact": change.contact}
+            said |= {"old": cells.get("old"), "reason": cells.get("reason") or None}
+            said["agent"] = self.agent(cells)
+            if cells.get("assignee"):
+                said["recipient"] = person(self._layout.party, cells["assignee"])
+            yield from self.tell(change.at, change.field, cells["new"], **said)
+
+    def tell(self, at: At, name: str, new: str, **said: Any) -> Iterator[Record]:
+        """Return the fact of a new value, if changes of its field have a meaning."""
+        if self._writer.names(name):
+            if "recipient" not in said:
+                said["recipient"] = self.recipient(name, new)
+            yield self._writer.fact(at, name, new=new, **said)
+
+    def agent(self, cells: Mapping[str, str]) -> Party | None:
+        """Return who made the change of a row."""
+        return person(self._layout.party, cells.get("by", ""))
+
+    def recipient(self, name: str, new: str) -> Party | None:
+        """Return the person to whom a new value hands the lead."""
+        return person(self._layout.party, new) if name in self._layout.people else None
 
 
 KINDS: Final = (
@@ -159,6 +133,6 @@ KINDS: Final = (
         "rows",
         "Rows of changes in the columns that the layout names: a CSV table or JSON lines.",
         (),
-        OwnRows.row,
+        SourceReader.row,
     ),
 )

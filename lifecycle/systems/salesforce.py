@@ -13,14 +13,12 @@ from lifecycle.systems.columns import Columns, Finder, is_true
 from lifecycle.systems.entries import Entry, to_text
 from lifecycle.systems.kinds import Kind
 from lifecycle.systems.message import Party, person
-from lifecycle.systems.moments import Moment, read_moment
+from lifecycle.systems.moments import Moment
 from lifecycle.systems.rows import SourceReader
-from lifecycle.systems.snapshots import BEGIN, Version, is_bookkeeping
+from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
 from lifecycle.systems.spool import Record
-from lifecycle.systems.writer import FactWriter
+from lifecycle.systems.writer import CREATED, DELETED, At, FactWriter
 
-_CREATED: Final = "created"
-_DELETED: Final = "deleted"
 _MERGED: Final = "merged"
 _CONVERTED: Final = "leadConverted"
 _QUEUE: Final = "00G"
@@ -33,12 +31,14 @@ _EVENT: Final[Columns] = {
     "entity": ("entityName",),
     "kind": ("changeType",),
     "time": ("commitTimestamp",),
+    "ids": ("recordIds",),
     "by": ("commitUser",),
 }
+_EVENT_TEXTS: Final = ("entity", "kind")
 #: The columns of Lead, as the API and Data Loader name them, and as reports do.
 _LEAD: Final[Columns] = {
     "id": ("Id", "LeadId", "Lead ID"),
-    "created": ("CreatedDate", "Create Date"),
+    CREATED: ("CreatedDate", "Create Date"),
     "by": ("CreatedById", "Created By"),
     "modified": ("LastModifiedDate", "Last Modified Date", "Last Modified", "SystemModstamp"),
     "begin": BEGIN,
@@ -49,9 +49,9 @@ _LEAD: Final[Columns] = {
     "last": ("LastName", "Last Name"),
     "email": ("Email",),
     "telephone": ("Phone",),
-    "deleted": ("IsDeleted", "_fivetran_deleted"),
-    "merged": ("MasterRecordId",),
-    "converted": ("IsConverted", "Converted"),
+    DELETED: ("IsDeleted", "_fivetran_deleted"),
+    _MERGED: ("MasterRecordId",),
+    _CONVERTED: ("IsConverted", "Converted"),
     "converted_at": ("ConvertedDate", "Converted Date"),
     "contact": ("ConvertedContactId",),
 }
@@ -66,165 +66,107 @@ class Salesforce(SourceReader):
         self._lead = Finder(_LEAD)
         self._header = Finder(_EVENT)
 
-    def history(self, entry: Entry) -> Iterator[Record]:
-        """Return the fact of a row of LeadHistory."""
-        change = self.rows.read(entry)
-        if change is None:
-            return
-        said: dict[str, Any] = {"old": change.old, "new": change.new}
-        if change.field == _CREATED:
-            said = {"new": ""}
-        said["agent"] = self._person(change.cells.get("by", ""))
-        said["recipient"] = self._recipient(change.field, change.new)
-        yield self.rows.write(entry.line, change, **said)
+    def tell(self, at: At, name: str, new: str, **said: Any) -> Iterator[Record]:
+        """Return the fact of a new value, at the ``moment`` that is its own, if it has one."""
+        if moment := said.pop("moment", None):
+            at = at._replace(moment=Moment(*moment))
+        if name in (CREATED, _CONVERTED):
+            new, said["old"] = "", None
+        if name == _MERGED:
+            yield self._writer.merger(at, new)
+        else:
+            yield from super().tell(at, name, new, **said)
+
+    def recipient(self, name: str, new: str) -> Party | None:
+        """Return the person to whom a new value hands the lead; a queue is none."""
+        return None if new.startswith(_QUEUE) else super().recipient(name, new)
 
     # --- change events --------------------------------------------------------------------------
 
     def event(self, entry: Entry) -> Iterator[Record]:
         """Return the facts of a change event."""
-        self._writer.tally.records += 1
+        yield from self._writer.account(self._event(entry))
+
+    def _event(self, entry: Entry) -> Iterator[Record]:
         header = entry.inner(entry.value[_HEADER], _HEADER)
         columns = self._header.find(header.value)
-        entity, kind, time = (
-            header.must(columns, role, _EVENT) for role in ("entity", "kind", "time")
-        )
-        if header.text(entity) != "Lead":
-            self._writer.leave_out(f"change events of {header.text(entity)}")
+        entity, kind = (header.text(header.must(columns, role, _EVENT)) for role in _EVENT_TEXTS)
+        if entity != "Lead":
+            self._writer.leave_out(f"change events of {entity}")
             return
-        action = header.text(kind)
-        if action.startswith("GAP_"):
+        if kind.startswith("GAP_"):
             self._writer.say_incomplete(
                 f"{entry.file}: line {entry.line}: Salesforce could not say what changed"
-                f" ({action}): import LeadHistory of that time, too"
+                f" ({kind}): import LeadHistory of that time, too"
             )
-            self._writer.leave_out(f"change event {action}")
+            self._writer.leave_out(f"change event {kind}")
             return
-        moment = header.moment(time, self._layout)
-        agent = self._person(header.text(columns["by"])) if "by" in columns else None
-        before = self._writer.tally.facts
-        for lead_id in self._record_ids(header):
-            for name, said in self._event_changes(entry, header, action):
-                yield self._writer.fact(entry.line, lead_id, name, moment, agent=agent, **said)
-        if self._writer.tally.facts == before:
-            self._writer.leave_out("change events of other fields")
-
-    def _event_changes(
-        self, entry: Entry, header: Entry, kind: str
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return the fields that a change event names, and what it says of each."""
-        if kind in _DELETIONS:
-            if self._writer.names(_DELETED):
-                yield _DELETED, {"new": _DELETIONS[kind]}
-            return
-        if kind == "CREATE" and self._writer.names(_CREATED):
-            yield _CREATED, {"new": ""}
-        for name in _changed_fields(entry, header, kind):
-            field = "Owner" if name == "OwnerId" else name
-            if name == "IsConverted":
-                if entry.value[name] is True and self._writer.names(_CONVERTED):
-                    contact = to_text(entry.value.get("ConvertedContactId"))
-                    yield _CONVERTED, {"new": "", "contact": _contact_key(contact)}
-            elif self._writer.names(field) and not isinstance(entry.value[name], dict):
-                new = entry.text(name)
-                yield field, {"new": new, "recipient": self._recipient(field, new)}
-
-    def _record_ids(self, header: Entry) -> list[str]:
-        ids = header.value.get("recordIds")
-        if not isinstance(ids, list) or not ids or not all(to_text(one) for one in ids):
-            raise header.error("expected an array of ids", "recordIds")
-        return [str(to_text(one)) for one in ids]
+        moment = header.moment(header.must(columns, "time", _EVENT), self._layout)
+        by = header.text(columns["by"]) if "by" in columns else ""
+        for lead_id in header.texts(header.must(columns, "ids", _EVENT)):
+            at = At(entry.line, lead_id, moment)
+            for name, new, contact in _event_values(entry, header, kind):
+                agent = person(self._layout.party, by)
+                yield from self.tell(at, name, new, agent=agent, contact=contact)
 
     # --- Lead -----------------------------------------------------------------------------------
 
     def lead(self, entry: Entry) -> Iterator[Record]:
         """Return the facts of a lead: its creation, how it is now, and what became of it."""
-        tally = self._writer.tally
-        tally.records += 1
-        before = tally.facts
-        flat = entry.flat()
-        columns = self._lead.find(flat.value)
-        cells = {role: flat.text(column) for role, column in columns.items()}
-        lead_id = flat.identity(columns, "id", _LEAD)
-        if cells.get("created"):
-            created = flat.moment(columns["created"], self._layout)
-            yield from self._creation(flat.line, lead_id, created, cells)
-        modified = flat.moment(flat.must(columns, "modified", _LEAD), self._layout)
+        yield from self._writer.account(self._state(entry.flat()))
+
+    def _state(self, entry: Entry) -> Iterator[Record]:
+        columns, cells = self._cells(entry)
+        modified = entry.moment(entry.must(columns, "modified", _LEAD), self._layout)
+        at = At(entry.line, entry.identity(columns, "id", _LEAD), modified)
+        values, besides = self._values(entry, columns, cells)
+        if _CONVERTED in values and cells.get("converted_at"):
+            besides[_CONVERTED]["moment"] = entry.moment(columns["converted_at"], self._layout)
         contact = _details(cells)
-        for name in _STATED:
-            if name in cells and self._writer.names(name):
-                yield self._writer.fact(
-                    flat.line, lead_id, name, modified, current=cells[name], contact=contact
-                )
-        converted_at = modified
-        if cells.get("converted_at"):
-            converted_at = flat.moment(columns["converted_at"], self._layout)
-        for flag in _flags(cells).items():
-            moment = converted_at if flag[0] == _CONVERTED else modified
-            if flag[1] != "false":
-                yield from self._outcome(flat.line, lead_id, flag, moment, cells.get("contact"))
-        if tally.facts == before:
-            self._writer.leave_out("says nothing of a field with a meaning")
-
-    def _creation(
-        self, line: int, lead_id: str, moment: Moment, cells: Mapping[str, str]
-    ) -> Iterator[Record]:
-        if self._writer.names(_CREATED):
-            by = self._person(cells.get("by", ""))
-            yield self._writer.fact(line, lead_id, _CREATED, moment, new="", agent=by)
-
-    def _outcome(
-        self, line: int, lead_id: str, flag: tuple[str, str], moment: Moment, contact_id: str | None
-    ) -> Iterator[Record]:
-        """Return what became of a lead: merged into another, deleted or converted."""
-        name, value = flag
-        if name == _MERGED:
-            yield self._writer.merger(line, value, lead_id, moment)
-        elif self._writer.names(name):
-            contact = _contact_key(contact_id) if name == _CONVERTED else None
-            yield self._writer.fact(line, lead_id, name, moment, new=value, contact=contact)
-
-    # --- Lead with validity -----------------------------------------------------------------------
+        for name, value in values.items():
+            if name in _STATED:
+                if self._writer.names(name):
+                    yield self._writer.fact(at, name, current=value, contact=contact)
+            elif value != "false":
+                yield from self.tell(at, name, value, **besides.get(name, {}))
 
     def version(self, entry: Entry) -> Iterator[Record]:
         """Take in a row of a snapshot table: its facts follow when all rows are known."""
         flat = entry.flat()
-        columns = self._lead.find(flat.value)
-        cells = {role: flat.text(column) for role, column in columns.items()}
-        lead_id = flat.identity(columns, "id", _LEAD)
-        values = {name: cells[name] for name in _STATED if name in cells} | _flags(cells)
-        if cells.get("created"):
-            values[_CREATED] = flat.moment(columns["created"], self._layout).text
-        for column in flat.value.keys() - set(columns.values()):
-            name = self._api_name(column)
+        columns, cells = self._cells(flat)
+        begin = flat.moment(flat.must(columns, "begin", _LEAD), self._layout)
+        values, besides = self._values(flat, columns, cells)
+        own = set(columns.values())
+        for column in flat.value:
+            name = None if column in own else self._api_name(column)
             if name is not None:
                 values[name] = flat.text(column)
-        known: dict[str, Any] = {role: cells[role] for role in ("contact", "by") if role in cells}
-        self.snapshots.add(flat, lead_id, flat.must(columns, "begin", _LEAD), values, known)
+        lead_id = flat.identity(columns, "id", _LEAD)
+        self.snapshots.add(At(flat.line, lead_id, begin), values, besides)
         yield from ()
 
-    def turn(self, version: Version, name: str, old: str | None, new: str) -> Iterator[Record]:
-        """Return the facts of a value that differs from that of the row before."""
-        if name == _CREATED:
-            if old is None:
-                moment = read_moment(new)
-                yield from self._creation(version.line, version.object, moment, version.known)
-        elif name in (_MERGED, _DELETED, _CONVERTED):
-            if new != "false" or old is not None:
-                known = version.known.get("contact")
-                yield from self._outcome(
-                    version.line, version.object, (name, new), version.moment, known
-                )
-        elif self._writer.names(name):
-            recipient = self._recipient(name, new)
-            yield self._writer.fact(
-                version.line,
-                version.object,
-                name,
-                version.moment,
-                old=old,
-                new=new,
-                recipient=recipient,
-            )
+    def _cells(self, entry: Entry) -> tuple[Mapping[str, str], dict[str, str]]:
+        columns = self._lead.find(entry.value)
+        return columns, {role: entry.text(column) for role, column in columns.items()}
+
+    def _values(
+        self, entry: Entry, columns: Mapping[str, str], cells: Mapping[str, str]
+    ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        """Return the values of a lead by field, and what their facts say besides."""
+        values = {name: cells[name] for name in _STATED if name in cells}
+        if cells.get(_MERGED):
+            values[_MERGED] = cells[_MERGED]
+        besides: dict[str, dict[str, Any]] = {}
+        if cells.get(CREATED):
+            values[CREATED] = ""
+            moment = entry.moment(columns[CREATED], self._layout)
+            besides[CREATED] = {"moment": tuple(moment), "agent": self.agent(cells)}
+        if DELETED in cells:
+            values[DELETED] = "true" if is_true(cells[DELETED]) else "false"
+        if is_true(cells.get(_CONVERTED, "")):
+            values[_CONVERTED] = ""
+            besides[_CONVERTED] = {"contact": _contact_key(cells.get("contact"))}
+        return values, besides
 
     def _api_name(self, column: str) -> str | None:
         """Return the API's name of a warehouse's column; None where nothing has a meaning."""
@@ -236,16 +178,22 @@ class Salesforce(SourceReader):
         spellings = ("".join(titles) + custom, "_".join(titles) + custom, column)
         return next((name for name in spellings if self._writer.names(name)), None)
 
-    # --- people -----------------------------------------------------------------------------------
 
-    def _person(self, value: str) -> Party | None:
-        return person(self._layout.party, value)
-
-    def _recipient(self, name: str, new: str) -> Party | None:
-        """Return the person to whom a change hands the lead; a queue is none."""
-        if name not in self._layout.people or new.startswith(_QUEUE):
-            return None
-        return self._person(new)
+def _event_values(
+    entry: Entry, header: Entry, kind: str
+) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
+    """Return each field that a change event names, its new value, and the contact."""
+    if kind in _DELETIONS:
+        yield DELETED, _DELETIONS[kind], None
+        return
+    if kind == "CREATE":
+        yield CREATED, "", None
+    for name in _changed_fields(entry, header, kind):
+        if name == "IsConverted":
+            if entry.value[name] is True:
+                yield _CONVERTED, "", _contact_key(to_text(entry.value.get("ConvertedContactId")))
+        elif not isinstance(entry.value[name], dict):
+            yield "Owner" if name == "OwnerId" else name, entry.text(name), None
 
 
 def _changed_fields(entry: Entry, header: Entry, kind: str) -> list[str]:
@@ -264,18 +212,6 @@ def _changed_fields(entry: Entry, header: Entry, kind: str) -> list[str]:
         if name not in entry.value and "." not in name:
             raise entry.error("expected the field that changed, got nothing", name)
     return [name for name in changed if name in entry.value]
-
-
-def _flags(cells: Mapping[str, str]) -> dict[str, str]:
-    """Return what became of a lead: deleted, merged into, converted."""
-    flags = {}
-    if "deleted" in cells:
-        flags[_DELETED] = "true" if is_true(cells["deleted"]) else "false"
-    if cells.get("merged"):
-        flags[_MERGED] = cells["merged"]
-    if is_true(cells.get("converted", "")):
-        flags[_CONVERTED] = ""
-    return flags
 
 
 def _details(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -298,7 +234,7 @@ KINDS: Final = (
         "LeadHistory with LeadId, Field, OldValue, NewValue, CreatedDate: Data Loader, lead history"
         " reports, the Bulk and REST APIs, the command line, warehouse tables.",
         (),
-        Salesforce.history,
+        Salesforce.row,
     ),
     Kind(
         "events",

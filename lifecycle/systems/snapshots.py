@@ -4,51 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from lifecycle.systems.columns import Names, plain
-from lifecycle.systems.entries import Entry
 from lifecycle.systems.moments import Moment
 from lifecycle.systems.spool import Record, Spool
-from lifecycle.systems.writer import FactWriter
+from lifecycle.systems.writer import DELETED, At, FactWriter
 
 #: Columns of the time from which a row is valid.
 BEGIN: Final[Names] = ("_fivetran_start", "dbt_valid_from", "valid_from")
 #: What columns of warehouses begin with that say nothing of the object.
 _BOOKKEEPING: Final = ("_fivetran", "_dlt", "_airbyte", "_sdc", "dbt_", "valid_from", "valid_to")
-_TECHNICAL: Final = frozenset(
-    map(plain, ("LastModifiedDate", "LastModifiedById", "SystemModstamp", "lastmodifieddate"))
-)
+_TECHNICAL: Final = frozenset(("lastmodifieddate", "lastmodifiedbyid", "systemmodstamp"))
+
+#: Tells the facts of a new value: of which object and moment, the field, the value, and what else.
+Tell: TypeAlias = Callable[..., Iterator[Record]]
 
 
-class Version(NamedTuple):
-    """A row of a snapshot table.
+class _Version(NamedTuple):
+    """A row: its values by field, and what their facts say besides."""
 
-    ``values`` has its fields by the API's names, ``known`` what its changes say besides.
-    """
-
-    object: str
     file: int
-    line: int
-    moment: Moment
+    at: At
     values: Mapping[str, str]
-    known: Mapping[str, Any]
-
-
-#: The facts of a value that differs from the row before: its field, old value and new value.
-Turn: TypeAlias = Callable[[Version, str, "str | None", str], Iterator[Record]]
+    besides: Mapping[str, Mapping[str, Any]]
 
 
 class Snapshots:
     """Rows of snapshot tables, put in the order of their times object by object."""
 
-    def __init__(self, writer: FactWriter, turn: Turn) -> None:
+    def __init__(self, writer: FactWriter, tell: Tell) -> None:
         self._writer = writer
-        self._turn = turn
+        self._tell = tell
         self._spool: Spool | None = None
+        #: The number of the file that is read.
         self.file = 0
 
     def close(self) -> None:
@@ -58,43 +49,38 @@ class Snapshots:
 
     def add(
         self,
-        row: Entry,
-        object_id: str,
-        begin: str,
+        at: At,
         values: Mapping[str, str],
-        known: Mapping[str, Any],
+        besides: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Take in a row; ``begin`` is its column of the time from which it is valid."""
-        self._writer.tally.records += 1
+        """Take in a row that is valid from this moment; ``besides`` is by field."""
         self._spool = self._spool or Spool()
-        moment = row.moment(begin, self._writer.layout)
-        content = (moment.text, moment.micros, values, known)
-        self._spool.fill([Record(object_id, moment.micros, row.line, content)], self.file)
+        content = (tuple(at.moment), values, besides or {})
+        self._spool.fill([Record(at.object, at.moment.micros, at.line, content)], self.file)
 
     def facts(self) -> Iterator[tuple[int, Record]]:
         """Return the changes between the rows of each object, each with the number of its file."""
-        for _, versions in groupby(self._versions(), itemgetter(0)):
+        for _, versions in groupby(self._versions(), lambda version: version.at.object):
             before: dict[str, str] = {}
             for version in versions:
-                facts = list(self._changes(version, before))
-                if not facts:
-                    self._writer.leave_out("says nothing that the row before does not say")
-                for record in facts:
+                changes = self._changes(version, before)
+                for record in self._writer.account(changes, "same as the row before"):
                     yield version.file, record
                 before |= version.values
 
-    def _changes(self, version: Version, before: Mapping[str, str]) -> Iterator[Record]:
+    def _changes(self, version: _Version, before: Mapping[str, str]) -> Iterator[Record]:
         for name, new in version.values.items():
             old = before.get(name)
-            if new != old:
-                yield from self._turn(version, name, old, new)
+            if new != old and (name, old, new) != (DELETED, None, "false"):
+                besides = version.besides.get(name, {})
+                yield from self._tell(version.at, name, new, old=old, **besides)
 
-    def _versions(self) -> Iterator[Version]:
+    def _versions(self) -> Iterator[_Version]:
         if self._spool is None:
             return
         for object_id, file, line, content in self._spool.rows():
-            text, micros, values, known = orjson.loads(content)
-            yield Version(object_id, file, line, Moment(text, micros), values, known)
+            moment, values, besides = orjson.loads(content)
+            yield _Version(file, At(line, object_id, Moment(*moment)), values, besides)
 
 
 def is_bookkeeping(column: str) -> bool:
