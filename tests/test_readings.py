@@ -11,6 +11,7 @@ from lifecycle.systems import KINDS, Layout, default_text, read_files
 LEAD, OTHER = "00Q0000000Ex01AEAR", "00Q0000000Ex02AEAR"
 ADA, QUEUE = "0050000000Ada01AAB", "00G0000000Que01AAB"
 HISTORY = "Id,LeadId,CreatedById,CreatedDate,Field,OldValue,NewValue"
+TIME = "2026-03-02T09:00:00Z"
 OWN = """
 name = "crm"
 party = "crmUserId"
@@ -496,6 +497,15 @@ def test_a_version_a_row(read, head, source):
     assert only_kind(reading) == "rows"
 
 
+def test_merged_ids_are_mergers_whether_they_have_a_meaning_or_not(read):
+    row = {"objectId": 3, "property": "hs_merged_object_ids", "value": "1;2;3", "timestamp": TIME}
+    _, messages = read("hubspot", [row], names_field=is_named)
+    assert [(keys(one)["hubspotId"], one["data"]["record"]) for one in messages] == [
+        (["3", "1"], "1"),
+        (["3", "2"], "2"),
+    ]
+
+
 def test_an_id_that_a_program_turned_into_a_fraction_is_whole(read):
     row = {"property": "p", "value": 2.5, "timestamp": "2026-03-02T09:00:00Z"}
     _, messages = read("hubspot", json.dumps([row | {"objectId": 501.0}]))
@@ -704,7 +714,7 @@ NO_SUCH_DAY = (
         (
             "salesforce",
             f"{HISTORY}\n1,,,2026-03-02T09:00:00Z,Status,,x\n",
-            "file0: line 2, column 'LeadId': expected the id of a lead, got nothing",
+            "file0: line 2, column 'LeadId': expected a value, got nothing",
         ),
         (
             "salesforce",

@@ -74,7 +74,7 @@ class Finder:
         for role, names in self._columns.items():
             for name in names:
                 for spelling in (name, name.casefold(), plain(name)):
-                    if spelling in spellings:
+                    if spelling and spelling in spellings:
                         found.setdefault(role, spellings[spelling])
         for role in found:
             self._absent.pop(role, None)

@@ -77,16 +77,16 @@ class Entry:
             raise self.missing(names[role])
         return columns[role]
 
-    def identity(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
-        """Return the id of the object that the record is about.
+    def filled(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
+        """Return a member that must be there and not be empty, such as an id.
 
         Raises:
-            InputError: It has none, or an empty one.
+            InputError: It is not, or is empty.
         """
         column = self.must(columns, role, names)
         value = self.text(column)
         if not value:
-            raise self.error("expected an id, got nothing", column)
+            raise self.error("expected a value, got nothing", column)
         return value
 
     def text(self, name: str) -> str:
@@ -166,5 +166,5 @@ def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
 
 
 def _rows(table: Table) -> Iterator[Entry]:
-    for row in table.rows():
-        yield Entry(table.path, row.line, row.cells, table=table)
+    for line, cells in table.rows():
+        yield Entry(table.path, line, cells, table=table)

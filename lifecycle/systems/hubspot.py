@@ -11,8 +11,7 @@ from typing import Final
 
 from lifecycle.systems.columns import Columns, Finder, is_true
 from lifecycle.systems.entries import Entry
-from lifecycle.systems.hubspot_facts import MERGED_IDS
-from lifecycle.systems.hubspot_objects import PLAIN, HubSpotObjects
+from lifecycle.systems.hubspot_objects import MERGED_IDS, PLAIN, HubSpotObjects
 from lifecycle.systems.kinds import Kind
 from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
 from lifecycle.systems.spool import Record
@@ -82,7 +81,7 @@ class HubSpot(HubSpotObjects):
             at = At(entry.line, winner, moment)
         else:
             name, new = _ACTIONS.get(action) or _changed(entry, columns)
-            at = At(entry.line, entry.identity(columns, "id", _WEBHOOK), moment)
+            at = At(entry.line, entry.filled(columns, "id", _WEBHOOK), moment)
         agent = self.agent({role: entry.text(columns[role]) for role in _BY if role in columns})
         yield from self.tell(at, name, new, agent=agent)
 
@@ -92,7 +91,7 @@ class HubSpot(HubSpotObjects):
         """Take in a row of a snapshot table: its facts follow when all rows are known."""
         flat = entry.flat()
         columns = self._snapshot.find(flat.value)
-        object_id = flat.identity(columns, "id", _SNAPSHOT)
+        object_id = flat.filled(columns, "id", _SNAPSHOT)
         begin = flat.must(columns, "begin", _SNAPSHOT)
         own = set(columns.values())
         values = {
@@ -121,7 +120,7 @@ def _changed(entry: Entry, columns: Mapping[str, str]) -> tuple[str, str]:
 def _merger(entry: Entry, columns: Mapping[str, str]) -> tuple[str, str, str]:
     """Return the object that is left after a merge, which may be a new one, and the merged."""
     losers = entry.texts(entry.must(columns, "losers", _WEBHOOK))
-    primary = entry.identity(columns, "primary", _WEBHOOK)
+    primary = entry.filled(columns, "primary", _WEBHOOK)
     winner = entry.text(columns["winner"]) if "winner" in columns else primary
     return winner or primary, MERGED_IDS, ";".join((*losers, primary))
 

@@ -7,11 +7,15 @@ from typing import Any, Final, NamedTuple
 
 from lifecycle.systems.columns import Columns, Finder, is_true
 from lifecycle.systems.entries import Entry, to_text
-from lifecycle.systems.hubspot_facts import MERGED_IDS, HubSpotFacts
+from lifecycle.systems.message import Party
 from lifecycle.systems.moments import Moment
+from lifecycle.systems.rows import SourceReader
 from lifecycle.systems.spool import Record
 from lifecycle.systems.writer import DELETED, At, FactWriter
 
+#: The property that lists the ids of the objects that were merged into one.
+MERGED_IDS: Final = "hs_merged_object_ids"
+_USER: Final = "userId:"
 DETAILS: Final = ("firstname", "lastname", "email", "phone")
 #: Properties that say when an object was saved.
 _MODIFIED: Final = ("lastmodifieddate", "hs_lastmodifieddate")
@@ -44,13 +48,39 @@ class _Version(NamedTuple):
     value: str
 
 
-class HubSpotObjects(HubSpotFacts):
-    """Reads the objects of API v3 and v1."""
+class HubSpotObjects(SourceReader):
+    """Tells the facts of HubSpot's objects, and reads those of API v3 and v1."""
 
     def __init__(self, writer: FactWriter) -> None:
         super().__init__(writer)
         self._object = Finder(_OBJECT)
         self._version = Finder(_VERSION)
+
+    def tell(
+        self, at: At, name: str, new: str, old: str | None = None, **said: Any
+    ) -> Iterator[Record]:
+        """Return the fact of a new value; of ids as ``1;2`` the fact of each that was merged."""
+        if name != MERGED_IDS:
+            yield from super().tell(at, name, new, old, **said)
+            return
+        for loser in dict.fromkeys(part.strip() for part in new.split(";")):
+            if loser and loser != at.object:
+                yield self._writer.merger(at._replace(object=loser), at.object, said.get("agent"))
+
+    def names(self, name: str) -> bool:
+        """Return whether facts are made of changes of this property."""
+        return name == MERGED_IDS or self._writer.names(name)
+
+    def agent(self, cells: Mapping[str, str]) -> Party | None:
+        """Return who set a value: a user, or what acted for nobody in particular."""
+        source_id = cells.get("by", "")
+        user = cells.get("user") or (source_id.startswith(_USER) and source_id.removeprefix(_USER))
+        if user:
+            return {"type": "Person", "identifier": {"hubspotUserId": user}}
+        name = ":".join(part for part in (cells.get("source"), source_id) if part)
+        if not name:
+            return None
+        return {"type": "SoftwareApplication", "identifier": {"hubspotSource": name}}
 
     def object(self, entry: Entry) -> Iterator[Record]:
         """Return the facts of an object.
@@ -59,7 +89,7 @@ class HubSpotObjects(HubSpotFacts):
             InputError: A part of it is not as it must be.
         """
         columns = self._object.find(entry.value)
-        object_id = entry.identity(columns, "id", _OBJECT)
+        object_id = entry.filled(columns, "id", _OBJECT)
         newest: dict[str, _Version] = {}
         for name, path, versions in _histories(entry, columns):
             if not isinstance(versions, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from lifecycle.systems.columns import Finder
@@ -29,8 +29,9 @@ class Change(NamedTuple):
 class ChangeRows:
     """Reads rows by the columns of a layout."""
 
-    def __init__(self, writer: FactWriter) -> None:
+    def __init__(self, writer: FactWriter, names: Callable[[str], bool]) -> None:
         self._writer = writer
+        self._names = names
         self._layout = layout = writer.layout
         self._columns = Finder({name: one for name, one in layout.columns.items() if name != "id"})
         self._lead = Finder(layout.lead)
@@ -47,10 +48,11 @@ class ChangeRows:
         entry = row.flat()
         lead, columns = self._lead.find(entry.value), self._columns.find(entry.value)
         self._check(entry, lead, columns)
-        written = entry.text(columns["field"]) if "field" in columns else ""
-        name = written or self._layout.columns["new"][0]
+        name = self._layout.columns["new"][0]
+        if "field" in columns:
+            name = entry.filled(columns, "field", self._layout.columns)
         name = self._layout.fields.get(name, name)
-        if not self._writer.names(name):
+        if not self._names(name):
             self._writer.leave_out(f"field {name}")
             return None
         cells = {role: entry.text(column) for role, column in columns.items()}
@@ -78,8 +80,7 @@ class ChangeRows:
     def _keys(self, entry: Entry, columns: Mapping[str, str]) -> dict[str, str]:
         keys = {scheme: entry.text(column) for scheme, column in columns.items()}
         scheme = self._writer.scheme
-        if not keys[scheme]:
-            raise entry.error("expected the id of a lead, got nothing", columns[scheme])
+        entry.filled(columns, scheme, self._layout.lead)
         return {scheme: value for scheme, value in keys.items() if value}
 
     def _details(self, entry: Entry, cells: Mapping[str, str]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class SourceReader:
     """Reads the entries of one source, by the methods that its kinds name."""
 
     def __init__(self, writer: FactWriter) -> None:
-        self.rows = ChangeRows(writer)
+        self.rows = ChangeRows(writer, self.names)
         self.snapshots = Snapshots(writer, self.tell)
         self._writer = writer
         self._layout = writer.layout
@@ -105,19 +106,29 @@ class SourceReader:
         change = self.rows.read(entry)
         if change is not None:
             cells = change.cells
-            said: dict[str, Any] = {"lead": change.lead, "contact": change.contact}
-            said |= {"old": cells.get("old"), "reason": cells.get("reason") or None}
-            said["agent"] = self.agent(cells)
-            if cells.get("assignee"):
-                said["recipient"] = person(self._layout.party, cells["assignee"])
-            yield from self.tell(change.at, change.field, cells["new"], **said)
+            yield from self.tell(
+                change.at,
+                change.field,
+                cells["new"],
+                cells.get("old"),
+                agent=self.agent(cells),
+                recipient=person(self._layout.party, cells.get("assignee", "")),
+                reason=cells.get("reason") or None,
+                lead=change.lead,
+                contact=change.contact,
+            )
 
-    def tell(self, at: At, name: str, new: str, **said: Any) -> Iterator[Record]:
+    def tell(
+        self, at: At, name: str, new: str, old: str | None = None, **said: Any
+    ) -> Iterator[Record]:
         """Return the fact of a new value, if changes of its field have a meaning."""
-        if self._writer.names(name):
-            if "recipient" not in said:
-                said["recipient"] = self.recipient(name, new)
-            yield self._writer.fact(at, name, new=new, **said)
+        if self.names(name):
+            said["recipient"] = said.get("recipient") or self.recipient(name, new)
+            yield self._writer.fact(at, name, old=old, new=new, **said)
+
+    def names(self, name: str) -> bool:
+        """Return whether facts are made of changes of this field."""
+        return self._writer.names(name)
 
     def agent(self, cells: Mapping[str, str]) -> Party | None:
         """Return who made the change of a row."""

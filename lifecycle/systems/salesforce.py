@@ -66,16 +66,18 @@ class Salesforce(SourceReader):
         self._lead = Finder(_LEAD)
         self._header = Finder(_EVENT)
 
-    def tell(self, at: At, name: str, new: str, **said: Any) -> Iterator[Record]:
+    def tell(
+        self, at: At, name: str, new: str, old: str | None = None, **said: Any
+    ) -> Iterator[Record]:
         """Return the fact of a new value, at the ``moment`` that is its own, if it has one."""
         if moment := said.pop("moment", None):
             at = at._replace(moment=Moment(*moment))
         if name in (CREATED, _CONVERTED):
-            new, said["old"] = "", None
+            new, old = "", None
         if name == _MERGED:
             yield self._writer.merger(at, new)
         else:
-            yield from super().tell(at, name, new, **said)
+            yield from super().tell(at, name, new, old, **said)
 
     def recipient(self, name: str, new: str) -> Party | None:
         """Return the person to whom a new value hands the lead; a queue is none."""
@@ -88,6 +90,8 @@ class Salesforce(SourceReader):
         yield from self._writer.account(self._event(entry))
 
     def _event(self, entry: Entry) -> Iterator[Record]:
+        if _HEADER not in entry.value:
+            raise entry.missing((_HEADER,))
         header = entry.inner(entry.value[_HEADER], _HEADER)
         columns = self._header.find(header.value)
         entity, kind = (header.text(header.must(columns, role, _EVENT)) for role in _EVENT_TEXTS)
@@ -118,7 +122,7 @@ class Salesforce(SourceReader):
     def _state(self, entry: Entry) -> Iterator[Record]:
         columns, cells = self._cells(entry)
         modified = entry.moment(entry.must(columns, "modified", _LEAD), self._layout)
-        at = At(entry.line, entry.identity(columns, "id", _LEAD), modified)
+        at = At(entry.line, entry.filled(columns, "id", _LEAD), modified)
         values, besides = self._values(entry, columns, cells)
         if _CONVERTED in values and cells.get("converted_at"):
             besides[_CONVERTED]["moment"] = entry.moment(columns["converted_at"], self._layout)
@@ -141,7 +145,7 @@ class Salesforce(SourceReader):
             name = None if column in own else self._api_name(column)
             if name is not None:
                 values[name] = flat.text(column)
-        lead_id = flat.identity(columns, "id", _LEAD)
+        lead_id = flat.filled(columns, "id", _LEAD)
         self.snapshots.add(At(flat.line, lead_id, begin), values, besides)
         yield from ()
 

@@ -73,7 +73,7 @@ class Snapshots:
             old = before.get(name)
             if new != old and (name, old, new) != (DELETED, None, "false"):
                 besides = version.besides.get(name, {})
-                yield from self._tell(version.at, name, new, old=old, **besides)
+                yield from self._tell(version.at, name, new, old, **besides)
 
     def _versions(self) -> Iterator[_Version]:
         if self._spool is None:
