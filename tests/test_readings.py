@@ -618,6 +618,13 @@ def test_json_lines_of_ones_own_have_members_inside_others(read):
     assert told(messages, "record") == [("2026-03-02T09:00:00Z", "Status", "New", "7")]
 
 
+def test_a_record_of_ones_own_may_look_like_a_line_of_a_wrapper(read):
+    value = {"Lead": "L-1", "At": TIME, "Status": "New", "type": "LOG", "records": [], "data": {}}
+    reading, messages = read("csv", lines(value), own=OWN)
+    assert told(messages) == [(TIME, "Status", "New")]
+    assert sums_up(reading) == (1, 1, {})
+
+
 def test_columns_that_no_file_has_are_named(read):
     own = OWN + 'by = "User"\nreason = "Why"\n'
     head = "Lead,At,Status"

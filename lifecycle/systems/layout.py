@@ -19,19 +19,8 @@ from lifecycle.systems.moments import Moment, read_moment
 
 #: What a column can be for. ``id`` may be named, and is not read: a fact is known by what it says.
 COLUMNS: Final = (
-    "field",
-    "old",
-    "new",
-    "time",
-    "by",
-    "user",
-    "source",
-    "assignee",
-    "reason",
-    "id",
-    "name",
-    "email",
-    "telephone",
+    *("field", "old", "new", "time", "by", "user", "source", "assignee", "reason", "id"),
+    *("name", "email", "telephone"),
 )
 _NEEDED: Final = ("new", "time")
 _TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "fields", "time")
@@ -150,8 +139,8 @@ class _Reader:
         lead = self.columns("lead", table.get("lead"))
         if not lead:
             raise MappingError("lead", "expected a scheme and its column, got none")
-        times = self.table("time", table.get("time", {}))
-        self.known("time", times, ("format", "zone"))
+        time_format, zone = self.times(self.table("time", table.get("time", {})))
+        fields = self.table("fields", table.get("fields", {}))
         return {
             "name": self.text("name", table.get("name")),
             "party": self.text("party", table.get("party")),
@@ -159,13 +148,13 @@ class _Reader:
             "lead": lead,
             "contact": self.columns("contact", table.get("contact", {})),
             "columns": columns,
-            "fields": self.names("fields", table.get("fields", {})),
-            "time_format": self.time_format(times.get("format")),
-            "zone": self.zone(times.get("zone")),
+            "fields": {name: self.text(f"fields, {name}", one) for name, one in fields.items()},
+            "time_format": time_format,
+            "zone": zone,
         }
 
     def columns(self, where: str, value: Any, known: Sequence[str] | None = None) -> Columns:
-        """A table of names of columns."""
+        """Return a table of names of columns."""
         table = self.table(where, value)
         if known is not None:
             self.known(where, table, known)
@@ -195,28 +184,24 @@ class _Reader:
             raise self.error(where, f"expected a text or several, got {_got(value)}")
         return tuple(several)
 
-    def names(self, where: str, value: Any) -> dict[str, str]:
-        table = self.table(where, value)
-        return {name: self.text(f"{where}, {name}", one) for name, one in table.items()}
-
-    def time_format(self, value: Any) -> str | None:
-        if value is None:
-            return None
-        form = self.text("time, format", value)
+    def times(self, table: Mapping[str, Any]) -> tuple[str | None, ZoneInfo | None]:
+        """Return the format and the zone of times, if they are there."""
+        self.known("time", table, ("format", "zone"))
+        form, zone = (
+            self.text(f"time, {name}", table[name]) if name in table else None
+            for name in ("format", "zone")
+        )
         try:
-            datetime.strptime(datetime(2026, 3, 1, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
+            if form is not None:
+                sample = datetime(2026, 3, 1, tzinfo=UTC).strftime(form)
+                datetime.strptime(sample, form)  # noqa: DTZ007 - nobody looks at the time
         except (ValueError, re.error) as error:
             expected = f"expected a format such as '%d.%m.%Y %H:%M', got {form!r} ({error})"
             raise self.error("time, format", expected) from None
-        return form
-
-    def zone(self, value: Any) -> ZoneInfo | None:
-        if value is None:
-            return None
         try:
-            return ZoneInfo(self.text("time, zone", value))
+            return form, None if zone is None else ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
-            expected = f"expected a time zone such as Europe/Berlin, got {value!r}"
+            expected = f"expected a time zone such as Europe/Berlin, got {zone!r}"
             raise self.error("time, zone", expected) from None
 
     def error(self, where: str, expected: str) -> MappingError:

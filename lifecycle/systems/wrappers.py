@@ -15,11 +15,16 @@ from lifecycle.systems.writer import FactWriter
 
 _RECORD: Final = "RECORD"
 _AIRBYTE_DATA: Final = "_airbyte_data"
-#: Lines of Singer and Airbyte that are no records.
-_OTHER_LINES: Final = (
-    *("SCHEMA", "STATE", "ACTIVATE_VERSION", "BATCH"),
-    *("LOG", "TRACE", "SPEC", "CONNECTION_STATUS", "CATALOG", "CONTROL"),
-)
+#: Lines of Singer and Airbyte that are no records, each with the member that it has.
+_OTHER_LINES: Final[Mapping[str | None, tuple[str, ...]]] = {
+    "SCHEMA": ("schema",),
+    "STATE": ("value", "state"),
+    "ACTIVATE_VERSION": ("version",),
+    "BATCH": ("manifest",),
+    "LOG": ("log",),
+    "TRACE": ("trace",),
+    "CONTROL": ("control",),
+}
 #: The members of answers that hold the records, by source, and where they are inside.
 _LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "salesforce": ("records", "result.records"),
@@ -48,10 +53,10 @@ class Unwrapper:
         Raises:
             InputError: It is the answer of an API that failed.
         """
-        line = entry.value.get("type")
+        line = _text_at(entry.value, "type")
         if line == _RECORD and isinstance(entry.value.get("record"), dict):
-            yield from self._of_stream(entry)
-        elif line in _OTHER_LINES and "record" not in entry.value:
+            yield from self.records(_of_stream(entry))
+        elif any(member in entry.value for member in _OTHER_LINES.get(line, ())):
             self._writer.tally.records += 1
             self._writer.leave_out(f"{line} line")
         elif _AIRBYTE_DATA in entry.value:
@@ -69,18 +74,6 @@ class Unwrapper:
         stream = (entry.stream or "").casefold()
         return not stream or parts is None or any(part in stream for part in parts)
 
-    def _of_stream(self, entry: Entry) -> Iterator[Entry]:
-        record = entry.value["record"]
-        outer = entry if isinstance(entry.value.get("stream"), str) else None
-        if outer is not None:
-            yield from self.records(entry.inner(record, "record", entry.value["stream"]))
-        else:
-            stream = record.get("stream")
-            inner = entry.inner(record, "record")
-            yield from self.records(
-                inner.inner(record.get("data"), "data", stream if isinstance(stream, str) else "")
-            )
-
     def _answered(self, entry: Entry) -> Iterator[Entry]:
         for path in _LISTS.get(self._source, ()):
             records = _at(entry.value, path)
@@ -88,7 +81,7 @@ class Unwrapper:
                 self._note_rest(entry)
                 for number, record in enumerate(records):
                     inner = entry.inner(record, f"{path}[{number}]")
-                    yield evolve(inner, stream=_type_of(inner) or inner.stream)
+                    yield evolve(inner, stream=_text_at(record, "attributes.type") or inner.stream)
                 return
         if self._source not in _LISTS:
             yield entry
@@ -124,6 +117,16 @@ class Unwrapper:
         self._writer.say_incomplete(f"{entry.file}: {where}: {sentence}")
 
 
+def _of_stream(line: Entry) -> Entry:
+    """Return the record in a line of Singer or Airbyte."""
+    record = line.inner(line.value["record"], "record", _text_at(line.value, "stream"))
+    if record.stream is None:
+        # Airbyte has the name of the stream inside.
+        data = record.value.get("data")
+        record = record.inner(data, "data", _text_at(record.value, "stream"))
+    return record
+
+
 def _of_airbyte(entry: Entry) -> Entry:
     """Return the record in a row of a raw table of Airbyte, which may be JSON text."""
     data = entry.value[_AIRBYTE_DATA]
@@ -133,12 +136,6 @@ def _of_airbyte(entry: Entry) -> Entry:
         except MessageError as error:
             raise entry.error(str(error), _AIRBYTE_DATA) from None
     return evolve(entry, table=None).inner(data, _AIRBYTE_DATA)
-
-
-def _type_of(entry: Entry) -> str | None:
-    """Return the type of object that Salesforce says a record is."""
-    kind = _at(entry.value, "attributes.type")
-    return kind if isinstance(kind, str) else None
 
 
 def _failure(value: Mapping[str, Any]) -> str | None:
@@ -155,3 +152,8 @@ def _at(value: Any, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _text_at(value: Any, path: str) -> str | None:
+    text = _at(value, path)
+    return text if isinstance(text, str) else None
