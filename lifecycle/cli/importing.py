@@ -53,11 +53,6 @@ def _shared(source: str) -> Callable[[Any], Any]:
     decorators = [
         options.database,
         click.argument("files", metavar="FILE...", type=options.PATH, nargs=-1, required=True),
-        click.option(
-            "--kind",
-            type=click.Choice(sorted(KINDS[source])),
-            help="The kind of all files, where it is not recognised.",
-        ),
         options.rules_file,
         options.on_contact_delete,
         options.accept_clock,
@@ -67,6 +62,11 @@ def _shared(source: str) -> Callable[[Any], Any]:
     if source != "genesys":
         own = "" if source == "csv" else " Without it the ones that --show-map prints."
         decorators[2:2] = [
+            click.option(
+                "--kind",
+                type=click.Choice(sorted(KINDS[source])),
+                help="The kind of all files, where it is not recognised.",
+            ),
             click.option(
                 "--map",
                 "map_path",
@@ -146,12 +146,12 @@ def _import(
     *,
     database: Path,
     files: Sequence[Path],
-    kind: str | None,
     rules_path: Path | None,
     on_contact_delete: OnContactDelete,
     dry_run: bool,
     as_json: bool,
     map_path: Path | None = None,
+    kind: str | None = None,
     received_at: int | None = None,
 ) -> None:
     if [str(path) for path in files].count(STANDARD_INPUT) > 1:

@@ -213,11 +213,11 @@ class Meanings:
         facts: dict[str, Any] = {"defaults": False}
         if self.follow:
             facts["follow"] = list(self.follow)
-        return {
-            "facts": facts,
+        rows = {
             "source": [one.as_row() for one in self.sources],
             "meaning": [row.as_row() for row in self.rows],
         }
+        return {"facts": facts} | {name: some for name, some in rows.items() if some}
 
     @classmethod
     def default(cls) -> Meanings:
@@ -323,14 +323,16 @@ def _globs(where: str, table: Mapping[str, Any], name: str) -> Globs | None:
 
 def _triggers(where: str, value: object) -> tuple[Trigger, ...]:
     several = value if isinstance(value, list) else [value]
-    return _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
+    found: tuple[Trigger, ...] = _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
+    return found
 
 
 def _states(where: str, value: object) -> tuple[State, ...]:
     several = value if isinstance(value, list) else [value]
     if not several:
         raise RulesError(where, f"expected one or more of {', '.join(STATES)}, got an empty list")
-    return _each(where, several, STATES, len(STATES))
+    found: tuple[State, ...] = _each(where, several, STATES, len(STATES))
+    return found
 
 
 def _each(where: str, values: Iterable[object], allowed: tuple[Any, ...], most: int) -> Any:
