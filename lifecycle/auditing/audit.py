@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import asdict, define, field, frozen
@@ -217,10 +217,10 @@ class _Auditor:
         last = events[-1].time
         self._latest = last if self._latest is None else max(self._latest, last)
         self._verdicts.update(fate.verdict for fate in history.fates.values())
-        triggers = {event.id: event.trigger for event in events}
+        triggers: dict[str, Trigger] = {event.id: event.trigger for event in events}
         found: list[Deviation] = []
         for lead in history.leads:
-            found += self._take_lead(lead, [triggers[one] for one in lead.event_ids])
+            found += self._take_lead(lead, list(_asked_for(lead, triggers)))
         self._findings += [_open(one, None) for one in history.findings]
         if found:
             self._deviations += found
@@ -325,6 +325,14 @@ class _Descending(tuple[str, tuple[Key, ...]]):
 
 def _states(history: History) -> dict[tuple[str, Key], State]:
     return {(one.lead.lead_id, one.lead.keys[0]): one.lead.state for one in history.leads}
+
+
+def _asked_for(lead: LeadHistory, triggers: Mapping[str, Trigger]) -> Iterator[Trigger]:
+    """Yield the trigger of each event of a lead: of a change the one that it meant, if it did."""
+    meant = {row.event_id: row.trigger for row in lead.rows}
+    for event_id in lead.event_ids:
+        own = triggers[event_id]
+        yield meant.get(event_id, own) if own == "change" else own
 
 
 def _open(finding: Finding, lead_id: str | None) -> OpenFinding:

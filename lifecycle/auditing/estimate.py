@@ -13,6 +13,7 @@ Estimate: TypeAlias = Mapping[State, int]
 #: For each state where a message may lead from there, and after how many inserted steps.
 _Moves: TypeAlias = Mapping[State, Sequence[tuple[int, State]]]
 
+_ANYWHERE: Final[_Moves] = {state: [(0, other) for other in STATES] for state in STATES}
 _NOTHING: Final[Estimate] = dict.fromkeys(STATES, 0)
 
 
@@ -27,7 +28,7 @@ def estimates(
     found = [_NOTHING]
     for event, is_allowed in zip(reversed(events), reversed(allowed), strict=True):
         rest = found[-1]
-        moves = _moves(machine, *_signature(event)) if is_allowed else {}
+        moves = _moves_of(machine, event) if is_allowed else {}
         found.append(
             {
                 state: min(
@@ -37,6 +38,11 @@ def estimates(
             }
         )
     return found[::-1]
+
+
+def _moves_of(machine: LeadMachine, event: LeadEvent) -> _Moves:
+    # What a change means depends on more than the state: it may lead anywhere.
+    return _ANYWHERE if event.trigger == "change" else _moves(machine, *_signature(event))
 
 
 def _signature(event: LeadEvent) -> tuple[Trigger, bool, bool]:

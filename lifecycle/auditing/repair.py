@@ -11,8 +11,9 @@ an unknown party contradicts nobody.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from lifecycle.auditing.edits import Edit, EditKind, edit_text
 from lifecycle.auditing.search import Search
@@ -21,11 +22,14 @@ from lifecycle.domain import (
     LeadEvent,
     LeadHistory,
     LeadMachine,
+    Meaning,
     Position,
     State,
     Trigger,
     immutable,
 )
+
+_NOTHING_MEANT: Final[Mapping[str, tuple[Meaning, ...]]] = MappingProxyType({})
 
 
 @immutable
@@ -78,15 +82,17 @@ def repair(
     lead_id: str,
     events: Sequence[LeadEvent],
     deletion: Position | None = None,
+    meant: Mapping[str, tuple[Meaning, ...]] = _NOTHING_MEANT,
 ) -> Repair:
     """Find the fewest edits after which every step of a lead's events is legal.
 
-    ``events`` are in fold order; ``deletion`` is the position of that of the contact. Of several
+    ``events`` are in fold order; ``deletion`` is the position of that of the contact; ``meant`` has
+    the rows that fit changes of fields, by event id: those of a ``SubjectFold``. Of several
     smallest repairs it is the one that removes the fewest messages; of those, compared from the
     last edit back, the one whose edits come latest, a removal before an insertion; then the one
     whose inserted triggers come last in the life cycle.
     """
-    search = Search(machine, events, deletion)
+    search = Search(machine, events, deletion, meant)
     edits = search.run()
     return Repair(lead_id, edits, search.proved_smallest)
 
@@ -100,7 +106,8 @@ def repairs_of(
     for found in history.leads:
         if found.lead.refusals:
             its_events = [by_id[event_id] for event_id in found.event_ids]
-            yield found, repair(machine, found.lead.lead_id, its_events, deletion)
+            meant = {one.id: history.fates[one.id].meant for one in its_events}
+            yield found, repair(machine, found.lead.lead_id, its_events, deletion, meant)
 
 
 def grouped(repairs: Iterable[Repair]) -> list[EditGroup]:

@@ -8,7 +8,7 @@ guards of one's own everything that is known of the lead, since they may look at
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, TypeAlias
 
@@ -23,11 +23,13 @@ from lifecycle.domain import (
     LeadEvent,
     LeadMachine,
     LeadTransition,
+    Meaning,
     Party,
     Position,
     State,
     Trigger,
     advance,
+    advance_change,
 )
 
 #: Whoever made an inserted step: neither an id nor a name, so that nothing contradicts it.
@@ -105,9 +107,14 @@ class Search:
     """
 
     def __init__(
-        self, machine: LeadMachine, events: Sequence[LeadEvent], deletion: Position | None
+        self,
+        machine: LeadMachine,
+        events: Sequence[LeadEvent],
+        deletion: Position | None,
+        meant: Mapping[str, tuple[Meaning, ...]],
     ) -> None:
         self._machine = machine
+        self._meant = meant
         self._events = events
         self._allowed = [deletion is None or event.position < deletion for event in events]
         self._rest = estimates(machine, events, self._allowed)
@@ -125,7 +132,9 @@ class Search:
             if found is not None:
                 best = found
                 break
-        self.proved_smallest = best.count <= self._least_cut
+        # What a change means depends on the changes before it, which a repair may remove.
+        is_certain = all(event.trigger != "change" for event in self._events)
+        self.proved_smallest = is_certain and best.count <= self._least_cut
         return tuple(_listed(best.edits))[::-1]
 
     def _within(self) -> _Way | None:
@@ -170,7 +179,11 @@ class Search:
             named = bool(event.lead_keys)
             if named or not lead.lead_id:
                 lead.lead_id = min(event.lead_keys or event.contact_keys).lead_id
-        return _Way(lead, way.edits, named) if advance(self._machine, lead, event) else None
+        if event.trigger == "change":
+            goes = advance_change(self._machine, lead, event, self._meant.get(event.id, ()))
+        else:
+            goes = advance(self._machine, lead, event)
+        return _Way(lead, way.edits, named) if goes else None
 
     def _remove(self, way: _Way, place: int) -> _Way:
         event = self._events[place]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
@@ -137,7 +138,8 @@ class SubjectFold:
             track.name(event)
         if self._is_judged(track):
             return
-        turn = _last_turn(track, events[0].time)
+        time = events[0].time
+        turn = _last_turn(track, time)
         for source, some in groupby(sorted(events, key=_source), _source):
             its = list(some)
             live = [event for event in its if self._moves(group, source, event)]
@@ -145,18 +147,18 @@ class SubjectFold:
                 self.machine,
                 track,
                 source,
-                lambda place, at=events[0].time: self._future.next_begin(group, place, at),
+                partial(self._future.next_begin, group, time),
                 is_deleted=self._deleted_before(events[0]),
                 turn=turn,
                 forces=self.on_invalid == "force",
             )
             moment.fold(live)
             turn = moment.turn
-            for event in its:
-                spent = moment.spent.get(event.id)
-                self.fates[event.id] = (event, spent.verdict if spent else "noted", group)
-                if spent:
-                    self.meant[event.id] = spent.rows
+            by_id = {event.id: event for event in its}
+            for event_id, spent in moment.spent.items():
+                self.fates[event_id] = (by_id.pop(event_id), spent.verdict, group)
+                self.meant[event_id] = spent.rows
+            self.fates.update((one.id, (one, "noted", group)) for one in by_id.values())
         for event in events:
             track.note(event)
             track.lead.events += 1
@@ -226,7 +228,7 @@ class _Future:
                 key = (groups.get(event.id), source_name(change.source), change.object)
                 self.merged[key] = max(event.time, self.merged.get(key, event.time))
 
-    def next_begin(self, group: Group, place: Place, time: int) -> str | None:
+    def next_begin(self, group: Group, time: int, place: Place) -> str | None:
         """Return the value where the next moment of a field begins; None where none says it."""
         if self._begins is None:
             self._begins = self._all_begins()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 from attrs import define, field
@@ -15,6 +16,7 @@ from attrs import define, field
 from lifecycle.domain.event import FieldChange, LeadEvent, Party
 from lifecycle.domain.fact import OCCURRENCES, compared, source_name
 from lifecycle.domain.history import HistoryRow, Verdicts
+from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
 from lifecycle.domain.meaning import Meaning, matches
 from lifecycle.domain.memory import Place
@@ -120,7 +122,7 @@ class Moment:
             by_place[self._place(event)].append(self._read(event))
         for place in sorted(by_place, key=lambda one: (one[2], one[1])):
             known = memory.values.get(place)
-            queue, is_open = in_walk(by_place[place], known, lambda at=place: self.later(at))
+            queue, is_open = in_walk(by_place[place], known, partial(self.later, place))
             self._queues[place] = queue
             if is_open:
                 memory.open_walks.add(place)
@@ -191,12 +193,8 @@ class Moment:
         return best[1:]
 
     def _fits(self, row: Meaning, place: Place, change: Change) -> bool:
-        lead = self.track.lead
-        if row.states is not None and lead.state not in row.states:
-            return False
-        if row.holder_only and _contradict(change.event.agent, lead.holder):
-            return False
-        return self._fits_values(row, place, change)
+        is_fit = _fits_lead(row, self.track.lead, change.event)
+        return is_fit and self._fits_values(row, place, change)
 
     def _fits_values(self, row: Meaning, place: Place, change: Change) -> bool:
         """Return whether the value before and the values of other fields are as a row wants."""
@@ -415,6 +413,37 @@ class Moment:
 
 def _contradict(one: Party | None, other: Party | None) -> bool:
     return one is not None and other is not None and one.contradicts(other)
+
+
+def advance_change(machine: LeadMachine, lead: Lead, event: LeadEvent, rows: Rows) -> bool:
+    """Let a change move a lead, if it may, without a history.
+
+    ``rows`` are those that fit it in some state of the lead (``SubjectFold.meant``).
+    """
+
+    def edge_of(trigger: Trigger, state: State) -> LeadTransition | Refusal:
+        return machine.decide(trigger, state, lead, event)
+
+    lead.events += 1
+    row = next((one for one in rows if _fits_lead(one, lead, event)), None)
+    if row is None or not row.triggers:
+        return True
+    triggers = steps_of(lead.state, row.triggers, edge_of)
+    if triggers is None:
+        return False
+    for edge in path_of(lead.state, triggers, edge_of) or []:
+        if edge.moves:
+            edge.move(lead)
+            lead.since = event.time
+    lead.holder = event.recipient or lead.holder or event.agent
+    return True
+
+
+def _fits_lead(row: Meaning, lead: Lead, event: LeadEvent) -> bool:
+    """Return whether a row fits the lead's state, and its holder where it asks for that."""
+    if row.states is not None and lead.state not in row.states:
+        return False
+    return not (row.holder_only and _contradict(event.agent, lead.holder))
 
 
 def change_text(event: LeadEvent) -> str:

@@ -1,30 +1,23 @@
-"""Other systems: their exports and logs into messages of the network, and into a store.
+"""Other systems: their exports and logs as field changes.
 
->>> from lifecycle import LeadStore
->>> from lifecycle.systems import load, read_salesforce
->>> with read_salesforce(Path("LeadHistory.csv")) as source:  # doctest: +SKIP
-...     with LeadStore("leads.db") as store:
-...         imported = load(store, source)
+>>> from lifecycle.systems import read_files
+>>> with read_files("salesforce", [Path("LeadHistory.csv")]) as reading:  # doctest: +SKIP
+...     imported = load(store, reading)
 """
 
-from lifecycle.systems.genesys import read_genesys
-from lifecycle.systems.hubspot import read_hubspot
-from lifecycle.systems.mapping import Mapping, default_text
-from lifecycle.systems.salesforce import read_salesforce
-from lifecycle.systems.source import Imported, Made, Source, Tally, Unmapped, load
-from lifecycle.systems.table import read_csv
+from lifecycle.systems.layout import Layout, default_text
+from lifecycle.systems.loading import Imported, load
+from lifecycle.systems.reading import KINDS, Fact, Reading, read_files
+from lifecycle.systems.tally import Tally
 
 __all__ = [
+    "KINDS",
+    "Fact",
     "Imported",
-    "Made",
-    "Mapping",
-    "Source",
+    "Layout",
+    "Reading",
     "Tally",
-    "Unmapped",
     "default_text",
     "load",
-    "read_csv",
-    "read_genesys",
-    "read_hubspot",
-    "read_salesforce",
+    "read_files",
 ]

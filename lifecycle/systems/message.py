@@ -13,7 +13,7 @@ Message: TypeAlias = dict[str, Any]
 Party: TypeAlias = "str | dict[str, Any]"
 
 
-def change_message(  # noqa: PLR0913 - what a record can say
+def change_message(
     source: str,
     field: str,
     *,

@@ -1,188 +1,260 @@
-"""``import salesforce``: the history of leads, as Salesforce exports it, and the leads themselves.
+"""``import salesforce``: changes of leads, as Salesforce exports or publishes them.
 
-LeadHistory has a row for each change of a tracked field: Field, OldValue, NewValue, CreatedDate (to
-the second), CreatedById. Lead tells when a lead was created, by whom, and how it is now.
+LeadHistory has a row for each change of a tracked field, a change event the fields of one save,
+Lead how a lead is now. A fact that several of them tell is the same fact in each.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import partial
-from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
-from lifecycle.errors import TimeFormatError
-from lifecycle.messages import LAST
-from lifecycle.systems.changes import messages_of
-from lifecycle.systems.mapping import Mapping as ValueMapping
-from lifecycle.systems.message import derived_id, lead_message, person
-from lifecycle.systems.source import Made, Recall, Source, Tally
-from lifecycle.systems.spool import Record, Spool
-from lifecycle.systems.table import changes
-from lifecycle.systems.tables import Row, Table
+from lifecycle.systems.columns import Columns, Finder, is_true
+from lifecycle.systems.entries import Entry, to_text
+from lifecycle.systems.kinds import Kind
+from lifecycle.systems.message import Party, person
+from lifecycle.systems.moments import Moment
+from lifecycle.systems.rows import SourceReader
+from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
+from lifecycle.systems.spool import Record
+from lifecycle.systems.writer import CREATED, DELETED, At, FactWriter
 
-CREATED: Final = "created"
-_OWNER: Final = "Owner"
-_STATUS: Final = "Status"
-# Ids are letters and digits, 15 where their case counts, 18 with three more that make it safe.
-# Those of leads, users and queues begin with 00, as no name does.
-_ID: Final = re.compile(r"00[A-Za-z0-9]{13}(?:[A-Za-z0-9]{3})?")
-_SAFE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-#: A time is known to the second: what is true at its end was true within it.
-_TO_THE_END: Final = 999_999
+_MERGED: Final = "merged"
+_CONVERTED: Final = "leadConverted"
+_QUEUE: Final = "00G"
+_HEADER: Final = "ChangeEventHeader"
+_DELETIONS: Final = {"DELETE": "true", "UNDELETE": "false"}
+#: Change events of API clients that cannot decode them name fields by bits.
+_BITS: Final = "0x"
 
-#: The columns of Lead, as the API and Data Loader name them, and as reports do.
-_LEAD: Final = {
-    "id": ("Id", "LeadId", "Lead ID"),
-    "created": ("CreatedDate", "Create Date"),
-    "modified": ("LastModifiedDate", "SystemModstamp", "Last Modified Date"),
-    "by": ("CreatedById", "Created By"),
+_EVENT: Final[Columns] = {
+    "entity": ("entityName",),
+    "kind": ("changeType",),
+    "time": ("commitTimestamp",),
+    "ids": ("recordIds",),
+    "by": ("commitUser",),
 }
-_LEAD_MORE: Final = {
-    "status": ("Status", "Lead Status"),
+_EVENT_TEXTS: Final = ("entity", "kind")
+#: The columns of Lead, as the API and Data Loader name them, and as reports do.
+_LEAD: Final[Columns] = {
+    "id": ("Id", "LeadId", "Lead ID"),
+    CREATED: ("CreatedDate", "Create Date"),
+    "by": ("CreatedById", "Created By"),
+    "modified": ("LastModifiedDate", "Last Modified Date", "Last Modified", "SystemModstamp"),
+    "begin": BEGIN,
+    "Status": ("Status", "Lead Status"),
+    "Owner": ("OwnerId", "Owner.Id", "Lead Owner"),
     "name": ("Name",),
     "first": ("FirstName", "First Name"),
     "last": ("LastName", "Last Name"),
     "email": ("Email",),
     "telephone": ("Phone",),
+    DELETED: ("IsDeleted", "_fivetran_deleted"),
+    _MERGED: ("MasterRecordId",),
+    _CONVERTED: ("IsConverted", "Converted"),
+    "contact": ("ConvertedContactId",),
 }
+_STATED: Final = ("Status", "Owner")
 
 
-def read_salesforce(
-    history: Path, *, leads: Path | None = None, mapping: ValueMapping | None = None
-) -> Source:
-    """Read LeadHistory.csv and, if it is there, Lead.csv.
+class Salesforce(SourceReader):
+    """Reads the entries of Salesforce's files."""
 
-    Raises:
-        InputError: A file cannot be read, or a row is not as it must be.
-    """
-    mapping = mapping or ValueMapping.default("salesforce")
-    tally, spool = Tally(), Spool()
-    try:
-        spool.fill(changes(history, mapping, tally, partial(_tidy, mapping)))
-        if leads is not None:
-            spool.fill(_lead_records(leads, mapping, tally))
-    except BaseException:
-        spool.close()
-        raise
-    return Source(history, tally, spool, partial(_messages, mapping))
+    def __init__(self, writer: FactWriter) -> None:
+        super().__init__(writer)
+        self._lead = Finder(_LEAD)
+        self._header = Finder(_EVENT)
+
+    def tell(
+        self, at: At, name: str, new: str, old: str | None = None, **said: Any
+    ) -> Iterator[Record]:
+        """Return the fact of a new value, at the ``moment`` that is its own, if it has one."""
+        if moment := said.pop("moment", None):
+            at = at._replace(moment=Moment(*moment))
+        if name in (CREATED, _CONVERTED):
+            new, old = "", None
+        if name == _MERGED:
+            yield self._writer.merger(at, new)
+        else:
+            yield from super().tell(at, name, new, old, **said)
+
+    def recipient(self, name: str, new: str) -> Party | None:
+        """Return the person to whom a new value hands the lead; a queue is none."""
+        return None if new.startswith(_QUEUE) else super().recipient(name, new)
+
+    # --- change events --------------------------------------------------------------------------
+
+    def event(self, entry: Entry) -> Iterator[Record]:
+        """Return the facts of a change event."""
+        yield from self._writer.account(self._event(entry))
+
+    def _event(self, entry: Entry) -> Iterator[Record]:
+        if _HEADER not in entry.value:
+            raise entry.missing((_HEADER,))
+        header = entry.inner(entry.value[_HEADER], _HEADER)
+        columns = self._header.find(header.value)
+        entity, kind = (header.text(header.must(columns, role, _EVENT)) for role in _EVENT_TEXTS)
+        if entity != "Lead":
+            self._writer.leave_out(f"change events of {entity}")
+            return
+        if kind.startswith("GAP_"):
+            self._writer.say_incomplete(
+                f"{entry.file}: line {entry.line}: Salesforce could not say what changed"
+                f" ({kind}): import LeadHistory of that time, too"
+            )
+            self._writer.leave_out(f"change event {kind}")
+            return
+        moment = header.moment(header.must(columns, "time", _EVENT), self._layout)
+        by = header.text(columns["by"]) if "by" in columns else ""
+        for lead_id in header.texts(header.must(columns, "ids", _EVENT)):
+            at = At(entry.line, lead_id, moment)
+            for name, new, contact in _event_values(entry, header, kind):
+                agent = person(self._layout.party, by)
+                yield from self.tell(at, name, new, agent=agent, contact=contact)
+
+    # --- Lead -----------------------------------------------------------------------------------
+
+    def lead(self, entry: Entry) -> Iterator[Record]:
+        """Return the facts of a lead: its creation, how it is now, and what became of it."""
+        yield from self._writer.account(self._state(entry.flat()))
+
+    def _state(self, entry: Entry) -> Iterator[Record]:
+        columns, cells = self._cells(entry)
+        modified = entry.moment(entry.must(columns, "modified", _LEAD), self._layout)
+        at = At(entry.line, entry.filled(columns, "id", _LEAD), modified)
+        values, besides = self._values(entry, columns, cells)
+        contact = _details(cells)
+        for name, value in values.items():
+            if name in _STATED:
+                if self._writer.names(name):
+                    yield self._writer.fact(at, name, current=value, contact=contact)
+            elif value != "false":
+                yield from self.tell(at, name, value, **besides.get(name, {}))
+
+    def version(self, entry: Entry) -> Iterator[Record]:
+        """Take in a row of a snapshot table: its facts follow when all rows are known."""
+        flat = entry.flat()
+        columns, cells = self._cells(flat)
+        begin = flat.moment(flat.must(columns, "begin", _LEAD), self._layout)
+        values, besides = self._values(flat, columns, cells)
+        own = set(columns.values())
+        for column in flat.value:
+            name = None if column in own else self._api_name(column)
+            if name is not None:
+                values[name] = flat.text(column)
+        lead_id = flat.filled(columns, "id", _LEAD)
+        self.snapshots.add(At(flat.line, lead_id, begin), values, besides)
+        yield from ()
+
+    def _cells(self, entry: Entry) -> tuple[Mapping[str, str], dict[str, str]]:
+        columns = self._lead.find(entry.value)
+        return columns, {role: entry.text(column) for role, column in columns.items()}
+
+    def _values(
+        self, entry: Entry, columns: Mapping[str, str], cells: Mapping[str, str]
+    ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        """Return the values of a lead by field, and what their facts say besides."""
+        values = {name: cells[name] for name in _STATED if name in cells}
+        if cells.get(_MERGED):
+            values[_MERGED] = cells[_MERGED]
+        besides: dict[str, dict[str, Any]] = {}
+        if cells.get(CREATED):
+            values[CREATED] = ""
+            moment = entry.moment(columns[CREATED], self._layout)
+            besides[CREATED] = {"moment": tuple(moment), "agent": self.agent(cells)}
+        if DELETED in cells:
+            values[DELETED] = "true" if is_true(cells[DELETED]) else "false"
+        if is_true(cells.get(_CONVERTED, "")):
+            values[_CONVERTED] = ""
+            besides[_CONVERTED] = {"contact": _contact_key(cells.get("contact"))}
+        return values, besides
+
+    def _api_name(self, column: str) -> str | None:
+        """Return the API's name of a warehouse's column; None where nothing has a meaning."""
+        if is_bookkeeping(column):
+            return None
+        words = column.removesuffix("__c").removesuffix("_c").split("_")
+        custom = "__c" if column.casefold().endswith("_c") else ""
+        titles = [word[:1].upper() + word[1:] for word in words]
+        spellings = ("".join(titles) + custom, "_".join(titles) + custom, column)
+        return next((name for name in spellings if self._writer.names(name)), None)
 
 
-def full_id(text: str) -> str:
-    """An id in its 18 characters: reports print 15, and both name one record."""
-    if len(text) != 15 or not _ID.fullmatch(text):  # noqa: PLR2004 - see _ID
-        return text
-    parts = (text[start : start + 5] for start in (0, 5, 10))
-    return text + "".join(
-        _SAFE[sum(char.isupper() << place for place, char in enumerate(part))] for part in parts
-    )
+def _event_values(
+    entry: Entry, header: Entry, kind: str
+) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
+    """Return each field that a change event names, its new value, and the contact."""
+    if kind in _DELETIONS:
+        yield DELETED, _DELETIONS[kind], None
+        return
+    if kind == "CREATE":
+        yield CREATED, "", None
+    for name in _changed_fields(entry, header, kind):
+        if name == "IsConverted":
+            if entry.value[name] is True:
+                yield _CONVERTED, "", _contact_key(to_text(entry.value.get("ConvertedContactId")))
+        elif not isinstance(entry.value[name], dict):
+            yield "Owner" if name == "OwnerId" else name, entry.text(name), None
 
 
-def _tidy(mapping: ValueMapping, change: dict[str, Any], cells: Mapping[str, str]) -> None:
-    """Ids in full; and the creation of a lead as Lead tells it, too."""
-    change["lead"] = {scheme: full_id(value) for scheme, value in change["lead"].items()}
-    change["by"] = person(mapping.party, full_id(cells.get("by", "")))
-    if change["field"] in mapping.people:
-        change["new"] = full_id(change["new"])
-        change["old"] = change["old"] and full_id(change["old"])
-    if change["field"].casefold() == CREATED:
-        change |= _creation(next(iter(change["lead"].values())))
+def _changed_fields(entry: Entry, header: Entry, kind: str) -> list[str]:
+    """Return the fields of a change event that changed, as far as it has their values."""
+    changed = header.value.get("changedFields") or []
+    if not isinstance(changed, list) or not all(isinstance(name, str) for name in changed):
+        raise header.error("expected an array of names", "changedFields")
+    if kind == "CREATE" or any(name.startswith(_BITS) for name in changed):
+        return [
+            name for name, value in entry.value.items() if value is not None and name != _HEADER
+        ]
+    if not changed:
+        return [name for name in entry.value if name != _HEADER]
+    for name in changed:
+        # Parts of compound fields are named as Name.FirstName.
+        if name not in entry.value and "." not in name:
+            raise entry.error("expected the field that changed, got nothing", name)
+    return [name for name in changed if name in entry.value]
 
 
-def _creation(lead: str) -> dict[str, Any]:
-    return {"field": CREATED, "old": None, "new": "", "id": f"{CREATED}-{lead}"}
-
-
-# --- Lead -----------------------------------------------------------------------------------
-
-
-def _lead_records(path: Path, mapping: ValueMapping, tally: Tally) -> Iterator[Record]:
-    """Two records of each lead: its creation, and how it is now."""
-    table = Table(path)
-    columns = {role: table.column(names) for role, names in _LEAD.items()}
-    columns |= {role: table.column(names) for role, names in _LEAD_MORE.items() if table.has(names)}
-    scheme = next(iter(mapping.lead))
-    for row in table.rows():
-        tally.records += 2
-        cells = {role: row.cells[column].strip() for role, column in columns.items()}
-        if not cells["id"]:
-            raise table.error(row, columns["id"], "expected the id of a lead, got nothing")
-        lead = full_id(cells["id"])
-        created, modified = (
-            _time(table, row, columns[role], mapping) for role in ("created", "modified")
-        )
-        keys = {"lead": {scheme: lead}, "contact": {}}
-        by = person(mapping.party, full_id(cells["by"]))
-        name = f"{scheme}:{lead}"
-        yield Record(name, created, row.line, {**keys, **_creation(lead), "by": by})
-        yield Record(name, modified, row.line, {**keys, "is": cells})
-
-
-def _time(table: Table, row: Row, column: str, mapping: ValueMapping) -> int:
-    try:
-        return mapping.moment(row.cells[column].strip())
-    except TimeFormatError as error:
-        raise table.error(row, column, str(error)) from None
-
-
-def _snapshot(mapping: ValueMapping, record: Record) -> Made:
-    """How a lead is now: its contact, and its status, which its history must lead to."""
-    cells = record.content["is"]
+def _details(cells: Mapping[str, str]) -> dict[str, Any]:
     full = " ".join(part for part in (cells.get("first"), cells.get("last")) if part)
-    details = {"name": cells.get("name") or full}
-    details |= {name: cells.get(name) for name in ("email", "telephone")}
-    status = cells.get("status")
-    content: dict[str, Any] = {
-        "lead": record.content["lead"],
-        "contact": {name: value for name, value in details.items() if value},
-        "fieldChange": {"field": _STATUS, "old": status, "new": status} if status else None,
+    details = {
+        "name": cells.get("name") or full,
+        "email": cells.get("email"),
+        "telephone": cells.get("telephone"),
     }
-    time = min(record.time + _TO_THE_END, LAST)
-    identity = derived_id(mapping.name, (time, content))
-    return Made(lead_message("update", event_id=identity, time=time, **content), record.line)
+    return {name: value for name, value in details.items() if value}
 
 
-# --- the messages of a lead -----------------------------------------------------------------
+def _contact_key(value: str | None) -> dict[str, Any] | None:
+    return {"identifier": {"salesforceContactId": value}} if value else None
 
 
-def _messages(
-    mapping: ValueMapping, records: list[Record], recall: Recall, tally: Tally
-) -> Iterator[Made]:
-    told = [record for record in records if "is" not in record.content]
-    yield from messages_of(mapping, _once(told, mapping, tally), recall, tally)
-    for record in records:
-        if "is" in record.content:
-            tally.told += 1
-            yield _snapshot(mapping, record)
-
-
-def _once(records: list[Record], mapping: ValueMapping, tally: Tally) -> list[Record]:
-    """One creation, and one change of owner for the two rows that Salesforce writes of it."""
-    found: list[Record] = []
-    created = False
-    for _, group in groupby(records, lambda one: one.time):
-        for record in _owners_once(list(group), mapping, tally):
-            if record.content["field"] == CREATED and created:
-                tally.left_out["told twice"] += 1
-                continue
-            created |= record.content["field"] == CREATED
-            found.append(record)
-    return found
-
-
-def _owners_once(records: list[Record], mapping: ValueMapping, tally: Tally) -> list[Record]:
-    """One row has the ids of the owners, another their names: the first, with the names."""
-    owners = [one for one in records if one.content["field"] in mapping.people]
-    by_id = [one for one in owners if _ID.fullmatch(one.content["new"] or "")]
-    by_name = [one for one in owners if one not in by_id]
-    if not by_id or not by_name:
-        return records
-    tally.left_out["owner by name, beside the id"] += len(by_name)
-    others = [one for one in records if one not in owners]
-    if len(by_id) == len(by_name) == 1:
-        names = by_name[0].content
-        named = by_id[0].content | {"new_name": names["new"], "old_name": names["old"]}
-        return [*others, by_id[0]._replace(content=named)]
-    return others + by_id
+KINDS: Final = (
+    Kind(
+        "history",
+        "LeadHistory with LeadId, Field, OldValue, NewValue, CreatedDate: Data Loader, lead history"
+        " reports, the Bulk and REST APIs, the command line, warehouse tables.",
+        (),
+        Salesforce.row,
+    ),
+    Kind(
+        "events",
+        "Change events with ChangeEventHeader, with or without their channel: Change Data Capture.",
+        ((_HEADER,),),
+        Salesforce.event,
+    ),
+    Kind(
+        "snapshot",
+        "Lead with Id and _fivetran_start, dbt_valid_from or valid_from: snapshot and history mode"
+        " tables of a warehouse.",
+        (_LEAD["id"], BEGIN, ("Status", "OwnerId", "IsConverted", "LeadSource")),
+        Salesforce.version,
+    ),
+    Kind(
+        "leads",
+        "Lead with Id, Status or OwnerId, and SystemModstamp or LastModifiedDate: Data Loader, the"
+        " APIs, reports, warehouse tables.",
+        (_LEAD["id"], ("Status", "Lead Status", "OwnerId", "IsDeleted"), _LEAD["modified"]),
+        Salesforce.lead,
+    ),
+)

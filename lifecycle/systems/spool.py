@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 #: So many pages of 1 KiB stay in memory, the rest is in a temporary file.
 _CACHE: Final = -32 * 1024
+_TABLE: Final = (
+    "CREATE TABLE record (lead TEXT, time INTEGER, file INTEGER, line INTEGER, content BLOB)"
+)
 
 
 class Record(NamedTuple):
@@ -35,29 +36,27 @@ class Spool:
         for statement in (
             f"PRAGMA cache_size = {_CACHE}",
             "PRAGMA journal_mode = OFF",
-            "CREATE TABLE record (lead TEXT, time INTEGER, line INTEGER, content BLOB)",
+            _TABLE,
             "BEGIN",
         ):
             self._connection.execute(statement)
 
     def close(self) -> None:
-        """Forget them."""
+        """Forget the records."""
         self._connection.close()
 
-    def fill(self, records: Iterable[Record]) -> None:
-        """Take these records in."""
+    def fill(self, records: Iterable[Record], file: int = 0) -> None:
+        """Take in the records of a file, which is known by its number."""
         self._connection.executemany(
-            "INSERT INTO record VALUES (?, ?, ?, ?)",
-            ((lead, time, line, orjson.dumps(content)) for lead, time, line, content in records),
+            "INSERT INTO record VALUES (?, ?, ?, ?, ?)",
+            (
+                (lead, time, file, line, orjson.dumps(content))
+                for lead, time, line, content in records
+            ),
         )
 
-    def leads(self) -> Iterator[list[Record]]:
-        """The records of each lead, in order."""
-        rows = self._connection.execute(
-            "SELECT lead, time, line, content FROM record ORDER BY lead, time, line, rowid"
+    def rows(self) -> Iterator[tuple[str, int, int, bytes]]:
+        """Return the lead, file, line and content of each record, in order."""
+        yield from self._connection.execute(
+            "SELECT lead, file, line, content FROM record ORDER BY lead, time, file, line, rowid"
         )
-        records = (
-            Record(lead, time, line, orjson.loads(content)) for lead, time, line, content in rows
-        )
-        for _, its in groupby(records, itemgetter(0)):
-            yield list(its)

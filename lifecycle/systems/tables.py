@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
 from lifecycle.errors import InputError
-from lifecycle.systems.files import raw_lines, text_lines
+from lifecycle.systems.files import text_lines
 from lifecycle.text import counted, short
 
 _KIND: Final = "a CSV file"
@@ -21,26 +19,16 @@ _DELIMITERS: Final = ",;\t"
 _SEPARATOR: Final = re.compile(r"(?i:sep)=.?")
 
 
-@frozen
-class Row:
-    """A row of a table: the number of the line that it begins on, and its cells by column."""
-
-    line: int
-    cells: Mapping[str, str]
-
-
 class Table:
     """A CSV file with a header; the delimiter is a comma, a semicolon or a tab.
-
-    ``lines`` are those of the file, where they are open already.
 
     Raises:
         InputError: The file cannot be read, or has no header.
     """
 
-    def __init__(self, path: Path, lines: Iterator[bytes] | None = None) -> None:
+    def __init__(self, path: Path, lines: Iterator[bytes]) -> None:
         self.path = path
-        texts = text_lines(path, raw_lines(path, _KIND) if lines is None else lines, _KIND)
+        texts = text_lines(path, lines, _KIND)
         head, self._blank = "", 0
         for head in texts:
             if head.strip() and not _SEPARATOR.fullmatch(head.strip()):
@@ -50,14 +38,14 @@ class Table:
             raise InputError(f"{path}: is empty, expected a CSV file with a header")
         delimiter = max(_DELIMITERS, key=head.count)
         self._reader = csv.reader(chain([head], texts), delimiter=delimiter, strict=True)
-        line = self._line()
+        line = self.line = self._line()
         self.columns = [name.strip() for name in self._next(line) or ()]
         named = [name.casefold() for name in self.columns if name]
         if len(set(named)) < len(named):
             raise InputError(f"{path}: line {line}: two columns have the same name")
 
-    def rows(self) -> Iterator[Row]:
-        """The rows that hold something, in their order.
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Return the rows that hold something: the line each begins on, and its cells.
 
         Lines of one cell behind a blank one are what reports end with, and no rows.
 
@@ -73,32 +61,16 @@ class Table:
                 if len(cells) != len(self.columns):
                     what = f"expected {counted(len(self.columns), 'column')}, got {len(cells)}"
                     raise InputError(f"{self.path}: line {line}: {what}")
-                yield Row(line, dict(zip(self.columns, cells, strict=True)))
+                yield line, dict(zip(self.columns, cells, strict=True))
             line = self._line()
 
-    def column(self, names: Sequence[str]) -> str:
-        """Which of these names a column has.
-
-        Raises:
-            InputError: None of them is that of a column.
-        """
-        for name in names:
-            for column in self.columns:
-                if column.casefold() == name.casefold():
-                    return column
+    def missing(self, names: Sequence[str]) -> InputError:
+        """Return that none of these names is that of a column, as one sentence."""
         expected = " or ".join(repr(name) for name in names)
         found = short(", ".join(repr(name) for name in self.columns if name))
-        where = f"line {self._blank + 1}"
-        raise InputError(f"{self.path}: {where}: expected a column {expected}, found {found}")
-
-    def has(self, names: Sequence[str]) -> bool:
-        """Whether one of these names is that of a column."""
-        known = {column.casefold() for column in self.columns}
-        return any(name.casefold() in known for name in names)
-
-    def error(self, row: Row, column: str, expected: str) -> InputError:
-        """What is wrong with a cell, as one sentence."""
-        return InputError(f"{self.path}: line {row.line}, column {column!r}: {expected}")
+        return InputError(
+            f"{self.path}: line {self.line}: expected a column {expected}, found {found}"
+        )
 
     def _line(self) -> int:
         """The line that the next row begins on."""

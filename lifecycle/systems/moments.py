@@ -1,0 +1,83 @@
+"""Times of other systems' files: as they are written, and as microseconds to sort by."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from lifecycle.errors import TimeFormatError
+from lifecycle.messages import format_time, parse_time
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# Of the years 1973 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
+_MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
+
+
+class Moment(NamedTuple):
+    """A time as the message states it, and in microseconds since 1970 in UTC."""
+
+    text: str
+    micros: int
+
+
+def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None = None) -> Moment:
+    """Return the moment that a text names: RFC 3339, a warehouse's form, or epoch milliseconds.
+
+    A text that the decoder reads itself stays as it is written: a missing offset is its finding.
+
+    Args:
+        text: The text of the file.
+        time_format: A format of ``datetime.strptime`` instead.
+        zone: The time zone of times without an offset.
+
+    Raises:
+        TimeFormatError: It is no such text, or exists twice or not at all in its time zone.
+    """
+    if time_format is not None:
+        return _read_formatted(text, time_format, zone)
+    if _MILLISECONDS.fullmatch(text):
+        return _in_utc(int(text) * 1000)
+    try:
+        instant = parse_time(text)
+    except TimeFormatError as error:
+        raise TimeFormatError(f"{error}; [time] in a map names another format") from None
+    if instant.has_offset or zone is None:
+        return Moment(text, instant.micros)
+    return _localize((_EPOCH + timedelta(microseconds=instant.micros)).replace(tzinfo=None), zone)
+
+
+def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Moment:
+    try:
+        moment = datetime.strptime(text, time_format)  # noqa: DTZ007 - the zone follows
+    except (ValueError, OverflowError):
+        expected = f"expected a time as {time_format!r}, got {text[:40]!r}"
+        raise TimeFormatError(expected) from None
+    if moment.tzinfo is not None:
+        return _in_utc((moment - _EPOCH) // _MICROSECOND)
+    if zone is not None:
+        return _localize(moment, zone)
+    written = moment.isoformat()
+    return Moment(written, parse_time(written).micros)
+
+
+def _localize(moment: datetime, zone: ZoneInfo) -> Moment:
+    """Return a local time of a zone in UTC, if there is exactly one."""
+    try:
+        first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        if first != second:
+            is_real = first.astimezone(zone).replace(tzinfo=None) == moment
+            problem = "exists twice" if is_real else "does not exist"
+            raise TimeFormatError(
+                f"{moment} {problem} in {zone.key} (the clocks change):"
+                " give such times with their offset, or in UTC"
+            )
+    except OverflowError:
+        raise TimeFormatError(f"no such time in {zone.key}: {moment}") from None
+    return _in_utc((first - _EPOCH) // _MICROSECOND)
+
+
+def _in_utc(micros: int) -> Moment:
+    return Moment(format_time(micros), micros)
