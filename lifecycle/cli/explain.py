@@ -122,7 +122,7 @@ def _tell_path(story: _Story, found: Explanation) -> None:
             held if row.holder not in (row.by, holder) else "",
             f", “{clean(row.reason)}”" if row.reason else "",
         )
-        what = "implied by a date in" if row.verdict == "implied" else "message"
+        what = f"implied by {row.implied_by} in" if row.implied_by else "message"
         _tell_source(story, what, step.message, f"; allowed: {step.who}")
         holder = row.holder
     if not found.path:

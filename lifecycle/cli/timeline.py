@@ -117,8 +117,8 @@ def _why(entry: HistoryEntry) -> str:
     parts = []
     if row.refusal is not None:
         parts.append(f"refused: {row.refusal}")
-    if row.verdict == "implied":
-        parts.append("implied by a date")
+    if row.implied_by:
+        parts.append(f"implied by {row.implied_by}")
     if row.reason:
         parts.append(f"“{row.reason}”" if row.refused else row.reason)
     if entry.late:

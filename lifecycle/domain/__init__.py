@@ -36,6 +36,7 @@ from lifecycle.domain.guards import Guard, find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
     SEVERITY,
+    STEPS,
     EventFate,
     Finding,
     History,
@@ -52,7 +53,7 @@ from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machi
 from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
-from lifecycle.domain.moment import STEPS, advance_change, change_text
+from lifecycle.domain.moment import advance_change, change_text
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.several import are_several, contact_ids, names_contact

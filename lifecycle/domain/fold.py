@@ -20,6 +20,7 @@ from lifecycle.domain.event import LeadEvent, Party, Position
 from lifecycle.domain.fact import compared, merged
 from lifecycle.domain.history import (
     HUB_SIZE,
+    STEPS,
     EventFate,
     Finding,
     History,
@@ -31,7 +32,7 @@ from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
 from lifecycle.domain.meaning import Meaning
 from lifecycle.domain.memory import Place
-from lifecycle.domain.moment import STEPS, Moment
+from lifecycle.domain.moment import Moment
 from lifecycle.domain.rules import Rules
 from lifecycle.domain.several import are_several, contact_ids
 from lifecycle.domain.track import Track

@@ -39,6 +39,9 @@ SEVERITY: Final[dict[str, Severity]] = {
     "epoch_unit": "info",
 }
 
+#: More steps than one event makes.
+STEPS: Final = 8
+
 #: A contact key that more leads than this share is a hub (design.md section 6).
 HUB_SIZE: Final = 100
 
@@ -55,7 +58,8 @@ class HistoryRow:
             ``contact_deleted`` for a refusal.
         at: When it happened, microseconds since 1970 in UTC; never runs backwards in a lead.
         event_id: The event it comes from.
-        step: Which step of that event it is: 0, 1, 2.
+        step: Which step of that event it is: 0, 1, 2. Of a change of a field its turn among those
+            of the lead's instant, times STEPS, besides.
         by: Who did it, if the message says so.
         holder: Who had the lead afterwards.
         reason: The message's own words for it (a reject's ``reason`` and ``comment``).
@@ -78,6 +82,13 @@ class HistoryRow:
     def refused(self) -> bool:
         """Whether the machine did not allow it."""
         return self.refusal is not None
+
+    @property
+    def implied_by(self) -> str | None:
+        """What implied it: a date, or the change of a field; None for a stated step."""
+        if self.verdict != "implied":
+            return None
+        return "the change" if self.step >= STEPS else "a date"
 
 
 @immutable

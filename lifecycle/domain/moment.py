@@ -15,7 +15,7 @@ from attrs import define, field
 
 from lifecycle.domain.event import FieldChange, LeadEvent, Party
 from lifecycle.domain.fact import OCCURRENCES, compared, source_name
-from lifecycle.domain.history import HistoryRow, Verdicts
+from lifecycle.domain.history import STEPS, HistoryRow, Verdicts
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
 from lifecycle.domain.meaning import Meaning, Source, matches
@@ -24,8 +24,6 @@ from lifecycle.domain.states import State, Trigger
 from lifecycle.domain.track import Track
 from lifecycle.domain.walk import Change, in_walk
 
-#: The number of a step of a change: its turn in the lead's instant times this, plus its place.
-STEPS: Final = 8
 #: Values are shown up to this length.
 _SHOWN: Final = 200
 #: The states in which somebody has the lead.
