@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+import attrs
 from attrs import field
 
 from lifecycle.domain.immutable import immutable
@@ -131,7 +132,7 @@ class FieldChange:
     old: str | None = None
     new: str = ""
     current: str | None = None
-    place: tuple[str, str, str] = field(init=False, eq=False, repr=False)
+    place: tuple[str, str, str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         place = (normal_scheme(self.source), self.object, normal_scheme(self.field))
