@@ -69,7 +69,7 @@ def without_time(record):
 def read(path, records, received_at=None):
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     tally = Tally()
-    found = list(read_records(path, received_at, tally))
+    found = list(read_records(path, received_at, tally, {}))
     assert (tally.records, tally.facts) == (len(records), len(found))
     assert tally.records == tally.facts + sum(tally.left_out.values())
     return found, dict(tally.left_out)
@@ -392,7 +392,7 @@ def test_what_is_something_else_is_one_sentence(content, expected, tmp_path):
     path = tmp_path / "file"
     path.write_text(content)
     with pytest.raises(InputError, match=rf"^{path}: .*{expected}[^\n]*$"):
-        list(read_records(path, None, Tally()))
+        list(read_records(path, None, Tally(), {}))
 
 
 ODD = [None, True, -1, 0.5, "", " ", "/", "?", [], [[]], {}, {"id": {}}, [{"key": []}], "x/y"]

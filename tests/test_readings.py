@@ -553,6 +553,15 @@ def test_webhooks_are_read_as_they_come(read):
     }
 
 
+def test_webhooks_of_properties_without_a_meaning_are_left_out(read):
+    said = {"objectId": 1, "propertyName": "city", "propertyValue": "Rome"}
+    reading, messages = read(
+        "hubspot", [webhook("contact.propertyChange", **said)], names_field=is_named
+    )
+    assert not messages
+    assert sums_up(reading) == (1, 0, {"field city": 1})
+
+
 # --- wrappers -------------------------------------------------------------------------------------
 
 

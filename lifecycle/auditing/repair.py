@@ -29,7 +29,6 @@ from lifecycle.domain import (
     immutable,
 )
 
-
 _NOTHING_MEANT: Final[Mapping[str, tuple[Meaning, ...]]] = MappingProxyType({})
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from attrs import evolve
 
 from lifecycle.cli import options
 from lifecycle.cli.output import console, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.cli.taking import taking_in
-from lifecycle.domain import MEANING_TABLES, Meanings, Rules, Source
+from lifecycle.domain import Meanings, Rules, default_meanings
+from lifecycle.errors import RulesError
 from lifecycle.replay import STANDARD_INPUT, seldom_collect
 from lifecycle.store import LeadReader, OnContactDelete
 from lifecycle.systems import KINDS, Imported, Layout, Reading, default_text, load, read_files
@@ -47,17 +47,12 @@ def _shared(source: str) -> Callable[[Any], Any]:
 
     def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click
         if value:
-            click.echo(default_text(source), nl=False)
+            click.echo(_map_text(source), nl=False)
             ctx.exit()
 
     decorators = [
         options.database,
         click.argument("files", metavar="FILE...", type=options.PATH, nargs=-1, required=True),
-        click.option(
-            "--kind",
-            type=click.Choice(sorted(KINDS[source])),
-            help="The kind of all files, where it is not recognised.",
-        ),
         options.rules_file,
         options.on_contact_delete,
         options.accept_clock,
@@ -67,6 +62,11 @@ def _shared(source: str) -> Callable[[Any], Any]:
     if source != "genesys":
         own = "" if source == "csv" else " Without it the ones that --show-map prints."
         decorators[2:2] = [
+            click.option(
+                "--kind",
+                type=click.Choice(sorted(KINDS[source])),
+                help="The kind of all files, where it is not recognised.",
+            ),
             click.option(
                 "--map",
                 "map_path",
@@ -146,18 +146,18 @@ def _import(
     *,
     database: Path,
     files: Sequence[Path],
-    kind: str | None,
     rules_path: Path | None,
     on_contact_delete: OnContactDelete,
     dry_run: bool,
     as_json: bool,
     map_path: Path | None = None,
+    kind: str | None = None,
     received_at: int | None = None,
 ) -> None:
     if [str(path) for path in files].count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read only once")
     layout = Layout.from_toml(map_path) if map_path else Layout.default(source)
-    own = _own_meanings(map_path, layout)
+    own = _own_meanings(map_path)
     meanings = _meanings_of(database, rules_path)
     if own is not None:
         meanings = meanings.with_source(own, layout.name)
@@ -191,19 +191,24 @@ def _import(
     raise SystemExit(bool(wanting))
 
 
-def _own_meanings(map_path: Path | None, layout: Layout) -> Meanings | None:
-    """Return what a map says of the meanings of its source; None where it says nothing."""
+def _map_text(source: str) -> str:
+    """Return a map to begin one's own from: how files are read, and what changes mean."""
+    meanings = "" if source == "csv" else f"\n{default_meanings(source)}"
+    return default_text(source) + meanings
+
+
+def _own_meanings(map_path: Path | None) -> Meanings | None:
+    """Return what a map says of meanings; None where it says nothing."""
     if map_path is None:
         return None
     tables = tomllib.loads(map_path.read_text("utf-8-sig"))
-    said = {name: tables[name] for name in MEANING_TABLES if name in tables}
-    if not said:
+    if "meaning" not in tables:
         return None
-    own = Meanings.from_tables(said | {"facts": {**said.get("facts", {}), "defaults": False}})
-    if layout.name not in own.named_sources() or not own.source(layout.name).people:
-        people = evolve(own.source(layout.name), people=tuple(layout.people))
-        own = evolve(own, sources=(*own.sources, people) if layout.people else own.sources)
-    return own
+    facts = tables.get("facts", {})
+    try:
+        return Meanings.from_tables(tables | {"facts": {**facts, "defaults": False}})
+    except RulesError as error:
+        raise RulesError(f"{map_path}: {error.where}", error.expected) from None
 
 
 def _meanings_of(database: Path, rules_path: Path | None) -> Meanings:

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import click
+from attrs import evolve
 from click_default_group import DefaultGroup
 
 from lifecycle.cli import options
 from lifecycle.cli.output import emit
-from lifecycle.domain import Rules, state_diagram
+from lifecycle.domain import Meanings, Rules, default_meanings, state_diagram
 from lifecycle.errors import RulesError
 from lifecycle.text import clean
 
@@ -37,7 +38,7 @@ def show(*, file: Path | None, toml: bool, style: str) -> None:
     """Show the edges of a table."""
     table = _load(file)
     if toml:
-        click.echo(table.to_toml(), nl=False)
+        click.echo(_toml_of(table), nl=False)
         return
     if style == "table":
         click.echo(f"rules {clean(table.name)!r}, digest {table.digest[:16]}")
@@ -55,6 +56,32 @@ def show(*, file: Path | None, toml: bool, style: str) -> None:
         style,
         nothing="no edges",
     )
+    if style == "table":
+        _show_meanings(table)
+
+
+def _toml_of(table: Rules) -> str:
+    """Return rules as TOML; the default meanings with the comments that explain them."""
+    if table.meanings != Meanings.default():
+        return table.to_toml()
+    bare = evolve(table, meanings=Meanings()).to_toml()
+    return f"{bare}\n{default_meanings()}"
+
+
+def _show_meanings(table: Rules) -> None:
+    """List what changes of fields mean, in the order in which rows are tried."""
+    rows = (
+        {
+            "source": row.source,
+            "field": " ".join(row.fields),
+            "value": ", ".join(row.values or ("*",)),
+            "in": ", ".join(row.states or ("any state",)),
+            "means": ", ".join(row.triggers) or "nothing",
+        }
+        for row in table.meanings.rows
+    )
+    click.echo("what changes of fields mean (--toml has all of it):")
+    emit(rows, ("source", "field", "value", "in", "means"), "table", nothing="no meanings")
 
 
 @rules.command()

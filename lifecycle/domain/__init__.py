@@ -49,8 +49,8 @@ from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machine_for
-from lifecycle.domain.meaning import TABLES as MEANING_TABLES
 from lifecycle.domain.meaning import Meaning, Meanings, Source
+from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
 from lifecycle.domain.moment import STEPS, advance_change, change_text
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
@@ -71,7 +71,6 @@ from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
 __all__ = [
     "BLANKS",
     "HUB_SIZE",
-    "MEANING_TABLES",
     "ON_INVALID",
     "OPEN_FINDINGS",
     "OWN_SCHEME",
@@ -131,6 +130,7 @@ __all__ = [
     "contact_findings",
     "contact_ids",
     "cut",
+    "default_meanings",
     "fact_id",
     "find_guard",
     "fold",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
@@ -137,7 +138,8 @@ class SubjectFold:
             track.name(event)
         if self._is_judged(track):
             return
-        turn = _last_turn(track, events[0].time)
+        time = events[0].time
+        turn = _last_turn(track, time)
         for source, some in groupby(sorted(events, key=_source), _source):
             its = list(some)
             live = [event for event in its if self._moves(group, source, event)]
@@ -145,7 +147,7 @@ class SubjectFold:
                 self.machine,
                 track,
                 source,
-                lambda place, at=events[0].time: self._future.next_begin(group, place, at),
+                partial(self._future.next_begin, group, time),
                 is_deleted=self._deleted_before(events[0]),
                 turn=turn,
                 forces=self.on_invalid == "force",
@@ -226,7 +228,7 @@ class _Future:
                 key = (groups.get(event.id), source_name(change.source), change.object)
                 self.merged[key] = max(event.time, self.merged.get(key, event.time))
 
-    def next_begin(self, group: Group, place: Place, time: int) -> str | None:
+    def next_begin(self, group: Group, time: int, place: Place) -> str | None:
         """Return the value where the next moment of a field begins; None where none says it."""
         if self._begins is None:
             self._begins = self._all_begins()

@@ -27,6 +27,9 @@ _WILD: Final = frozenset("*?")
 #: The most values whose rows are remembered.
 _MANY: Final = 4096
 
+#: What stands before the name of a source in the default meanings.
+_RULE: Final = "# " + 64 * "-"
+
 #: Patterns of values: ``*`` stands for any text, ``?`` for any character.
 Globs: TypeAlias = tuple[str, ...]
 
@@ -201,7 +204,8 @@ class Meanings:
         rows = [one for one in self.rows if one.source != source]
         sources = [one for one in self.sources if one.name != source]
         rows += [one for one in other.rows if one.source == source]
-        sources += [one for one in other.sources if one.name == source]
+        told = [one for one in other.sources if one.name == source]
+        sources += told or [one for one in self.sources if one.name == source]
         return evolve(self, rows=tuple(rows), sources=tuple(sources))
 
     def as_tables(self) -> dict[str, Any]:
@@ -209,11 +213,11 @@ class Meanings:
         facts: dict[str, Any] = {"defaults": False}
         if self.follow:
             facts["follow"] = list(self.follow)
-        return {
-            "facts": facts,
+        rows = {
             "source": [one.as_row() for one in self.sources],
             "meaning": [row.as_row() for row in self.rows],
         }
+        return {"facts": facts} | {name: some for name, some in rows.items() if some}
 
     @classmethod
     def default(cls) -> Meanings:
@@ -225,7 +229,8 @@ class Meanings:
         """Read meanings from the tables ``meaning``, ``source`` and ``facts`` of a rules file.
 
         A source that they do not name has the default rows, unless ``[facts]`` says
-        ``defaults = false``.
+        ``defaults = false``. In a file that tells how files of a source are read, too, ``people``
+        are the fields of people of the source that ``name`` names.
 
         Raises:
             RulesError: Something in them is not as it must be; the message names the row.
@@ -236,7 +241,7 @@ class Meanings:
             raise RulesError("facts, defaults", f"expected true or false, got {defaults!r}")
         own = cls(
             tuple(_rows("meaning", tables, _meaning)),
-            tuple(_rows("source", tables, _source)),
+            (*_rows("source", tables, _source), *_source_of_files(tables)),
             tuple(map(source_name, _texts("facts, follow", facts.get("follow", [])))),
         )
         return own.completed() if defaults else own
@@ -252,15 +257,29 @@ class Meanings:
         return evolve(self, rows=tuple(rows), sources=tuple(sources))
 
 
-def default_text() -> str:
-    """Return the default meanings as TOML with comments."""
-    return (resources.files(__package__) / "meanings.toml").read_text("utf-8")
+def default_text(source: str | None = None) -> str:
+    """Return the default meanings as TOML with comments; of one source alone, where it is given."""
+    text = (resources.files(__package__) / "meanings.toml").read_text("utf-8")
+    if source is None:
+        return text
+    head, *parts = text.split(_RULE)
+    return head + _RULE + next(part for part in parts if part.startswith(f" {source}\n"))
 
 
 @cache
 def _default() -> Meanings:
     tables = tomllib.loads(default_text())
     return Meanings.from_tables(tables | {"facts": {"defaults": False}})
+
+
+def _source_of_files(tables: Mapping[str, Any]) -> Iterator[Source]:
+    """Yield the source whose files a map reads, where it names fields of people and no more."""
+    name, people = tables.get("name"), tables.get("people")
+    if not isinstance(name, str) or not people or "meaning" not in tables:
+        return
+    named = [row.get("name") for row in tables.get("source", []) if isinstance(row, dict)]
+    if source_name(name) not in {"salesforce", "hubspot", *map(source_name, filter(None, named))}:
+        yield Source(source_name(name), _texts("people", people))
 
 
 def _rows(name: str, tables: Mapping[str, Any], read: Any) -> Iterator[Any]:
@@ -304,14 +323,16 @@ def _globs(where: str, table: Mapping[str, Any], name: str) -> Globs | None:
 
 def _triggers(where: str, value: object) -> tuple[Trigger, ...]:
     several = value if isinstance(value, list) else [value]
-    return _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
+    found: tuple[Trigger, ...] = _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
+    return found
 
 
 def _states(where: str, value: object) -> tuple[State, ...]:
     several = value if isinstance(value, list) else [value]
     if not several:
         raise RulesError(where, f"expected one or more of {', '.join(STATES)}, got an empty list")
-    return _each(where, several, STATES, len(STATES))
+    found: tuple[State, ...] = _each(where, several, STATES, len(STATES))
+    return found
 
 
 def _each(where: str, values: Iterable[object], allowed: tuple[Any, ...], most: int) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 from attrs import define, field
@@ -121,7 +122,7 @@ class Moment:
             by_place[self._place(event)].append(self._read(event))
         for place in sorted(by_place, key=lambda one: (one[2], one[1])):
             known = memory.values.get(place)
-            queue, is_open = in_walk(by_place[place], known, lambda at=place: self.later(at))
+            queue, is_open = in_walk(by_place[place], known, partial(self.later, place))
             self._queues[place] = queue
             if is_open:
                 memory.open_walks.add(place)

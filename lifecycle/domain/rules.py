@@ -7,7 +7,7 @@ import json
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -101,7 +101,9 @@ class Rules:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RulesError("", f"not valid TOML: {error}") from error
-        _known_fields("", table, ("name", "edge", "identity", *TABLES))
+        known = ("name", "edge", "identity", *TABLES)
+        # The map of an import says how files are read besides, and what changes mean.
+        _known_fields("", table, known + (_OF_FILES if "meaning" in table else ()))
         name = table.get("name", "unnamed")
         if not isinstance(name, str):
             raise RulesError("name", f"expected a text, got {name!r}")
@@ -159,6 +161,10 @@ def _edge(number: int, row: object) -> Edge:
         target=_target(f"{where}, to", row.get("to")),
         guards=_several_of(f"{where}, guards", row.get("guards", []), guard_names()),
     )
+
+
+#: What a map says of how files are read.
+_OF_FILES: Final = ("party", "people", "lead", "contact", "columns", "fields", "time")
 
 
 def _target(where: str, value: object) -> State | None:

@@ -15,8 +15,8 @@ SUMMARY_OF_TOPIC: Final = {
     "lead#reject": "A CRM lead was rejected.",
     "lead#retract": "A lead (data.object) is taken back from the previous assignee"
     " (data.participant) by the previous sender or owner (data.recipient).",
-    "lead#change": "Another system recorded that a field of an object of its own changed. Not a topic"
-    " of the network; lifecycle reads it.",
+    "lead#change": "A field of an object in another system changed, as that system recorded. Not a"
+    " topic of the network; lifecycle reads it.",
     "contact#delete": "A contact (data.object) is deleted by a user (data.agent).",
 }
 

@@ -232,8 +232,8 @@ class Arrivals:
             arrival.stands = None
         else:
             verdict, run, lead, *copy = self._connection.execute(
-                "SELECT outcome, run, lead, seq, ledger, digest, trigger, time, recorded_at, content,"
-                " body FROM event WHERE seq = ?",
+                "SELECT outcome, run, lead, seq, ledger, digest, trigger, time, recorded_at,"
+                " content, body FROM event WHERE seq = ?",
                 (standing.seq,),
             ).fetchone()
             self._keep_copy(*copy)

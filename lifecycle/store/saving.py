@@ -266,9 +266,9 @@ class Save:
             home = subject if group is None else None
             arrival = folding.arrivals.get(event.id)
             stands = arrival.stands if arrival else folding.stored[event.id]
-            if arrival is None or stands is not None:
+            if stands is not None:
                 self._move_event(stands, lead, home, verdict)
-            else:
+            elif arrival is not None:
                 late = event.position < last.get(group, event.position)
                 self._save_event(arrival, lead, home, verdict, late=late)
 

@@ -45,13 +45,16 @@ def kind_of(value: Any) -> str | None:
     return GenesysRecord(value).kind if isinstance(value, dict) else None
 
 
-def read_records(path: Path, received_at: int | None, tally: Tally) -> Iterator[Record]:
+def read_records(
+    path: Path, received_at: int | None, tally: Tally, kinds: dict[str, None]
+) -> Iterator[Record]:
     """Yield the field change of each record: JSON Lines, or one JSON document.
 
     Args:
         path: The file.
         received_at: The time of records without any, in microseconds since 1970 in UTC.
         tally: Counts the records, and what became of them.
+        kinds: Takes the kinds of records that were met.
 
     Raises:
         InputError: The file cannot be read, is not JSON, or holds something else.
@@ -59,7 +62,7 @@ def read_records(path: Path, received_at: int | None, tally: Tally) -> Iterator[
     for document in documents(path):
         tally.records += 1
         try:
-            result = _read(document.value, document.line, received_at)
+            result = _read(document.value, document.line, received_at, kinds)
         except RecordError as error:
             raise document.error(path, str(error)) from None
         if isinstance(result, str):
@@ -69,11 +72,13 @@ def read_records(path: Path, received_at: int | None, tally: Tally) -> Iterator[
             yield result
 
 
-def _read(value: Any, line: int, received_at: int | None) -> Record | str:
+def _read(value: Any, line: int, received_at: int | None, kinds: dict[str, None]) -> Record | str:
     """Return the field change of a record, or the reason why it makes none."""
     if not isinstance(value, dict):
         raise RecordError("expected an operation or a notification of Genesys Web Services")
     record = GenesysRecord(value)
+    if record.kind is not None:
+        kinds[record.kind] = None
     if reason := record.reason_to_leave_out():
         return reason
     interaction = record.interaction()

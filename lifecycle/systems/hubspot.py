@@ -82,6 +82,9 @@ class HubSpot(HubSpotObjects):
         else:
             name, new = _ACTIONS.get(action) or _changed(entry, columns)
             at = At(entry.line, entry.filled(columns, "id", _WEBHOOK), moment)
+        if not self.names(name):
+            self._writer.leave_out(f"field {name}")
+            return
         agent = self.agent({role: entry.text(columns[role]) for role in _BY if role in columns})
         yield from self.tell(at, name, new, agent=agent)
 

@@ -45,7 +45,7 @@ class Recognizer:
     """Finds the kind of each entry by the names of its fields, or takes the one that is forced."""
 
     def __init__(self, kinds: Sequence[Kind], layout: Layout, forced: str | None = None) -> None:
-        self._needs = {kind.name: kind.needs or layout.needs for kind in kinds}
+        self._needs = {kind.name: kind.needs or tuple(layout.needs.values()) for kind in kinds}
         self._kinds = kinds
         self._forced = next((kind for kind in kinds if kind.name == forced), None)
         self._known: dict[tuple[str, ...], Kind | None] = {}

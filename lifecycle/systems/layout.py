@@ -100,14 +100,10 @@ class Layout:
         return next(iter(self.lead))
 
     @property
-    def needs(self) -> tuple[Names, ...]:
-        """The names of the columns that rows of changes must have, the lead's key first."""
-        return (self.lead[self.scheme], *(self.columns[role] for role in self.needed))
-
-    @property
-    def needed(self) -> tuple[str, ...]:
-        """What the columns are for that rows of changes must have, beside the lead's key."""
-        return tuple(role for role in ("field", *_NEEDED) if role in self.columns)
+    def needs(self) -> dict[str, Names]:
+        """The names of the columns that rows of changes must have, by what they are for."""
+        roles = [role for role in ("field", *_NEEDED) if role in self.columns]
+        return {"lead": self.lead[self.scheme], **{role: self.columns[role] for role in roles}}
 
     def moment(self, text: str) -> Moment:
         """Return the moment that a text of the file names.

@@ -13,7 +13,7 @@ import orjson
 from attrs import define, field
 
 from lifecycle.errors import InputError
-from lifecycle.systems import hubspot, rows, salesforce
+from lifecycle.systems import genesys, hubspot, rows, salesforce
 from lifecycle.systems.entries import Entry, read_entries
 from lifecycle.systems.kinds import Kind, Recognizer
 from lifecycle.systems.layout import Layout
@@ -33,10 +33,7 @@ _SOURCES: Final[dict[str, tuple[Kind, ...]]] = {
 #: How each kind of file is recognised, by source and name.
 KINDS: Final[dict[str, dict[str, str]]] = {
     **{source: {kind.name: kind.sentence for kind in own} for source, own in _SOURCES.items()},
-    _GENESYS: {
-        "records": "Operations and notifications of Genesys Web Services, as JSON or a record a"
-        " line: logs of its clients and of CometD."
-    },
+    _GENESYS: genesys.KINDS,
 }
 
 
@@ -143,11 +140,11 @@ def read_files(
 
 
 def _read_genesys(reading: Reading, received_at: int | None) -> None:
-    from lifecycle.systems.genesys import read_records  # noqa: PLC0415 - until it is there
-
+    """Read records of Genesys, each of which tells its kind itself."""
     for number, path in enumerate(reading.files):
-        reading.take(read_records(path, received_at, reading.tally), number)
-        reading.kinds[path] = next(iter(KINDS[_GENESYS]))
+        kinds: dict[str, None] = {}
+        reading.take(genesys.read_records(path, received_at, reading.tally, kinds), number)
+        reading.kinds[path] = ", ".join(kinds)
 
 
 class _FileReader:

@@ -36,7 +36,7 @@ class ChangeRows:
         self._columns = Finder({name: one for name, one in layout.columns.items() if name != "id"})
         self._lead = Finder(layout.lead)
         self._contact = Finder(layout.contact)
-        self._needs = dict(zip(("lead", *layout.needed), layout.needs, strict=True))
+        self._needs = layout.needs
 
     def read(self, row: Entry) -> Change | None:
         """Return what a row says; None where its field is left out.

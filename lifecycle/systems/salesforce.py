@@ -52,7 +52,6 @@ _LEAD: Final[Columns] = {
     DELETED: ("IsDeleted", "_fivetran_deleted"),
     _MERGED: ("MasterRecordId",),
     _CONVERTED: ("IsConverted", "Converted"),
-    "converted_at": ("ConvertedDate", "Converted Date"),
     "contact": ("ConvertedContactId",),
 }
 _STATED: Final = ("Status", "Owner")
@@ -124,8 +123,6 @@ class Salesforce(SourceReader):
         modified = entry.moment(entry.must(columns, "modified", _LEAD), self._layout)
         at = At(entry.line, entry.filled(columns, "id", _LEAD), modified)
         values, besides = self._values(entry, columns, cells)
-        if _CONVERTED in values and cells.get("converted_at"):
-            besides[_CONVERTED]["moment"] = entry.moment(columns["converted_at"], self._layout)
         contact = _details(cells)
         for name, value in values.items():
             if name in _STATED:

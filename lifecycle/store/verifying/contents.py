@@ -288,10 +288,10 @@ def _decoded(content: Content) -> tuple[object, ...]:
     _, _, _, time, _, body = content
     # Whether its names are names is the policy's to say, and was said when it came.
     (reading,) = read_message(payload_text(body) or "", received_at=time, identity=None)
+    if isinstance(reading, Undecodable):
+        raise MessageError(reading.problems)
     if not isinstance(reading, Decoded):
-        problem = Problem("topic", "expected one of a lead or a contact's deletion")
-        is_broken = isinstance(reading, Undecodable)
-        raise MessageError(reading.problems if is_broken else [problem])
+        raise MessageError([Problem("topic", "expected one that concerns leads")])
     event = reading.event
     number = TRIGGER_NUMBER[event.trigger]
     return (event.id, event.digest, number, event.time, content_of(event))
