@@ -324,13 +324,13 @@ def test_a_lead_that_was_merged_deleted_and_converted(read):
     }
     _, messages = read("salesforce", [lead])
     assert told(messages, "record") == [
-        ("2026-03-02", "leadConverted", "", None),
         ("2026-03-03T09:00:00Z", "merged", LEAD, OTHER),
         ("2026-03-03T09:00:00Z", "deleted", "true", None),
+        ("2026-03-03T09:00:00Z", "leadConverted", "", None),
     ]
-    contact = messages[0]["data"]["object"]["object"]["identifier"]
+    contact = messages[2]["data"]["object"]["object"]["identifier"]
     assert contact == {"salesforceContactId": "003x"}
-    assert keys(messages[1]) == {"salesforceId": [LEAD, OTHER]}
+    assert keys(messages[0]) == {"salesforceId": [LEAD, OTHER]}
 
 
 # --- snapshots ----------------------------------------------------------------------------------

@@ -186,7 +186,8 @@ def _import(
         _print(imported, states, dry_run=dry_run)
     wanting = list(_wanting(imported, layout.name))
     for sentence in wanting:
-        click.echo(clean(sentence), err=True)
+        for line in sentence.split("\n"):
+            click.echo(clean(line), err=True)
     _tell_absent(reading)
     raise SystemExit(bool(wanting))
 
