@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import field
 
 from lifecycle.domain.immutable import immutable
-from lifecycle.domain.names import normal_party, trimmed
+from lifecycle.domain.names import normal_party, normal_scheme, trimmed
 from lifecycle.domain.states import RANK
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class FieldChange:
         old: The value before; None where it is not stated.
         new: The value after; an empty text for none.
         current: What the field is, where the record states that and no change; else None.
+        place: The source, the object and the field, in the form in which they are compared.
     """
 
     source: str
@@ -130,6 +131,11 @@ class FieldChange:
     old: str | None = None
     new: str = ""
     current: str | None = None
+    place: tuple[str, str, str] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        place = (normal_scheme(self.source), self.object, normal_scheme(self.field))
+        object.__setattr__(self, "place", place)
 
 
 @immutable

@@ -104,8 +104,8 @@ def fact_id(change: FieldChange, time: int, agent: Party | None, recipient: Part
 
     ``time`` is cut. The agent and the recipient belong to the identity of an occurrence.
     """
-    source = source_name(change.source)
-    parts = [source, change.object, source_name(change.field), str(time)]
+    source = change.place[0]
+    parts = [*change.place, str(time)]
     if change.current is not None:
         parts += ["current", compared(change.current)]
     else:

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from lifecycle.domain.decision import decide
 from lifecycle.domain.event import LeadEvent, Party, Position
-from lifecycle.domain.fact import compared, merged, source_name
+from lifecycle.domain.fact import compared, merged
 from lifecycle.domain.history import (
     HUB_SIZE,
     EventFate,
@@ -60,6 +60,7 @@ class SubjectFold:
         fates: Per event id: its verdict, and the group of the lead that it was bound to.
         on_invalid: What becomes of a lead at a refusal. The store knows ``skip`` alone: it stays as
             it is. Other tools ``force`` the step, or ``stop`` to judge the lead.
+        explains: Whether ``meant`` is kept.
         meant: Per id of a change's event: the rows that fit it in some state of the lead.
     """
 
@@ -69,6 +70,7 @@ class SubjectFold:
     findings: list[Finding] = field(factory=list)
     fates: dict[str, tuple[LeadEvent, Verdicts, Group | None]] = field(factory=dict)
     on_invalid: OnInvalid = "skip"
+    explains: bool = False
     meant: dict[str, tuple[Meaning, ...]] = field(factory=dict)
     _future: _Future = field(init=False, factory=lambda: _Future([], {}))
 
@@ -140,8 +142,7 @@ class SubjectFold:
             return
         time = events[0].time
         turn = _last_turn(track, time)
-        for source, some in groupby(sorted(events, key=_source), _source):
-            its = list(some)
+        for source, its in _by_source(events):
             live = [event for event in its if self._moves(group, source, event)]
             moment = Moment(
                 self.machine,
@@ -151,13 +152,15 @@ class SubjectFold:
                 is_deleted=self._deleted_before(events[0]),
                 turn=turn,
                 forces=self.on_invalid == "force",
+                explains=self.explains,
             )
             moment.fold(live)
             turn = moment.turn
             by_id = {event.id: event for event in its}
             for event_id, spent in moment.spent.items():
                 self.fates[event_id] = (by_id.pop(event_id), spent.verdict, group)
-                self.meant[event_id] = spent.rows
+                if self.explains:
+                    self.meant[event_id] = spent.rows
             self.fates.update((one.id, (one, "noted", group)) for one in by_id.values())
         for event in events:
             track.note(event)
@@ -224,8 +227,8 @@ class _Future:
         self.merged: dict[tuple[Group, str, str], int] = {}
         for event in events:
             change = event.field_change
-            if change is not None and source_name(change.field) == MERGED:
-                key = (groups.get(event.id), source_name(change.source), change.object)
+            if change is not None and change.place[2] == MERGED:
+                key = (groups.get(event.id), *change.place[:2])
                 self.merged[key] = max(event.time, self.merged.get(key, event.time))
 
     def next_begin(self, group: Group, time: int, place: Place) -> str | None:
@@ -240,9 +243,8 @@ class _Future:
         for event in self._events:
             change = event.field_change
             if change is not None and change.old is not None and change.current is None:
-                place = (source_name(change.source), change.object, source_name(change.field))
                 one = Change(event, compared(change.old), compared(change.new))
-                moments[self._groups.get(event.id), place, event.time].append(one)
+                moments[self._groups.get(event.id), change.place, event.time].append(one)
         begins: dict[tuple[Group, Place], list[tuple[int, str]]] = defaultdict(list)
         for (group, place, time), changes in moments.items():
             starts = departures(changes) or [min(one.old or "" for one in changes)]
@@ -261,8 +263,15 @@ def _last_turn(track: Track, time: int) -> int:
     return last.step // STEPS if last is not None and last.at == time else 0
 
 
+def _by_source(events: list[LeadEvent]) -> list[tuple[str, list[LeadEvent]]]:
+    """Return changes by source, sorted by its name."""
+    if len(events) == 1:
+        return [(_source(events[0]), events)]
+    return [(source, list(some)) for source, some in groupby(sorted(events, key=_source), _source)]
+
+
 def _source(event: LeadEvent) -> str:
-    return source_name(event.field_change.source) if event.field_change else ""
+    return event.field_change.place[0] if event.field_change else ""
 
 
 def _origin(event: LeadEvent) -> tuple[str, str]:
@@ -335,7 +344,7 @@ def is_refolded(event: LeadEvent, track: Track) -> bool:
     change = event.field_change
     if event.trigger != "change" or change is None:
         return False
-    place = (source_name(change.source), change.object, source_name(change.field))
+    place = change.place
     same_moment = event.position[:2] == last[:2]
     return same_moment or place in track.memory.open_walks or place[2] == MERGED
 
@@ -395,7 +404,7 @@ def subject_history(
     on_invalid: OnInvalid = "skip",
 ) -> History:
     """What the events of one subject say, given in fold order; each is the copy that counts."""
-    part = SubjectFold(machine, on_invalid=on_invalid)
+    part = SubjectFold(machine, on_invalid=on_invalid, explains=True)
     part.run(events, lead_groups(events))
     findings = part.findings + hubs(part.tracks.values())
     findings += contact_findings(events, part.tracks.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -99,7 +99,7 @@ class Meaning:
         return row
 
 
-@frozen
+@frozen(slots=False)
 class Source:
     """A system whose changes are read.
 
@@ -113,9 +113,10 @@ class Source:
     people: tuple[str, ...] = ()
     ids: Globs = ()
 
-    def names_people(self, name: str) -> bool:
-        """Return whether a field, in compared form, names who has the lead."""
-        return any(source_name(one) == name for one in self.people)
+    @cached_property
+    def people_fields(self) -> frozenset[str]:
+        """The fields that name who has the lead, in compared form."""
+        return frozenset(map(source_name, self.people))
 
     def is_id(self, value: str) -> bool:
         """Return whether a value of such a field is an id."""
@@ -142,18 +143,20 @@ class Meanings:
     _by_field: dict[tuple[str, str], list[tuple[int, Meaning]]] = field(
         init=False, repr=False, eq=False, factory=dict
     )
+    _by_name: dict[str, Source] = field(init=False, repr=False, eq=False, factory=dict)
     _by_value: dict[tuple[str, str, str], tuple[tuple[int, Meaning], ...]] = field(
         init=False, repr=False, eq=False, factory=dict
     )
 
     def __attrs_post_init__(self) -> None:
+        self._by_name.update((one.name, one) for one in self.sources)
         for number, row in enumerate(self.rows):
             for name in dict.fromkeys(map(source_name, row.fields)):
                 self._by_field.setdefault((row.source, name), []).append((number, row))
 
     def source(self, name: str) -> Source:
         """Return a source by its name in compared form."""
-        return next((one for one in self.sources if one.name == name), Source(name))
+        return self._by_name.get(name) or Source(name)
 
     def names_field(self, source: str, name: str) -> bool:
         """Return whether some row names this field of this source."""

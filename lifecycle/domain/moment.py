@@ -18,7 +18,7 @@ from lifecycle.domain.fact import OCCURRENCES, compared, source_name
 from lifecycle.domain.history import HistoryRow, Verdicts
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
-from lifecycle.domain.meaning import Meaning, matches
+from lifecycle.domain.meaning import Meaning, Source, matches
 from lifecycle.domain.memory import Place
 from lifecycle.domain.states import State, Trigger
 from lifecycle.domain.track import Track
@@ -86,6 +86,7 @@ class Moment:
         is_deleted: Whether the contact was deleted before.
         turn: The number of the last change that was taken in the lead's instant.
         forces: Whether a refused step is taken all the same: only to compare with other tools.
+        explains: Whether the rows that fit each change are kept: a repair asks for them.
         spent: By event id what became of each change.
     """
 
@@ -96,18 +97,27 @@ class Moment:
     is_deleted: bool = False
     turn: int = 0
     forces: bool = False
+    explains: bool = False
     spent: dict[str, Spent] = field(factory=dict)
+    _about: Source = field(init=False)
     _after: dict[str, str] = field(factory=dict)
+    #: The changes of each field that are left, the next one last.
     _queues: dict[Place, list[Change]] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._about = self.machine.meanings.source(self.source)
 
     def fold(self, events: Sequence[LeadEvent]) -> None:
         """Fold these changes."""
         statements = [one for one in events if _change(one).current is not None]
         changes = [one for one in events if _change(one).current is None]
         self._queue(self._without_names(changes))
-        while open_changes := [(place, queue[0]) for place, queue in self._queues.items() if queue]:
-            place, change, row = self._chosen(open_changes)
-            self._queues[place].pop(0)
+        while self._queues:
+            heads = [(place, queue[-1]) for place, queue in self._queues.items()]
+            place, change, row = self._chosen(heads)
+            self._queues[place].pop()
+            if not self._queues[place]:
+                del self._queues[place]
             self._spend(place, change, row)
         for event in sorted(statements, key=lambda one: one.id):
             self._compare(event)
@@ -119,20 +129,16 @@ class Moment:
         memory = self.track.memory
         by_place: dict[Place, list[Change]] = defaultdict(list)
         for event in events:
-            by_place[self._place(event)].append(self._read(event))
-        for place in sorted(by_place, key=lambda one: (one[2], one[1])):
+            by_place[_change(event).place].append(self._read(event))
+        for place in sorted(by_place, key=_by_field) if len(by_place) > 1 else by_place:
             known = memory.values.get(place)
             queue, is_open = in_walk(by_place[place], known, partial(self.later, place))
-            self._queues[place] = queue
+            self._queues[place] = queue[::-1]
             if is_open:
                 memory.open_walks.add(place)
             elif any(one.old is not None for one in queue):
                 memory.open_walks.discard(place)
             self._after[place[2]] = queue[-1].new
-
-    def _place(self, event: LeadEvent) -> Place:
-        change = _change(event)
-        return (self.source, change.object, source_name(change.field))
 
     def _read(self, event: LeadEvent) -> Change:
         change = _change(event)
@@ -148,14 +154,13 @@ class Moment:
         return value
 
     def _names_people(self, event: LeadEvent) -> bool:
-        source = self.machine.meanings.source(self.source)
-        return source.names_people(source_name(_change(event).field))
+        return _change(event).place[2] in self._about.people_fields
 
     def _without_names(self, events: Sequence[LeadEvent]) -> Sequence[LeadEvent]:
         """Leave rows aside that name a person beside a row that has the id."""
         if len(events) == 1:
             return events
-        source = self.machine.meanings.source(self.source)
+        source = self._about
         people = [one for one in events if self._names_people(one)]
         ids = [one for one in people if source.is_id(_change(one).new)]
         names = [one for one in people if one not in ids and _change(one).new]
@@ -225,7 +230,7 @@ class Moment:
         event = change.event
         self._contradict(place, change)
         again = self._is_again(place, change)
-        rows = () if again else self._rows(place, change)
+        rows = self._rows(place, change) if self.explains and not again else ()
         self.track.begin(event, row.triggers[-1] if row and row.triggers else "change")
         self.track.memory.remember(place, change.new)
         if row is None and self.machine.meanings.names_field(self.source, place[2]):
@@ -328,7 +333,7 @@ class Moment:
     def _acceptor(self, event: LeadEvent) -> Party | None:
         """Return who accepts: where a field names who has the lead, an agent only acts."""
         lead = self.track.lead
-        if self.machine.meanings.source(self.source).people:
+        if self._about.people:
             return lead.holder or event.agent
         return event.agent or lead.holder
 
@@ -390,7 +395,7 @@ class Moment:
     def _compare(self, event: LeadEvent) -> None:
         """Compare what a record says of a field with the newest change of it."""
         said = _change(event)
-        known = self.track.memory.values.get(self._place(event))
+        known = self.track.memory.values.get(_change(event).place)
         if known is not None and known != self._value(event, said.current or ""):
             detail = f"{said.field} is {_shown(said.current or '')} by this record, and was"
             self.track.find("contradiction", event, f"{detail} {_shown(known)} by its changes")
@@ -409,6 +414,10 @@ class Moment:
             if moved:
                 self.track.find("two_sources", event, f"moved by {moved[0]} and {self.source}")
             moved.append(self.source)
+
+
+def _by_field(place: Place) -> tuple[str, str]:
+    return (place[2], place[1])
 
 
 def _contradict(one: Party | None, other: Party | None) -> bool:

@@ -218,7 +218,7 @@ def event_of(
     change = None
     if isinstance(action, ChangeAction):
         change = _field_change(action, names)
-        time = cut(source_name(change.source), time)
+        time = cut(change.place[0], time)
         event_id = fact_id(change, time, action.agent, action.recipient)
     return LeadEvent(
         id=event_id or f"urn:sha256:{digest.hex()}",
