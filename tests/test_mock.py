@@ -1,7 +1,9 @@
 """Mock data: what it says comes true, chance can be repeated, and nobody real is in it."""
 
+import hashlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -35,6 +37,20 @@ SEEDS = [
         properties=("all", "all", "random", "all", "required")[seed // 2 % 5],
     )
     for seed in range(20)
+]
+# Leads told by changes of fields, alone and among others.
+CHANGES = [
+    Plan(
+        leads=120,
+        seed=seed,
+        changes=(1, 0.5)[seed % 2],
+        events_per_lead=(1, 3, 6, 12)[seed // 2 % 4],
+        duplicates=(0.05, 0.4)[seed // 3 % 2],
+        late=(0.5, 0.05, 0)[seed % 3],
+        joined_midway=(0, 0.3, 1)[seed // 2 % 3],
+        properties=("all", "random", "required")[seed // 3 % 3],
+    )
+    for seed in range(21, 37)
 ]
 # Many dates of receipt that are older than what is known of the sending.
 STALE = Plan(leads=800, seed=20, events_per_lead=2, joined_midway=1, properties="random")
@@ -89,7 +105,7 @@ def parts(value, name=""):
 # --- the truth ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plan", [*SEEDS, STALE], ids=lambda plan: f"seed {plan.seed}")
+@pytest.mark.parametrize("plan", [*SEEDS, STALE, *CHANGES], ids=lambda plan: f"seed {plan.seed}")
 def test_what_is_told_comes_true(plan, store):
     messages, truths = told(plan)
     assert [message for message in messages if validate(message)] == []
@@ -147,7 +163,8 @@ def test_stories_end_in_every_state_and_say_everything_that_a_lead_message_can()
     messages, truths = told(Plan(leads=500, events_per_lead=4))
     states = {"sent", "received", "assigned", "accepted", "rejected", "retracted"}
     assert {truth.state for truth in truths.values()} == states
-    assert {one["topic"].removeprefix("realestate/") for one in messages} == set(TOPICS)
+    topics = {one["topic"].removeprefix("realestate/") for one in messages}
+    assert topics == set(TOPICS) - {"lead#change"}
     named = [one["data"]["object"] for one in messages if "retract" in one["topic"]]
     assert 0 < sum("identifier" not in one for one in named) < len(named)
 
@@ -160,11 +177,136 @@ def test_some_leads_are_refused_things_after_their_contact_was_deleted(store):
     assert codes["invalid_transition"] > codes["after_contact_deleted"]
 
 
+# --- changes of fields ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", CHANGES[::2], ids=lambda plan: f"seed {plan.seed}")
+def test_what_changes_tell_comes_true_in_any_order(plan, store):
+    messages, truths = told(plan)
+    random.Random(plan.seed).shuffle(messages)
+    for start in range(0, len(messages), 200):
+        store.apply_many(messages[start : start + 200])
+    assert found(store) == {name: truth.as_dict() for name, truth in truths.items()}
+
+
+def test_changes_tell_of_every_move_that_salesforce_can_mean(store):
+    messages, truths = told(Plan(leads=600, seed=9, changes=1, events_per_lead=12))
+    store.apply_many(messages)
+    assert found(store) == {name: truth.as_dict() for name, truth in truths.items()}
+    moves = Counter(
+        (entry.row.trigger, entry.row.source, entry.row.target, entry.row.verdict)
+        for name in truths
+        for entry in store.history(name)
+    )
+    # A lead whose history was joined midway is assigned or accepted first of all.
+    assert set(moves) == {
+        ("send", "new", "sent", "stated"),
+        ("send", "rejected", "sent", "stated"),
+        ("send", "retracted", "sent", "stated"),
+        ("assign", "new", "assigned", "stated"),
+        ("assign", "sent", "assigned", "stated"),
+        ("assign", "assigned", "assigned", "stated"),
+        ("assign", "accepted", "assigned", "stated"),
+        ("assign", "rejected", "assigned", "stated"),
+        ("assign", "retracted", "assigned", "stated"),
+        ("assign", "rejected", "assigned", "implied"),
+        ("assign", "retracted", "assigned", "implied"),
+        ("accept", "new", "accepted", "stated"),
+        ("accept", "assigned", "accepted", "stated"),
+        ("reject", "sent", "rejected", "stated"),
+        ("reject", "assigned", "rejected", "stated"),
+        ("retract", "assigned", "retracted", "stated"),
+        ("retract", "accepted", "retracted", "stated"),
+    }
+
+
+def test_a_history_of_changes_has_no_findings_but_that_it_was_joined_midway(store):
+    messages, _ = told(Plan(leads=300, seed=2, changes=1, duplicates=0.4, late=0.4))
+    store.apply_many(messages)
+    assert {one.finding.code for one in store.findings()} == {"joined_midway"}
+
+
+def fact(message):
+    """What makes a change the one that it is."""
+    data = message["data"]
+    (lead,) = data["object"]["identifier"].values()
+    return lead, data["field"], message["time"], data.get("new", "")
+
+
+def test_a_copy_of_a_change_may_say_less_and_is_the_same_fact():
+    messages, truths = told(Plan(leads=200, seed=4, changes=1, duplicates=0.5))
+    first, missing = {}, Counter()
+    for message in messages:
+        one = first.setdefault(fact(message), message)
+        if one is not message:
+            assert message["id"] != one["id"]
+            names = set(one["data"]) ^ set(message["data"])
+            missing[" ".join(names)] += 1
+            assert all(
+                one["data"][name] == part
+                for name, part in message["data"].items()
+                if name not in names
+            )
+    assert missing.keys() == {"", "old", "agent"}
+    assert len(first) == sum(truth.events for truth in truths.values())
+
+
+def test_some_changes_are_of_one_save_and_no_others_share_a_second():
+    messages, _ = told(Plan(leads=200, changes=1, duplicates=0, events_per_lead=12))
+    saves = {}
+    for message in messages:
+        lead, field, time, _ = fact(message)
+        assert time.endswith(".000Z")
+        saves.setdefault((lead, time), []).append(field)
+    sorts = Counter(tuple(sorted(fields)) for fields in saves.values())
+    assert sorts.keys() == {
+        ("Owner",),
+        ("Status",),
+        ("created",),
+        ("Owner", "Status"),
+        ("Owner", "created"),
+    }
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_so_many_leads_are_told_by_changes(rate):
+    messages, _ = told(Plan(leads=1000, changes=rate, events_per_lead=3))
+    leads = {contact_of(one): "change" in one["topic"] for one in messages}
+    assert sum(leads.values()) / 1000 == pytest.approx(rate, abs=0.05)
+    assert len(leads) == 1000
+
+
+@pytest.mark.parametrize("average", [1, 2, 12])
+def test_a_lead_has_so_many_changes_on_average(average):
+    _, truths = told(Plan(leads=1000, changes=1, events_per_lead=average))
+    mean = sum(one.events for one in truths.values()) / len(truths)
+    assert mean == pytest.approx(average, rel=0.06)
+
+
+def test_without_changes_stories_and_samples_are_what_they_were_before_there_were_any():
+    """Of each message what does not hang on the version of Faker."""
+    lines = []
+    for properties in ("all", "random", "required"):
+        told_of_each = stories(Plan(leads=120, seed=3, properties=properties))
+        lines += [(shown(message), truth) for message, truth in told_of_each]
+        some = samples(TOPICS[:7], count=3, seed=3, properties=properties)
+        lines += [shown(message) for message in some]
+    digest = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+    assert digest == "7b2f5df094da488c7c3d59d3cdd81abf99269933ccae5c6a0a4385c2db4e53ae"
+
+
+def shown(message):
+    names = [name for name, _ in parts(message)]
+    return message["topic"], message["time"], message["id"], message.get("@id"), names
+
+
 # --- chance ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", OF_EACH_SORT, ids=lambda some: " ".join(some) or "all")
-@pytest.mark.parametrize("what", [["--leads", "40", "--truth", "truth"], ["--count", "3"]])
+@pytest.mark.parametrize(
+    "what", [["--leads", "40", "--changes", ".3", "--truth", "truth"], ["--count", "3"]]
+)
 def test_the_same_seed_gives_the_same_bytes_in_any_process(what, options, tmp_path):
     runs = []
     for number in ("0", "1"):
@@ -287,8 +429,8 @@ PACES = [
 
 @pytest.mark.parametrize("plan", PACES, ids=lambda plan: f"{plan.leads} x {plan.events_per_lead}")
 def test_nothing_lies_ahead_of_today(plan):
-    """No step takes longer than twelve times the average, and a tenth of a second."""
-    story = 2 * plan.events_per_lead * (12 * plan.between_steps + 100)
+    """No step takes longer than twelve times the average, a tenth of a second, and a second."""
+    story = 2 * plan.events_per_lead * (12 * plan.between_steps + 1100)
     assert written(int(1.01 * plan.leads * plan.between_leads) + story) < TODAY
 
 
@@ -329,6 +471,17 @@ def test_every_sample_is_decoded_without_a_note(topic, properties):
         assert reading.event.notes == ()
 
 
+def test_there_are_samples_of_whatever_is_decoded_and_travels_the_network():
+    assert set(TOPICS) == set(TRIGGER_OF_TOPIC) - {"lead#send", "lead#receive"}
+
+
+def test_samples_of_changes_are_of_owners_and_of_states():
+    some = [one["data"] for one in samples(["lead#change"], count=50)]
+    assert {one["field"] for one in some} == {"Owner", "Status"}
+    assert all({"source", "old", "new", "agent"} <= set(one) for one in some)
+    assert all("salesforceId" in one["object"]["identifier"] for one in some)
+
+
 def test_without_topics_there_is_a_sample_of_each(lifecycle):
     rows = [json.loads(line) for line in lifecycle("mock").stdout.splitlines()]
     assert [row["topic"] for row in rows] == [f"realestate/{topic}" for topic in TOPICS]
@@ -347,14 +500,22 @@ def test_a_sample_of_what_is_no_topic_is_an_error():
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_required_only_leaves_nothing_that_decoding_could_do_without(topic):
-    """All but the id: without one a message has the digest of its content for an id."""
+    """All but the id, and the new value of a change: without it the field was emptied."""
+    of_changes = {"source", "field", "new"} if topic == "lead#change" else set()
     for message in samples([topic], count=10, properties="required"):
         assert set(message) == {"topic", "time", "id", "data"}
-        assert set(message["data"]) == {"object"}
-        assert len(list(leaves(message["data"]))) == 1
-        for name in ("time", "data"):
-            (reading,) = read_message({key: message[key] for key in message if key != name})
+        assert set(message["data"]) == {"object", *of_changes}
+        assert len(list(leaves(message["data"]["object"]))) == 1
+        for name in of_changes - {"new"}:
+            (reading,) = read_message(message | {"data": without(message["data"], name)})
             assert not isinstance(reading, Decoded)
+        for name in ("time", "data"):
+            (reading,) = read_message(without(message, name))
+            assert not isinstance(reading, Decoded)
+
+
+def without(some, name):
+    return {key: part for key, part in some.items() if key != name}
 
 
 def leaves(value):
@@ -385,7 +546,7 @@ def test_sorted_properties_say_the_same_in_the_order_of_their_names(what, lifecy
 
 
 def test_nobody_can_be_reached():
-    messages, _ = told(Plan(leads=150, systems=8, events_per_lead=9))
+    messages, _ = told(Plan(leads=150, systems=8, events_per_lead=9, changes=0.3))
     text = json.dumps([*messages, *samples(count=20)])
     hosts = set(re.findall(r"https?://([^/\"#]+)", text)) | set(re.findall(r"@([\w.-]+)\"", text))
     hosts.discard("id")
@@ -416,6 +577,8 @@ def test_people_are_many():
         (["--leads", "3", "--duplicates", "many"], "expected a rate from 0 to 1"),
         (["--leads", "3", "--systems", "9"], "9 is not in the range"),
         (["--leads", "3", "--events-per-lead", "0"], "0 is not in the range"),
+        (["--changes", "0.5"], "--changes is for stories: give --leads, too"),
+        (["--leads", "3", "--changes", "2"], "expected a rate from 0 to 1"),
         (["--truth", "truth"], "--truth is for stories: give --leads, too"),
         (["lead#add", "--joined-midway", "0"], "--joined-midway is for stories"),
         (["lead#add", "--leads", "3"], "TOPIC is for samples, not for --leads"),
@@ -431,7 +594,7 @@ def test_what_cannot_be_made_up_is_wrong_usage(arguments, said, lifecycle):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"leads": -1}, {"late": 2}, {"systems": 0}, {"properties": "few"}]
+    "wrong", [{"leads": -1}, {"late": 2}, {"changes": -1}, {"systems": 0}, {"properties": "few"}]
 )
 def test_a_plan_out_of_range_is_an_error(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -39,6 +39,7 @@ _OF_STORIES: Final = (
     "duplicates",
     "late",
     "joined_midway",
+    "changes",
     "systems",
     "truth",
 )
@@ -64,7 +65,7 @@ class RateType(click.ParamType):  # type: ignore[type-arg] # generic since click
 
 
 class TopicType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3
-    """A topic of the network, with or without its prefix."""
+    """A topic that there are samples of, with or without its prefix."""
 
     name = "topic"
 
@@ -108,6 +109,7 @@ def _rate(name: str, meaning: str) -> Callable[[Any], Any]:
 @_rate("--duplicates", "Messages that are delivered twice.")
 @_rate("--late", "Messages that are delivered after a later one of their lead.")
 @_rate("--joined-midway", "Leads whose first messages were never delivered.")
+@_rate("--changes", "Leads that a CRM tells of, by changes of fields.")
 @click.option(
     "--systems",
     type=click.IntRange(1, len(SYSTEMS)),
@@ -143,9 +145,9 @@ def mock(
 ) -> None:
     """Make up messages, and stories with their truth.
 
-    TOPIC is one of the network's, such as lead#accept: a sample of it is printed. Without any there
-    is a sample of each, and with --leads there are the stories of so many leads. The same seed and
-    options give the same bytes. Nobody in them is real.
+    TOPIC is one of the network's, such as lead#accept, or lead#change: a sample of it is printed.
+    Without any there is a sample of each, and with --leads there are the stories of so many leads.
+    The same seed and options give the same bytes. Nobody in them is real.
     """
     _check_together(ctx, leads)
     properties = _properties(required_only=required_only, random_optionals=random_optionals)

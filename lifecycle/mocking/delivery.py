@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
+from lifecycle.mocking.changes import ChangeStory
 from lifecycle.mocking.people import People
 from lifecycle.mocking.plan import Plan
 from lifecycle.mocking.story import Story, Told
-from lifecycle.mocking.topics import Message
+from lifecycle.mocking.systems import SALESFORCE
+from lifecycle.mocking.topics import Message, is_change
 from lifecycle.mocking.truth import Truth
 
 # Durations are in milliseconds.
@@ -46,7 +48,9 @@ def _delivered(plan: Plan, people: People) -> Iterator[Delivery]:
     for number in range(plan.leads):
         while pending and pending[0][0] < opened:
             yield heapq.heappop(pending)[2]
-        told = Story(plan, rng, people, number, opened).tell()
+        by_changes = plan.changes and rng.random() < plan.changes
+        story = ChangeStory if by_changes else Story
+        told = story(plan, rng, people, number, opened).tell()
         for moment, delivery in _deliveries(plan, rng, told):
             count += 1
             heapq.heappush(pending, (moment, count, delivery))
@@ -86,6 +90,15 @@ def _arrivals(
 
 def _copy(message: Message, rng: Random) -> Message:
     """The same message once more: only the name of the copy differs, where it has one."""
+    if is_change(message):
+        return _other_copy(message, rng)
     if "@id" not in message:
         return dict(message)
     return message | {"@id": f"https://inbox.example.net/{rng.getrandbits(96):024x}"}
+
+
+def _other_copy(message: Message, rng: Random) -> Message:
+    """Return the same fact once more, as another export tells it: perhaps with less about it."""
+    missing = rng.choice((None, "old", "agent"))
+    data = {name: part for name, part in message["data"].items() if name != missing}
+    return message | {"id": SALESFORCE.event_id(rng), "data": data}

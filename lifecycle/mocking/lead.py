@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from lifecycle.mocking.people import People
-from lifecycle.mocking.systems import System
+from lifecycle.mocking.systems import SALESFORCE, System
 from lifecycle.mocking.topics import Message, action_type, topic_of
 
 _START: Final = datetime(2020, 1, 6, 8)  # noqa: DTZ001 - in UTC, written as such below
@@ -108,6 +108,31 @@ class Lead:
             "id": system.event_id(self._rng),
             "@id": f"https://inbox.example.net/{pod:024x}",
             "data": data,
+        }
+
+    def change(self, field: str, moment: int, **said: str) -> Message:
+        """Return what Salesforce records about a field of the lead.
+
+        Args:
+            field: The field by its API name.
+            moment: When it changed, in milliseconds since the first day of all stories.
+            said: What the record says of the change: ``old``, ``new``, ``agent``, ``recipient``.
+        """
+        return {
+            "topic": topic_of("change"),
+            "time": written(moment),
+            "id": SALESFORCE.event_id(self._rng),
+            "data": {
+                "type": action_type("change"),
+                "source": "salesforce",
+                "field": field,
+                **said,
+                "object": {
+                    "type": "Lead",
+                    "identifier": {"salesforceId": self._names[SALESFORCE.scheme]},
+                    "object": self._contact,
+                },
+            },
         }
 
     def _snapshot(self, systems: tuple[System, ...], *, bare: bool) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Plan:
         duplicates: The share of messages that are delivered twice.
         late: The share of messages that are delivered after a later one of their lead.
         joined_midway: The share of leads whose first messages were never delivered.
+        changes: The share of leads that are told by the history of a Salesforce CRM, instead of by
+            messages of the network.
         systems: How many systems send messages, each with its own name for a lead.
         properties: Which properties the messages have.
 
@@ -62,6 +64,7 @@ class Plan:
     duplicates: float = _share(0.05)
     late: float = _share(0.05)
     joined_midway: float = _share(0.1)
+    changes: float = _share(0)
     systems: int = field(default=2, validator=[ge(1), le(len(SYSTEMS))])
     properties: Properties = field(default="all", validator=in_(("all", "required", "random")))
 

@@ -10,6 +10,7 @@ from lifecycle.mocking.lead import Lead, written
 from lifecycle.mocking.people import People
 from lifecycle.mocking.plan import Properties
 from lifecycle.mocking.properties import chosen
+from lifecycle.mocking.record import Record, user
 from lifecycle.mocking.systems import SYSTEMS
 from lifecycle.mocking.topics import ACTIONS, TOPICS, Message, action_of
 
@@ -57,6 +58,8 @@ def _sample(action: str, rng: Random, people: People, number: int) -> Message:
     lead = Lead(rng, people, SYSTEMS, number)
     sent = number * _APART
     moment = sent if action == "add" else sent + _SENT_BEFORE
+    if action == "change":
+        return _change(rng, lead, moment)
     lead.dates["dateSent"] = written(sent)
     if action != "add":
         lead.dates["dateReceived"] = written(sent + rng.randint(*_ARRIVES))
@@ -70,3 +73,11 @@ def _sample(action: str, rng: Random, people: People, number: int) -> Message:
         assignee=lead.holder,
         contact_only=action == "retract" and rng.random() < _CONTACT_ONLY,
     )
+
+
+def _change(rng: Random, lead: Lead, moment: int) -> Message:
+    """Return a change of a lead's owner, or of its status by its owner."""
+    record = Record(rng)
+    record.owner = user(rng)
+    field = rng.choice(("Owner", "Status"))
+    return record.save(lead, moment, ("user" if field == "Owner" else "work",))[0]

@@ -194,8 +194,12 @@ class Story:
         return self._rng.choices(actions, weights)[0]
 
     def _pass_time(self) -> None:
-        pause = min(self._rng.expovariate(1.0), _LONGEST_STEP)
-        self._moment += _SHORTEST_STEP + int(pause * self._between_steps)
+        self._moment += pause(self._rng, self._between_steps)
+
+
+def pause(rng: Random, average: int) -> int:
+    """Return how long it takes until the next step, in milliseconds."""
+    return _SHORTEST_STEP + int(min(rng.expovariate(1.0), _LONGEST_STEP) * average)
 
 
 @lru_cache

@@ -37,9 +37,11 @@ class System:
         return f"00Q{rng.getrandbits(40):010X}{_in_letters(number)}"
 
 
+#: The one that also records changes of fields.
+SALESFORCE: Final = System("crm", "salesforceid")
 #: In the order in which they take part. The schemes are those met on the network.
 SYSTEMS: Final = (
-    System("crm", "salesforceid"),
+    SALESFORCE,
     System("portal", "hubspotid", numeric=True),
     System("consumer", "bhhsconsumerid", numeric=True),
     System("broker", "salesforceContactID"),

@@ -10,9 +10,10 @@ Message: TypeAlias = dict[str, Any]
 PREFIX: Final = "realestate/"
 
 #: What a lead's message does; each is a topic ``lead#...``, and ``delete`` is ``contact#delete``.
-ACTIONS: Final = ("add", "update", "assign", "accept", "reject", "retract", "delete")
+#: ``change`` stands last: samples of the others stay as they were before there was one.
+ACTIONS: Final = ("add", "update", "assign", "accept", "reject", "retract", "delete", "change")
 
-#: The seven topics of the network.
+#: The seven topics of the network, and that of field changes.
 TOPICS: Final = tuple(f"contact#{one}" if one == "delete" else f"lead#{one}" for one in ACTIONS)
 
 
@@ -29,3 +30,8 @@ def action_of(topic: str) -> str:
 def action_type(action: str) -> str:
     """``data.type`` of an action, as schema.org names it."""
     return f"{action.title()}Action"
+
+
+def is_change(message: Message) -> bool:
+    """Return whether a message tells of a change of a field."""
+    return action_of(message["topic"]) == "change"

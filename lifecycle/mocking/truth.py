@@ -83,7 +83,7 @@ class Witness:
             self.deleted = True
             return
         self._events += 1
-        self.lead_id = self.lead_id or _smallest_key(data["object"].get("identifier", {}))
+        self.lead_id = self.lead_id or smallest_key(data["object"].get("identifier", {}))
         if self.deleted or not self._take(action, data, message["time"]):
             self._refused.append(message["id"])
 
@@ -145,7 +145,7 @@ def _uri(party: Any) -> str | None:
     return party.get("id") if isinstance(party, dict) else party
 
 
-def _smallest_key(identifier: dict[str, Any]) -> str:
-    """What a lead is called by a message that names it; of several names the smallest."""
+def smallest_key(identifier: dict[str, Any]) -> str:
+    """Return what a message calls a lead; of several names the smallest."""
     names = ((scheme.lower(), str(value)) for scheme, value in identifier.items())
     return ":".join(min(names, default=()))

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 #: So many pages of 1 KiB stay in memory, the rest is in a temporary file.
-_CACHE: Final = -32 * 1024
+_CACHE: Final = -24 * 1024
 _TABLE: Final = (
     "CREATE TABLE record (lead TEXT, time INTEGER, file INTEGER, line INTEGER, content BLOB)"
 )
