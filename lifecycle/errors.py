@@ -4,7 +4,7 @@ LifecycleError
  |- MessageError            the sender's: a message that cannot be decoded
  |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
- |- MappingError            the caller's: a mapping of another system's values that cannot be used
+ |- MappingError            the caller's: a map, which says how files are read, that cannot be used
  |- TimeFormatError         the caller's: a time that cannot be understood
  |- SourcesError            the caller's: what cannot be audited together
  |- OverdueError            the caller's: a limit of time that cannot be understood
@@ -89,7 +89,7 @@ class RulesError(LifecycleError):
 
 
 class MappingError(LifecycleError):
-    """A mapping of another system cannot be used; ``where`` names the row and the field."""
+    """A map of how files are read cannot be used; ``where`` names the row and the field."""
 
     def __init__(self, where: str, expected: str) -> None:
         self.where = where

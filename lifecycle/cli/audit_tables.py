@@ -75,7 +75,7 @@ def _totals(audit: Audit) -> None:
         ("events", audit.events, f"event fitness {percent(audit.event_fitness)}"),
         ("applied", audit.applied, "moved a lead"),
         ("refused", audit.refused, "not allowed"),
-        ("noted", audit.noted, "valid, and moved nothing"),
+        ("noted", audit.noted, "valid, no state change"),
         ("unjudged", audit.unjudged, "behind a lead's first refusal"),
         ("ignored", sum(audit.ignored.values()), _counts(audit.ignored)),
         ("quarantined", sum(audit.quarantined.values()), _counts(audit.quarantined)),

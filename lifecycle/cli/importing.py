@@ -188,7 +188,8 @@ def _import(
     for sentence in wanting:
         for line in sentence.split("\n"):
             click.echo(clean(line), err=True)
-    _tell_absent(reading)
+    if map_path is not None:
+        _tell_absent(reading)
     raise SystemExit(bool(wanting))
 
 
@@ -301,8 +302,19 @@ def _unmapped(imported: Imported, source: str) -> str:
         [
             "values that no row of the meanings fits, in the state that the lead had:",
             *lines,
-            "a row such as this one, with the trigger that it means to you, names a value:",
+            "a row such as this one names a value, with the trigger that it means to you:",
             "",
             *first.as_row(source),
+            "",
+            *_where_to_put_it(source),
         ]
     )
+
+
+def _where_to_put_it(source: str) -> list[str]:
+    """Return where a row goes: rows of one's own take the place of all rows of a source."""
+    own = source if source in KINDS else "csv"
+    return [
+        f"put it above the other rows of your map (`lifecycle import {own} --show-map > map.toml`",
+        "begins one), and fold again with `lifecycle rebuild DB --rules map.toml`",
+    ]

@@ -9,10 +9,12 @@ import click
 from attrs import evolve
 from click_default_group import DefaultGroup
 
+from lifecycle.auditing.evidence import is_store
 from lifecycle.cli import options
 from lifecycle.cli.output import emit
-from lifecycle.domain import Meanings, Rules, default_meanings, state_diagram
+from lifecycle.domain import Meaning, Meanings, Rules, default_meanings, state_diagram
 from lifecycle.errors import RulesError
+from lifecycle.store import LeadReader
 from lifecycle.text import clean
 
 _FILE = click.argument("file", metavar="[FILE]", type=options.PATH, required=False)
@@ -22,12 +24,18 @@ _FILE = click.argument("file", metavar="[FILE]", type=options.PATH, required=Fal
 def rules() -> None:
     """Show, check and draw tables of rules.
 
-    `lifecycle rules` shows the default rules; FILE is a table in TOML.
+    `lifecycle rules` shows the default rules. FILE is a table in TOML, or a store, which has its
+    own.
     """
 
 
 def _load(file: Path | None) -> Rules:
-    return Rules.default() if file is None else Rules.from_toml(file)
+    if file is None:
+        return Rules.default()
+    if is_store(file):
+        with LeadReader(file) as store:
+            return store.rules
+    return Rules.from_toml(file)
 
 
 @rules.command()
@@ -73,8 +81,8 @@ def _show_meanings(table: Rules) -> None:
     rows = (
         {
             "source": row.source,
-            "field": " ".join(row.fields),
-            "value": ", ".join(row.values or ("*",)),
+            "field": ", ".join(row.fields),
+            "value": _condition(row),
             "in": ", ".join(row.states or ("any state",)),
             "means": ", ".join(row.triggers) or "nothing",
         }
@@ -82,6 +90,21 @@ def _show_meanings(table: Rules) -> None:
     )
     click.echo("what changes of fields mean (--toml has all of it):")
     emit(rows, ("source", "field", "value", "in", "means"), "table", nothing="no meanings")
+
+
+def _condition(row: Meaning) -> str:
+    """Return in words which changes a row is for."""
+    parts = [_globs(row.values)]
+    if row.old is not None:
+        parts.append(f"from {_globs(row.old)}")
+    parts += [f"where {name} is {_globs(globs)}" for name, globs in row.when]
+    if row.holder_only:
+        parts.append("by the holder")
+    return "; ".join(parts)
+
+
+def _globs(globs: tuple[str, ...] | None) -> str:
+    return "any" if globs is None else ", ".join(one or "nothing" for one in globs)
 
 
 @rules.command()

@@ -181,7 +181,7 @@ def _summary_rows(summary: Summary, waiting: int) -> list[tuple[str, int, str]]:
         ("read", summary.read, f"messages in {summary.seconds:.1f} s"),
         ("applied", summary.applied, "moved a lead"),
         ("refused", summary.refused, f"not allowed{audited}"),
-        ("noted", summary.noted, "valid, and moved nothing"),
+        ("noted", summary.noted, "valid, no state change"),
         ("duplicate", summary.duplicate, "known already"),
         ("conflict", summary.conflict, "a known id with other content"),
         ("ignored", summary.ignored, most_common(summary.ignored_topics)),

@@ -195,8 +195,9 @@ def _smallest_party(parties: Iterable[Party | None]) -> Party | None:
     return min((one for one in parties if one is not None), key=_party_order, default=None)
 
 
-def _party_order(party: Party) -> tuple[str, str, str]:
-    return (_party_key(party), party.id or "", party.name or "")
+def _party_order(party: Party) -> tuple[str, int, str, str]:
+    """Sort in normal form; of one party's ids the longest, which says the most."""
+    return (_party_key(party), -len(party.id or ""), party.id or "", party.name or "")
 
 
 def _party_key(party: Party | None) -> str:

@@ -21,9 +21,9 @@ class Memory:
     """The fields of a lead in other systems, as far as changes of them were folded.
 
     Attributes:
-        values: The last value of each field of each object.
+        values: The last value of each field of each object, as written.
         open_walks: The fields whose last moment began at a value that only a later change tells.
-        newest: The last value of each field of a source, whatever its object.
+        newest: The last value of each field of a source in compared form, whatever its object.
         people: By source whom its field of people names; None: nobody.
         names: By source and name of a person: the id that the name stands for, and the id of the
             party (empty for nobody's, None where it is not known).
@@ -39,14 +39,14 @@ class Memory:
     moved: list[str] = field(factory=list)
     unmapped: set[Place] = field(factory=set)
 
-    def remember(self, place: Place, value: str) -> None:
-        """Take a field's new value as its last one."""
+    def remember(self, place: Place, value: str, written: str) -> None:
+        """Take a field's new value, in compared form and as written, as its last one."""
         source, _, name = place
-        if len(value) + sum(map(len, place)) > _LONGEST:
+        if len(written) + sum(map(len, place)) > _LONGEST:
             self.values.pop(place, None)
             self.newest.pop((source, name), None)
         elif place in self.values or len(self.values) < _MOST:
-            self.values[place] = value
+            self.values[place] = written
             self.newest[source, name] = value
 
     def call(self, source: str, name: str, known_id: str, party: str | None) -> None:

@@ -129,7 +129,7 @@ class Moment:
         for event in events:
             by_place[_change(event).place].append(self._read(event))
         for place in sorted(by_place, key=_by_field) if len(by_place) > 1 else by_place:
-            known = memory.values.get(place)
+            known = self._known(place)
             queue, is_open = in_walk(by_place[place], known, partial(self.later, place))
             self._queues[place] = queue[::-1]
             if is_open:
@@ -140,13 +140,18 @@ class Moment:
 
     def _read(self, event: LeadEvent) -> Change:
         change = _change(event)
-        old = None if change.old is None else self._value(event, change.old)
-        return Change(event, old, self._value(event, change.new))
+        old = None if change.old is None else self._value(change.place, change.old)
+        return Change(event, old, self._value(change.place, change.new))
 
-    def _value(self, event: LeadEvent, value: str) -> str:
+    def _known(self, place: Place) -> str | None:
+        """Return the last value of a field in compared form; None where it is unknown."""
+        known = self.track.memory.values.get(place)
+        return None if known is None else self._value(place, known)
+
+    def _value(self, place: Place, value: str) -> str:
         """Return a value in compared form; the name of a person as the id that it stands for."""
         value = compared(value)
-        if self._names_people(event):
+        if place[2] in self._about.people_fields:
             known = self.track.memory.names.get((self.source, value))
             return value if known is None else compared(known[0])
         return value
@@ -202,7 +207,7 @@ class Moment:
     def _fits_values(self, row: Meaning, place: Place, change: Change) -> bool:
         """Return whether the value before and the values of other fields are as a row wants."""
         if row.old is not None:
-            known = self.track.memory.values.get(place, "")
+            known = self._known(place) or ""
             if not matches(row.old, known if change.old is None else change.old):
                 return False
         for name, globs in row.when:
@@ -229,8 +234,9 @@ class Moment:
         self._contradict(place, change)
         again = self._is_again(place, change)
         rows = self._rows(place, change) if self.explains and not again else ()
-        self.track.begin(event, row.triggers[-1] if row and row.triggers else "change")
-        self.track.memory.remember(place, change.new)
+        begun = row.triggers[-1] if row and row.triggers else f"a change of {_shown_field(event)}"
+        self.track.begin(event, begun)
+        self.track.memory.remember(place, change.new, _change(event).new)
         if row is None and self.machine.meanings.names_field(self.source, place[2]):
             self._say_unmapped(place, change)
         if row is None or not row.triggers or again or self._is_handed_again(event, row):
@@ -384,20 +390,22 @@ class Moment:
         return lead.holder is not None and event.recipient.matches(lead.holder)
 
     def _contradict(self, place: Place, change: Change) -> None:
-        known = self.track.memory.values.get(place)
+        known = self._known(place)
         if known is not None and change.old is not None and known != change.old:
-            old = _shown(_change(change.event).old or "")
-            detail = f"{_change(change.event).field} was {_shown(known)} before, and {old} by this"
+            said = _change(change.event)
+            was = _shown(self.track.memory.values[place])
+            detail = f"{_short(said.field)} was {was} before, and {_shown(said.old or '')} by this"
             self.track.find("contradiction", change.event, f"{detail} change")
 
     def _compare(self, event: LeadEvent) -> None:
         """Compare what a record says of a field with the newest change of it."""
         said = _change(event)
-        known = self.track.memory.values.get(_change(event).place)
-        if known is not None and known != self._value(event, said.current or ""):
-            detail = f"{said.field} is {_shown(said.current or '')} by this record, and was"
-            self.track.find("contradiction", event, f"{detail} {_shown(known)} by its changes")
-        self.track.begin(event, "change")
+        known = self._known(said.place)
+        if known is not None and known != self._value(said.place, said.current or ""):
+            was = _shown(self.track.memory.values[said.place])
+            detail = f"{_short(said.field)} is {_shown(said.current or '')} by this record, and was"
+            self.track.find("contradiction", event, f"{detail} {was} by its changes")
+        self.track.begin(event, f"a statement of {_shown_field(event)}")
         self._note(event)
 
     def _say_unmapped(self, place: Place, change: Change) -> None:
@@ -472,6 +480,10 @@ def _change(event: LeadEvent) -> FieldChange:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _shown_field(event: LeadEvent) -> str:
+    return _short(_change(event).field)
 
 
 def _shown(text: str) -> str:

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger, conflict
 from lifecycle.messages import format_time
-from lifecycle.store.packing import hashed
+from lifecycle.store.packing import CHANGE_NUMBER, hashed
 from lifecycle.store.records import (
     MESSAGES_IN_ORDER,
     SELECT_MESSAGES,
@@ -180,7 +180,8 @@ class StoreEvidence:
     def _read_conflicts(self) -> dict[str, list[Finding]]:
         rows = self._connection.execute(
             "SELECT DISTINCT event.id, copy.digest FROM copy JOIN event ON event.seq = copy.event"
-            " WHERE copy.digest <> event.digest ORDER BY 1, 2"
+            " WHERE copy.digest <> event.digest AND event.trigger <> ? ORDER BY 1, 2",
+            (CHANGE_NUMBER,),
         )
         found: dict[str, list[Finding]] = defaultdict(list)
         for event_id, digest in rows:

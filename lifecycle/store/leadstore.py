@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from attrs import astuple, evolve, frozen
 
-from lifecycle.domain import TRIGGERS, Key, Meanings, Rules, machine_for, source_name
+from lifecycle.domain import Key, Meanings, Rules, machine_for, source_name
 from lifecycle.errors import ClockSkewError, HubError, OtherRulesError
 from lifecycle.messages import FIRST, LAST, Message, Undecodable, format_time, read_message
 from lifecycle.store.arrivals import AHEAD, Place, Taken, taken
@@ -23,7 +23,7 @@ from lifecycle.store.ledger import Ledger
 from lifecycle.store.lookup import find_person
 from lifecycle.store.moment import Moment, as_micros
 from lifecycle.store.outcome import Outcome
-from lifecycle.store.packing import Packed
+from lifecycle.store.packing import CHANGE_NUMBER, Packed
 from lifecycle.store.reading import LeadReader, reading
 from lifecycle.store.renaming import rename
 from lifecycle.store.rows import OUTCOMES
@@ -456,7 +456,7 @@ class LeadStore(LeadReader):
         """Return whether rules differ in nothing but sources of which there are no changes yet."""
         if (found.edges, found.identity) != (rules.edges, rules.identity):
             return False
-        rows = self._connection.execute(_SOURCES, (TRIGGERS.index("change"),))
+        rows = self._connection.execute(_SOURCES, (CHANGE_NUMBER,))
         return all(
             found.meanings.of_source(source) == rules.meanings.of_source(source)
             for source in {source_name(written) for (written,) in rows}

@@ -33,6 +33,8 @@ _BOM = b"\xef\xbb\xbf"
 #: What a change says, in the order in which it is made again of it.
 _CHANGE_PARTS: Final = attrgetter("source", "field", "object", "old", "new", "current")
 TRIGGER_NUMBER: Final = {trigger: number for number, trigger in enumerate(TRIGGERS)}
+#: Copies of a change make one event; those of any other message are in conflict.
+CHANGE_NUMBER: Final = TRIGGER_NUMBER["change"]
 
 
 class Packed(NamedTuple):

@@ -19,6 +19,7 @@ from lifecycle.domain import (
     Verdicts,
 )
 from lifecycle.messages import format_time
+from lifecycle.store.packing import CHANGE_NUMBER
 from lifecycle.store.payload import payload_text
 from lifecycle.store.rows import OUTCOMES
 
@@ -193,6 +194,7 @@ UNMAPPED_VALUES: Final = (
 SELECT_COPIES: Final = (
     "SELECT event.id, copy.trigger, copy.time, copy.recorded_at, copy.body FROM copy"
     " JOIN event ON event.seq = copy.event AND event.digest <> copy.digest"
+    f" AND event.trigger <> {CHANGE_NUMBER}"
 )
 SELECT_MESSAGES: Final = (
     "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"

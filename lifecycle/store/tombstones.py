@@ -13,6 +13,7 @@ from typing import Final
 
 from lifecycle.domain import TRIGGERS, Finding
 from lifecycle.messages import format_time
+from lifecycle.store.packing import CHANGE_NUMBER
 from lifecycle.store.rows import select_in
 
 ADD_TOMBSTONE: Final = "INSERT INTO erased_copy (ledger, event) VALUES (?, ?)"
@@ -20,7 +21,7 @@ ADD_LINK: Final = "INSERT OR IGNORE INTO erased_link (event) VALUES (?)"
 _SELECT: Final = (
     "SELECT DISTINCT event.seq, event.id, ledger.trigger, ledger.time FROM erased_copy"
     " JOIN event ON event.seq = erased_copy.event"
-    " JOIN ledger ON ledger.number = erased_copy.ledger"
+    f" JOIN ledger ON ledger.number = erased_copy.ledger AND ledger.trigger <> {CHANGE_NUMBER}"
 )
 
 
