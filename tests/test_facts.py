@@ -110,7 +110,7 @@ statuses = st.builds(
 statements = st.builds(
     lambda value: ("Status", None, {"current": value}), st.sampled_from(STATUSES)
 )
-others = st.sampled_from([("created", "", {}), ("merged", "L1", {})])
+others = st.sampled_from([("created", "", {}), ("merged", "L1", {}), ("deleted", "true", {})])
 salesforce_values = st.one_of(statuses, statuses, owners(), owners(), statements, others)
 
 

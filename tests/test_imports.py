@@ -335,3 +335,55 @@ def test_what_show_map_prints_is_taken_back(lifecycle, tmp_path):
             "import", source, tmp_path / f"{source}.db", sample, "--map", path, "--json"
         )
         assert json.loads(mapped.stdout)["duplicate"] == json.loads(plain.stdout)["facts"]
+
+
+# --- merged records -----------------------------------------------------------------------------
+
+
+def test_the_deletion_of_a_record_that_was_merged_away_leaves_the_winner_as_it_is(tmp_path):
+    history = as_csv(
+        [
+            (LEADS[0], "Status", "New", "Working", START, ADA),
+            (LEADS[1], "Status", "New", "Unqualified", START, BOB),
+        ],
+        names=LOADER,
+        seconds=True,
+    )
+    modified = {"CreatedDate": "2026-03-01T09:00:00Z", "LastModifiedDate": "2026-03-03T09:00:00Z"}
+    away = {"Id": LEADS[1], "CreatedById": ADA, "IsDeleted": True, "MasterRecordId": LEADS[0]}
+    (tmp_path / "history.csv").write_text(history[1])
+    (tmp_path / "leads.json").write_text(json.dumps([away | modified]))
+    files = [tmp_path / "history.csv", tmp_path / "leads.json"]
+    for some in (files, files[::-1]):
+        with LeadStore(":memory:", clock=lambda: NOW) as store:
+            for file in some:
+                with read_files("salesforce", [file]) as reading:
+                    assert load(store, reading).outcomes["quarantined"] == 0
+            (lead,) = store.leads()
+            assert lead.state == "accepted"
+            assert {key.value for key in lead.keys} == set(LEADS)
+            assert "several_ids" not in {entry.finding.code for entry in store.findings()}
+
+
+def test_a_merge_of_hubspot_joins_the_leads_and_leaves_the_winner_as_it_is(tmp_path):
+    changes = [
+        {"subscriptionType": "contact.propertyChange", "objectId": who, "occurredAt": at}
+        | {"propertyName": "hs_lead_status", "propertyValue": value}
+        for who, at, value in ((1, 1772442000000, "CONNECTED"), (2, 1772442000000, "BAD_TIMING"))
+    ]
+    merge = {
+        "subscriptionType": "contact.merge",
+        "objectId": 1,
+        "primaryObjectId": 1,
+        "mergedObjectIds": [2],
+        "newObjectId": 1,
+        "occurredAt": 1772445600000,
+    }
+    for number, part in enumerate(([*changes, merge], [merge, *changes])):
+        (tmp_path / f"{number}.json").write_text(json.dumps(part))
+        with (
+            LeadStore(":memory:", clock=lambda: NOW) as store,
+            read_files("hubspot", [tmp_path / f"{number}.json"]) as reading,
+        ):
+            assert load(store, reading).outcomes["quarantined"] == 0
+            assert [one.state for one in store.leads()] == ["accepted"]

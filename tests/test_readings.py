@@ -68,7 +68,12 @@ def told(messages, *parts):
 
 
 def keys(message):
-    return message["data"]["object"]["identifier"]
+    """The identifiers of a message; of a list all values of each scheme."""
+    found = message["data"]["object"]["identifier"]
+    if isinstance(found, dict):
+        return found
+    schemes = dict.fromkeys(one["propertyID"] for one in found)
+    return {name: [one["value"] for one in found if one["propertyID"] == name] for name in schemes}
 
 
 def only_kind(reading):

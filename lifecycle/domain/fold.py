@@ -45,6 +45,8 @@ OnInvalid: TypeAlias = Literal["skip", "force", "stop"]
 ON_INVALID: Final[tuple[OnInvalid, ...]] = ("skip", "force", "stop")
 #: The field whose change says that an object was merged into another.
 MERGED: Final = "merged"
+#: The field whose change says that an object was deleted.
+DELETED: Final = "deleted"
 
 
 @define
@@ -174,7 +176,10 @@ class SubjectFold:
         if change is None or not self.machine.meanings.moves(source):
             return False
         merged_at = self._future.merged.get((group, source, change.object))
-        return merged_at is None or event.time >= merged_at
+        if merged_at is None or change.place[2] == MERGED:
+            return True
+        # That it is deleted is how a system merges it away.
+        return event.time > merged_at and change.place[2] != DELETED
 
     def _deleted_before(self, event: LeadEvent) -> bool:
         return self.deletion is not None and self.deletion < event.position
@@ -337,7 +342,7 @@ def is_refolded(event: LeadEvent, track: Track) -> bool:
     """Return whether an event changes what was folded of a lead: it cannot be folded on.
 
     It precedes the last event, or is a change of the moment of the last one; tells where a walk
-    began; or says that an object was merged away.
+    began; or says that an object was merged away or deleted.
     """
     last = track.position or (0, 0, "")
     if event.position < last:
@@ -347,7 +352,7 @@ def is_refolded(event: LeadEvent, track: Track) -> bool:
         return False
     place = change.place
     same_moment = event.position[:2] == last[:2]
-    return same_moment or place in track.memory.open_walks or place[2] == MERGED
+    return same_moment or place in track.memory.open_walks or place[2] in (MERGED, DELETED)
 
 
 def _standing(

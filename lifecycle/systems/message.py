@@ -29,7 +29,7 @@ def change_message(
         source: The system's name: ``salesforce``, ``hubspot``, ``genesys``, or a table's own.
         field: The field by its API name.
         time: When it changed: microseconds since 1970 in UTC, or a time as written.
-        lead: The lead's identifiers by scheme.
+        lead: The lead's identifiers by scheme; of one that has several, a list.
         contact: The properties of its contact: ``identifier``, ``name``, ``email``, ``telephone``.
         record: The source's id of the changed object, where that is not the lead's key of it.
         said: What the record says besides, where it is not None: ``old``, ``new``, ``current``
@@ -39,7 +39,7 @@ def change_message(
     data.update((name, part) for name, part in said.items() if part is not None)
     if record is not None:
         data["record"] = record
-    data["object"] = {"type": "Lead", "identifier": dict(lead)}
+    data["object"] = {"type": "Lead", "identifier": _identifier(lead)}
     if contact:
         data["object"]["object"] = {"type": "Contact", **contact}
     return {"topic": "realestate/lead#change", "time": _text(time), "data": data}
@@ -64,6 +64,17 @@ def person(scheme: str, value: str, name: str | None = None) -> Party | None:
         return value
     found: dict[str, Any] = {"type": "Person", "identifier": {scheme: value}}
     return found | {"name": name} if name else found
+
+
+def _identifier(lead: Mapping[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return identifiers as messages have them: a mapping, or a list where a scheme has several."""
+    if not any(isinstance(value, list) for value in lead.values()):
+        return dict(lead)
+    return [
+        {"propertyID": scheme, "value": value}
+        for scheme, values in lead.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
 
 
 def _text(time: int | str) -> str:
