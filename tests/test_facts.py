@@ -135,3 +135,82 @@ def test_a_store_says_what_the_fold_says_whatever_the_order_and_the_batches(mess
         (before,) = store._connection.execute("SELECT count(*) FROM history").fetchone()
         store.rebuild()
         assert store._connection.execute("SELECT count(*) FROM history").fetchone() == (before,)
+
+
+# --- found by attacks -----------------------------------------------------------------------------
+
+
+def diverging():
+    """Sets of messages that a store once folded otherwise than the fold."""
+    named = {"salesforceId": "L1"}
+    contact = {"type": "Contact", "identifier": {"c": "1"}}
+    several = [
+        change("Status", 0, "New", lead=named),
+        change("Status", 0, "New", lead={"salesforceId": "L2"}),
+        change("Status", 60, "Working", record="L9"),
+        change("merged", 120, "L1", record="L3", lead=named),
+    ]
+    for message in several[:3]:
+        message["data"]["object"]["object"] = contact
+    del several[2]["data"]["object"]["identifier"]
+    yield several
+    for second in range(6):
+        status = change("Status", second, "Working", old="New", lead=named)
+        owner = change("Owner", second, ADA, to=ADA, lead=named)
+        for number, message in enumerate((status, owner)):
+            keys = {"crmContact": str(number), "email": "x@y.example"}
+            message["data"]["object"]["object"] = {"type": "Contact", "identifier": keys}
+        yield [status, owner]
+
+
+def test_what_attacks_found_is_folded_alike():
+    for messages in diverging():
+        for order in (messages, messages[::-1]):
+            with LeadStore(":memory:", clock=lambda: NOW) as store:
+                for message in order:
+                    store.apply(message)
+                assert store_says(store) == history_says(folded(messages))
+                assert store.verify(past=True).defects == ()
+
+
+def test_a_name_is_paired_with_the_id_of_its_own_object():
+    names = {"salesforceId": "L1"}, [{"propertyID": "salesforceId", "value": one} for one in "12"]
+    one = only_lead(
+        [
+            change("Owner", 0, ADA, lead=names[0], record="L1", to=ADA),
+            change("Owner", 0, "Bob Builder", lead=names[0], record="L2", to="Bob Builder"),
+            change("Owner", 60, QUEUE, lead=names[0], record="L1"),
+            change("Owner", 120, "Bob Builder", lead=names[0], record="L1", to="Bob Builder"),
+        ]
+    )
+    assert str(one.lead.holder) == "salesforceuserid:Bob Builder"
+
+
+def test_the_old_names_of_a_pair_stand_for_the_old_ids_too():
+    one = only_lead(
+        [
+            change("Owner", 0, BOB, old=ADA, to=BOB),
+            change("Owner", 0, "Bob", old="Ada", to="Bob"),
+            change("Owner", 60, "Ada", old="Bob", to="Ada"),
+        ]
+    )
+    assert str(one.lead.holder) == f"salesforceuserid:{ADA}"
+    assert codes(one) == ["joined_midway"]
+
+
+def test_a_field_of_people_names_the_holder_without_a_recipient():
+    one = only_lead([change("created", 0, "", by=ADA), change("Owner", 10, BOB)])
+    assert (one.lead.state, str(one.lead.holder)) == ("assigned", f"salesforceuserid:{BOB}")
+
+
+def test_two_sources_that_move_one_lead_are_said_and_can_be_followed():
+    names = {"salesforceId": "L1", "hubspotId": "9"}
+    messages = [
+        change("Status", 0, "Working", lead=names),
+        change("hs_lead_status", 60, "UNQUALIFIED", source="hubspot", lead=names),
+    ]
+    assert "two_sources" in codes(only_lead(messages))
+    assert only_lead(messages).lead.state == "retracted"
+    rules = Rules.loads('[facts]\nfollow = ["salesforce"]')
+    followed = only_lead(messages, rules)
+    assert (followed.lead.state, "two_sources" in codes(followed)) == ("accepted", False)

@@ -387,3 +387,47 @@ def test_a_merge_of_hubspot_joins_the_leads_and_leaves_the_winner_as_it_is(tmp_p
         ):
             assert load(store, reading).outcomes["quarantined"] == 0
             assert [one.state for one in store.leads()] == ["accepted"]
+
+
+# --- snapshots ----------------------------------------------------------------------------------
+
+
+def test_any_split_of_a_snapshot_table_says_what_its_union_says(tmp_path):
+    rows = [("Working", 1), ("Unqualified", 2), ("Working", 3), ("Working", 4), ("New", 5)]
+    lines = [f"{LEADS[0]},{status},{ADA},2026-03-0{day}T00:00:00Z" for status, day in rows]
+    wanted = None
+    for number in range(2 ** len(rows)):
+        parts = [[], []]
+        for place, line in enumerate(lines):
+            parts[number >> place & 1].append(line)
+        files = []
+        for name, part in zip("ab", parts, strict=True):
+            files.append(tmp_path / f"{number}{name}.csv")
+            header = "id,status,owner_id,_fivetran_start"
+            files[-1].write_text("\n".join([header, *part]) + "\n")
+        said = says(files, "salesforce", one_by_one=True)
+        wanted = wanted or said
+        assert said == wanted
+    assert [lead["state"] for lead in wanted["leads"]] == ["assigned"]
+
+
+def test_a_dry_run_names_the_store_that_was_asked_for(desk, lifecycle):
+    imported(lifecycle, desk)
+    (desk / "map.toml").write_text(MAP.replace('"send"', '"update"'))
+    result = imported(lifecycle, desk, "--dry-run")
+    assert result.exit_code == 2
+    assert str(desk / "leads.db") in result.stderr
+    assert "copy.db" not in result.stderr
+    missing = lifecycle(
+        "import", "salesforce", desk / "no" / "a.db", desk / "rows.csv", "--dry-run"
+    )
+    assert missing.exit_code == 3
+
+
+def test_facts_that_cannot_be_decoded_are_said_and_kept(tmp_path, lifecycle):
+    (tmp_path / "h.csv").write_text(
+        f"{','.join(LOADER)}\n***,Status,New,Working,2026-03-02T10:00:00Z,{ADA}\n"
+    )
+    result = lifecycle("import", "salesforce", tmp_path / "a.db", tmp_path / "h.csv")
+    assert result.exit_code == 1
+    assert "1 fact could not be decoded: `lifecycle quarantine DB`" in result.stderr

@@ -342,7 +342,7 @@ def test_a_lead_that_was_merged_deleted_and_converted(read):
 
 
 @pytest.mark.parametrize("begin", ["_fivetran_start", "dbt_valid_from", "valid_from"])
-def test_a_snapshot_of_leads_says_what_differs_between_its_rows(read, begin):
+def test_a_snapshot_of_leads_says_what_each_row_says(read, begin):
     head = f"id,status,owner_id,stage_c,is_deleted,created_date,{begin}"
     rows = [
         f"{LEAD},Working,{ADA},b,true,2026-03-01T00:00:00Z,2026-03-03T00:00:00Z",
@@ -354,11 +354,14 @@ def test_a_snapshot_of_leads_says_what_differs_between_its_rows(read, begin):
     )
     assert told(messages, "old") == [
         ("2026-03-01T00:00:00Z", "created", "", None),
+        ("2026-03-01T00:00:00Z", "created", "", None),
         ("2026-03-02T00:00:00Z", "Status", "New", None),
         ("2026-03-02T00:00:00Z", "Owner", ADA, None),
         ("2026-03-02T00:00:00Z", "Stage__c", "b", None),
-        ("2026-03-03T00:00:00Z", "Status", "Working", "New"),
-        ("2026-03-03T00:00:00Z", "deleted", "true", "false"),
+        ("2026-03-03T00:00:00Z", "Status", "Working", None),
+        ("2026-03-03T00:00:00Z", "Owner", ADA, None),
+        ("2026-03-03T00:00:00Z", "deleted", "true", None),
+        ("2026-03-03T00:00:00Z", "Stage__c", "b", None),
     ]
     assert only_kind(reading) == "snapshot"
 
@@ -371,10 +374,11 @@ def test_a_snapshot_of_contacts_in_two_files(read):
     reading, messages = read("hubspot", f"{head}\n{second}\n{third}\n", f"{head}\n{first}\n")
     assert told(messages, "old") == [
         ("2026-03-02T00:00:00Z", "hs_lead_status", "NEW", None),
-        ("2026-03-03T00:00:00Z", "hs_lead_status", "CONNECTED", "NEW"),
+        ("2026-03-03T00:00:00Z", "hs_lead_status", "CONNECTED", None),
+        ("2026-03-04T00:00:00Z", "hs_lead_status", "CONNECTED", None),
     ]
     assert set(reading.kinds.values()) == {"snapshot"}
-    assert sums_up(reading) == (3, 2, {"same as the row before": 1})
+    assert sums_up(reading) == (3, 3, {})
 
 
 # --- HubSpot: the API -----------------------------------------------------------------------------
@@ -740,7 +744,7 @@ NO_SUCH_DAY = (
         (
             "salesforce",
             lines({**ROW, "new_value": {"a": [1]}}),
-            "file0: line 1: expected 'NewValue' or 'New Value', got nothing",
+            "file0: line 1, new_value: expected a text, got an object",
         ),
     ],
     ids=["row", "version", "webhook", "time", "lead", "object"],
@@ -774,3 +778,9 @@ def test_a_kind_can_be_forced_and_an_unknown_one_names_all(read, problem):
 def test_every_kind_says_how_it_is_recognised():
     assert set(KINDS) == {"salesforce", "hubspot", "genesys", "csv"}
     assert all(sentence.endswith(".") for own in KINDS.values() for sentence in own.values())
+
+
+def test_an_object_in_the_place_of_a_value_is_an_error(read):
+    row = {"LeadId": LEAD, "Field": "Status", "NewValue": "New", "OldValue": {"a": 1}}
+    with pytest.raises(InputError, match=r"'?OldValue'?.*expected a text, got an object"):
+        read("salesforce", [row | {"CreatedDate": "2026-03-02T00:00:00Z"}])

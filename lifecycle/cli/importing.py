@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,6 +174,7 @@ def _import(
         _rehearsed(database, dry_run=dry_run) as path,
         taking_in(path, rules_path, on_contact_delete) as store,
     ):
+        store.path = database  # what errors name
         store.relax()
         if own is not None:
             store.take_meanings(own, layout.name)
@@ -227,20 +227,25 @@ def _rehearsed(database: Path, *, dry_run: bool) -> Iterator[Path]:
     if not dry_run:
         yield database
         return
+    from lifecycle.store.connection import check_path  # noqa: PLC0415 - needs sqlite_utils
+
+    check_path(database, "create")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.db"
         if database.is_file():
-            with (
-                closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as own,
-                closing(sqlite3.connect(copy)) as other,
-            ):
-                own.backup(other)
+            with LeadReader(database) as store:
+                store.copy_to(copy)
         yield copy
 
 
 def _wanting(imported: Imported, source: str) -> Iterator[str]:
     """Yield what was not taken in as it should be, and what to do."""
     yield from imported.reading.incomplete
+    if quarantined := imported.outcomes["quarantined"]:
+        yield (
+            f"{counted(quarantined, 'fact')} could not be decoded:"
+            " `lifecycle quarantine DB` lists them with their lines"
+        )
     if imported.unmapped:
         yield _unmapped(imported, source)
     tally = imported.reading.tally

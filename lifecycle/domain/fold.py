@@ -233,7 +233,7 @@ class _Future:
         self.merged: dict[tuple[Group, str, str], int] = {}
         for event in events:
             change = event.field_change
-            if change is not None and change.place[2] == MERGED:
+            if change is not None and change.place[2] == MERGED and change.current is None:
                 key = (groups.get(event.id), *change.place[:2])
                 self.merged[key] = max(event.time, self.merged.get(key, event.time))
 

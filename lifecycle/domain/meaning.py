@@ -14,14 +14,16 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from lifecycle.domain.event import Party
 from lifecycle.domain.fact import compared, source_name
+from lifecycle.domain.names import normal_scheme
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
 from lifecycle.errors import RulesError
 
 #: The tables of a rules file that this module reads.
 TABLES: Final = ("meaning", "source", "facts")
 _ROW: Final = ("source", "field", "value", "state", "old", "when", "party", "trigger")
-_SOURCE: Final = ("name", "people", "ids")
+_SOURCE: Final = ("name", "people", "ids", "nobody", "party")
 _FACTS: Final = ("follow", "defaults")
 _WILD: Final = frozenset("*?")
 #: The most values whose rows are remembered.
@@ -107,11 +109,15 @@ class Source:
         name: In compared form.
         people: The fields that name who has the lead.
         ids: Patterns of the values of these fields that are ids; any other value is a name.
+        nobody: Patterns of the values of these fields that are no person's, such as a queue's.
+        party: The scheme of people's ids, for changes that state no recipient.
     """
 
     name: str
     people: tuple[str, ...] = ()
     ids: Globs = ()
+    nobody: Globs = ()
+    party: str = ""
 
     @cached_property
     def people_fields(self) -> frozenset[str]:
@@ -122,11 +128,17 @@ class Source:
         """Return whether a value of such a field is an id."""
         return bool(self.ids) and matches(self.ids, compared(value))
 
+    def person(self, value: str) -> Party | None:
+        """Return who a value of such a field names; None where that is nobody."""
+        if not value or (self.nobody and matches(self.nobody, compared(value))):
+            return None
+        return Party(f"{normal_scheme(self.party)}:{value}" if self.party else value)
+
     def as_row(self) -> dict[str, Any]:
         """Return the source as it stands in TOML."""
-        row: dict[str, Any] = {"name": self.name}
-        parts = {"people": list(self.people), "ids": list(self.ids)}
-        return row | {name: part for name, part in parts.items() if part}
+        parts = {name: list(getattr(self, name)) for name in ("people", "ids", "nobody")}
+        row: dict[str, Any] = {"name": self.name, **parts, "party": self.party}
+        return {name: part for name, part in row.items() if part}
 
 
 @frozen(cache_hash=True)
@@ -282,7 +294,9 @@ def _source_of_files(tables: Mapping[str, Any]) -> Iterator[Source]:
         return
     named = [row.get("name") for row in tables.get("source", []) if isinstance(row, dict)]
     if source_name(name) not in {"salesforce", "hubspot", *map(source_name, filter(None, named))}:
-        yield Source(source_name(name), _texts("people", people))
+        party = tables.get("party", "")
+        scheme = party if isinstance(party, str) else ""
+        yield Source(source_name(name), _texts("people", people), party=scheme)
 
 
 def _rows(name: str, tables: Mapping[str, Any], read: Any) -> Iterator[Any]:
@@ -317,6 +331,8 @@ def _source(where: str, row: object) -> Source:
         name=source_name(_text(f"{where}, name", table.get("name"))),
         people=_texts(f"{where}, people", table.get("people", [])),
         ids=_texts(f"{where}, ids", table.get("ids", [])),
+        nobody=_texts(f"{where}, nobody", table.get("nobody", [])),
+        party=_text(f"{where}, party", table["party"]) if "party" in table else "",
     )
 
 

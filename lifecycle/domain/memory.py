@@ -25,8 +25,7 @@ class Memory:
         open_walks: The fields whose last moment began at a value that only a later change tells.
         newest: The last value of each field of a source in compared form, whatever its object.
         people: By source whom its field of people names; None: nobody.
-        names: By source and name of a person: the id that the name stands for, and the id of the
-            party (empty for nobody's, None where it is not known).
+        names: By source and name of a person, the id that the name stands for.
         moved: The sources whose changes moved the lead.
         unmapped: The fields and values without a meaning that were said.
     """
@@ -35,7 +34,7 @@ class Memory:
     open_walks: set[Place] = field(factory=set)
     newest: dict[tuple[str, str], str] = field(factory=dict)
     people: dict[str, Party | None] = field(factory=dict)
-    names: dict[tuple[str, str], tuple[str, str | None]] = field(factory=dict)
+    names: dict[tuple[str, str], str] = field(factory=dict)
     moved: list[str] = field(factory=list)
     unmapped: set[Place] = field(factory=set)
 
@@ -49,12 +48,10 @@ class Memory:
             self.values[place] = written
             self.newest[source, name] = value
 
-    def call(self, source: str, name: str, known_id: str, party: str | None) -> None:
+    def call(self, source: str, name: str, known_id: str) -> None:
         """Remember which id the name of a person stands for."""
-        known = self.names.get((source, name))
-        is_news = len(self.names) < _MOST if known is None else known[1] is None
-        if is_news and sum(map(len, (source, name, known_id, party or ""))) <= _LONGEST:
-            self.names[source, name] = (known_id, party)
+        if len(self.names) < _MOST and len(source) + len(name) + len(known_id) <= _LONGEST:
+            self.names.setdefault((source, name), known_id)
 
     def is_unsaid(self, place: Place) -> bool:
         """Return whether a value without a meaning was not said yet; from now on it was."""
@@ -73,7 +70,7 @@ class Memory:
                 [source, party and [party.id, party.name]]
                 for source, party in sorted(self.people.items(), key=_by_key)
             ],
-            [[*key, *known] for key, known in sorted(self.names.items(), key=_by_key)],
+            [[*key, known_id] for key, known_id in sorted(self.names.items())],
             self.moved,
             [list(place) for place in sorted(self.unmapped)],
         ]
@@ -90,7 +87,7 @@ class Memory:
             {(source, thing, name) for source, thing, name in open_walks},
             {(source, name): value for source, name, value in newest},
             {source: Party(*party) if party else None for source, party in people},
-            {(source, name): (known_id, party) for source, name, known_id, party in names},
+            {(source, name): known_id for source, name, known_id in names},
             moved,
             {(source, name, value) for source, name, value in unmapped},
         )

@@ -153,7 +153,7 @@ class Moment:
         value = compared(value)
         if place[2] in self._about.people_fields:
             known = self.track.memory.names.get((self.source, value))
-            return value if known is None else compared(known[0])
+            return value if known is None else compared(known)
         return value
 
     def _names_people(self, event: LeadEvent) -> bool:
@@ -164,23 +164,31 @@ class Moment:
         if len(events) == 1:
             return events
         source = self._about
-        people = [one for one in events if self._names_people(one)]
-        ids = [one for one in people if source.is_id(_change(one).new)]
-        names = [one for one in people if one not in ids and _change(one).new]
-        if not ids or not names or not source.ids:
+        if not source.ids:
             return events
+        by_place: dict[Place, list[LeadEvent]] = defaultdict(list)
+        for event in filter(self._names_people, events):
+            by_place[_change(event).place].append(event)
+        aside = {one.id for people in by_place.values() for one in self._names_beside_ids(people)}
+        return [one for one in events if one.id not in aside]
+
+    def _names_beside_ids(self, people: Sequence[LeadEvent]) -> list[LeadEvent]:
+        """Return the rows of one field that name a person, if others have ids; they are spent."""
+        ids = [one for one in people if self._about.is_id(_change(one).new)]
+        names = [one for one in people if one not in ids and _change(one).new]
+        if not ids:
+            return []
         if len(ids) == len(names) == 1:
             self._learn_names(ids[0], names[0])
         for one in names:
             self._note(one)
-        return [one for one in events if one not in names]
+        return names
 
     def _learn_names(self, by_id: LeadEvent, by_name: LeadEvent) -> None:
         name, known, call = _change(by_name), _change(by_id), self.track.memory.call
-        party = by_id.recipient.id if by_id.recipient else ""
-        call(self.source, compared(name.new), known.new, party)
+        call(self.source, compared(name.new), known.new)
         if name.old and known.old:
-            call(self.source, compared(name.old), known.old, None)
+            call(self.source, compared(name.old), known.old)
 
     # --- the meaning --------------------------------------------------------------------------
 
@@ -349,11 +357,11 @@ class Moment:
 
     def _named(self, event: LeadEvent) -> Party | None:
         """Return whom a field of people names: of a name whose id is known the one with the id."""
-        name = compared(_change(event).new)
-        _, party = self.track.memory.names.get((self.source, name), ("", None))
-        if party is None:
-            return event.recipient
-        return Party(party) if party else None
+        value = _change(event).new
+        known_id = self.track.memory.names.get((self.source, compared(value)))
+        if known_id is not None:
+            return self._about.person(known_id)
+        return event.recipient or self._about.person(value)
 
     def _refuse(self, event: LeadEvent, trigger: Trigger, refusal: Refusal) -> None:
         self.turn += 1
@@ -385,9 +393,10 @@ class Moment:
     def _is_handed_again(self, event: LeadEvent, row: Meaning) -> bool:
         """Return whether a change assigns a lead to who has it already."""
         lead = self.track.lead
-        if row.triggers != ("assign",) or lead.state not in _HELD or event.recipient is None:
+        if row.triggers != ("assign",) or lead.state not in _HELD or lead.holder is None:
             return False
-        return lead.holder is not None and event.recipient.matches(lead.holder)
+        to = self._named(event) if self._names_people(event) else event.recipient
+        return to is not None and to.matches(lead.holder)
 
     def _contradict(self, place: Place, change: Change) -> None:
         known = self._known(place)

@@ -155,10 +155,12 @@ class Intake:
             return contact_only or unnamed or any(row.deletion for row in rows)
         if not rows or not (contact_only or unnamed):
             return False
-        if any(not one.event.lead_keys and one.event.trigger == "change" for one in arrivals):
-            return True
         last = self._working.last_position(rows[0].id)
         if last is not None and _is_not_after(arrivals[0].event, last):
+            return True
+        # What is folded again may be what an event of the contact alone was bound by.
+        folds_again = any(not self._goes_on(lead) for lead in leads if lead.numbers)
+        if folds_again or any(map(_is_unnamed_change, arrivals)):
             return True
         counts = {len(lead.numbers) for lead in leads}
         # A new lead matters to earlier events of the contact alone while there is one or none.
@@ -195,13 +197,17 @@ class Intake:
 
     def _go_on(self, folding: Folding, lead: Piece) -> bool:
         """Go on from the lead as it is, if nothing that arrived changes what was folded of it."""
+        if not self._goes_on(lead):
+            return False
+        folding.go_on(lead, self._working.lead(min(lead.numbers)))
+        return True
+
+    def _goes_on(self, lead: Piece) -> bool:
+        """Return whether what arrived can be folded onto a lead as it is."""
         if len(lead.numbers) > 1:
             return False
-        stored = self._working.lead(min(lead.numbers))
-        if any(is_refolded(arrival.event, stored.track) for arrival in lead.arrivals):
-            return False
-        folding.go_on(lead, stored)
-        return True
+        track = self._working.lead(min(lead.numbers)).track
+        return not any(is_refolded(arrival.event, track) for arrival in lead.arrivals)
 
     def _go_again(self, folding: Folding, lead: Piece, groups: dict[str, Group]) -> list[int]:
         """Load all events of a lead, or of those that turn out to be one; their numbers."""
@@ -272,6 +278,10 @@ def _is_not_after(event: LeadEvent, last: Position) -> bool:
     """Return whether an event precedes the last one, or is a change of its moment."""
     same_moment = event.trigger == "change" and event.position[:2] == last[:2]
     return same_moment or event.position < last
+
+
+def _is_unnamed_change(arrival: Arrival) -> bool:
+    return not arrival.event.lead_keys and arrival.event.trigger == "change"
 
 
 def _is_contact_only(arrival: Arrival) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
@@ -54,7 +55,7 @@ from lifecycle.store.rows import (
     Parties,
     complete_lead,
 )
-from lifecycle.store.unit import snapshot
+from lifecycle.store.unit import snapshot, translated
 from lifecycle.store.working import WorkingSet
 
 if TYPE_CHECKING:
@@ -338,6 +339,18 @@ class LeadReader:
             return None
         found, raw, size, problems, *rest = row
         return Quarantined(found, raw, size, problems_from(problems), *rest)
+
+    def copy_to(self, path: str | Path) -> None:
+        """Copy the store, as it is at this moment, into a new file.
+
+        Raises:
+            StoreError: The store cannot be read, or the copy cannot be written.
+        """
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._connection.backup(copy)
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
 
     # --- counts -----------------------------------------------------------------------------
 

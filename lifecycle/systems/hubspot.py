@@ -91,7 +91,7 @@ class HubSpot(HubSpotObjects):
     # --- contacts with validity -------------------------------------------------------------------
 
     def version(self, entry: Entry) -> Iterator[Record]:
-        """Take in a row of a snapshot table: its facts follow when all rows are known."""
+        """Return the facts of a row of a snapshot table."""
         flat = entry.flat()
         columns = self._snapshot.find(flat.value)
         object_id = flat.filled(columns, "id", _SNAPSHOT)
@@ -105,8 +105,7 @@ class HubSpot(HubSpotObjects):
         if DELETED in columns:
             values[DELETED] = "true" if is_true(flat.text(columns[DELETED])) else "false"
         moment = flat.moment(begin, self._layout)
-        self.snapshots.add(At(flat.line, object_id, moment), values)
-        yield from ()
+        yield from self._writer.account(self.values(At(flat.line, object_id, moment), values, {}))
 
     def _is_told(self, column: str) -> bool:
         name = _property(column)

@@ -167,15 +167,8 @@ class _FileReader:
 
     def read(self) -> None:
         """Read all files."""
-        snapshots = self._reader.snapshots
-        try:
-            for number, path in enumerate(self._reading.files):
-                snapshots.file = number
-                self._reading.take(self._records(path), number)
-            for number, record in snapshots.facts():
-                self._reading.take(iter([record]), number)
-        finally:
-            snapshots.close()
+        for number, path in enumerate(self._reading.files):
+            self._reading.take(self._records(path), number)
         self._reading.tally.absent += self._reader.rows.absent()
 
     def _records(self, path: Path) -> Iterator[Record]:

@@ -9,9 +9,8 @@ from lifecycle.systems.columns import Finder
 from lifecycle.systems.entries import Entry
 from lifecycle.systems.kinds import Kind
 from lifecycle.systems.message import Party, person
-from lifecycle.systems.snapshots import Snapshots
 from lifecycle.systems.spool import Record
-from lifecycle.systems.writer import At, FactWriter
+from lifecycle.systems.writer import DELETED, At, FactWriter
 
 _DETAILS: Final = ("name", "email", "telephone")
 
@@ -46,6 +45,8 @@ class ChangeRows:
         """
         self._writer.tally.records += 1
         entry = row.flat()
+        if entry is not row:
+            self._check_texts(row)
         lead, columns = self._lead.find(entry.value), self._columns.find(entry.value)
         self._check(entry, lead, columns)
         name = self._layout.columns["new"][0]
@@ -72,6 +73,12 @@ class ChangeRows:
         """Return the columns that the layout names and no row had."""
         return [*self._lead.absent(), *self._columns.absent(), *self._contact.absent()]
 
+    def _check_texts(self, row: Entry) -> None:
+        """Check that no value is an object: its members are members of the row's own."""
+        objects = {name: part for name, part in row.value.items() if type(part) is dict}
+        for column in self._columns.find(objects).values():
+            raise row.error("expected a text, got an object", column)
+
     def _check(self, entry: Entry, lead: Mapping[str, str], columns: Mapping[str, str]) -> None:
         for role, names in self._needs.items():
             if role not in columns and (role != "lead" or self._writer.scheme not in lead):
@@ -97,9 +104,16 @@ class SourceReader:
 
     def __init__(self, writer: FactWriter) -> None:
         self.rows = ChangeRows(writer, self.names)
-        self.snapshots = Snapshots(writer, self.tell)
         self._writer = writer
         self._layout = writer.layout
+
+    def values(
+        self, at: At, values: Mapping[str, str], besides: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Record]:
+        """Return a fact of each value; ``besides`` has by field what else it says."""
+        for name, value in values.items():
+            if (name, value) != (DELETED, "false"):
+                yield from self.tell(at, name, value, **besides.get(name, {}))
 
     def row(self, entry: Entry) -> Iterator[Record]:
         """Return the fact of a row of changes."""

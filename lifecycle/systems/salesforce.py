@@ -132,7 +132,7 @@ class Salesforce(SourceReader):
                 yield from self.tell(at, name, value, **besides.get(name, {}))
 
     def version(self, entry: Entry) -> Iterator[Record]:
-        """Take in a row of a snapshot table: its facts follow when all rows are known."""
+        """Return the facts of a row of a snapshot table."""
         flat = entry.flat()
         columns, cells = self._cells(flat)
         begin = flat.moment(flat.must(columns, "begin", _LEAD), self._layout)
@@ -143,8 +143,7 @@ class Salesforce(SourceReader):
             if name is not None:
                 values[name] = flat.text(column)
         lead_id = flat.filled(columns, "id", _LEAD)
-        self.snapshots.add(At(flat.line, lead_id, begin), values, besides)
-        yield from ()
+        yield from self._writer.account(self.values(At(flat.line, lead_id, begin), values, besides))
 
     def _cells(self, entry: Entry) -> tuple[Mapping[str, str], dict[str, str]]:
         columns = self._lead.find(entry.value)

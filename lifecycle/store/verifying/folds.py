@@ -332,7 +332,7 @@ class Folds:
 def _said(folded: _Folded, stored: _Stored) -> Iterator[tuple[Any, ...]]:
     """The findings of a subject as the columns of _FINDING."""
     part, subject = folded.part, folded.subject
-    events = [event for event, _, _ in part.fates.values()]
+    events = sorted((event for event, _, _ in part.fates.values()), key=attrgetter("position"))
     contacts = contact_findings(events, part.tracks.values())
     for finding in chain(part.findings, hubs(part.tracks.values()), contacts):
         yield _finding_row(finding, None, subject, folded)
