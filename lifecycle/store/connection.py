@@ -128,7 +128,9 @@ def _prepare(database: Database, path: Path) -> None:
     def settings() -> None:
         if not _pragma(database, "application_id"):
             connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        # Outside write-ahead mode a power loss may bring a journal back that FULL has removed.
+        (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+        connection.execute(f"PRAGMA synchronous = {'FULL' if journal == 'wal' else 'EXTRA'}")
 
     while_busy(path, settings)
     refuse_former(applied_migrations(connection), path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
@@ -27,6 +27,7 @@ from lifecycle.store.arrivals import problems_from
 from lifecycle.store.digest import digest_of
 from lifecycle.store.entries import Entries
 from lifecycle.store.evidence import StoreEvidence
+from lifecycle.store.gate import Gate
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.ledger import Head, head_of
 from lifecycle.store.listing import StoreListing
@@ -93,6 +94,7 @@ class LeadReader:
         from lifecycle.store.connection import open_store  # noqa: PLC0415
 
         self._connection = open_store(self.path, mode)
+        self._gate = Gate(self.path, self._connection)
         self._parties = Parties(self._connection)
 
     def __enter__(self) -> Self:
@@ -102,15 +104,21 @@ class LeadReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file; what is used of this object from now on raises a StoreError."""
+        self._gate.close()
 
-    def snapshot(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
         """Let all that is read within a ``with`` block be as of one moment.
 
-        Each method does so by itself; nothing can be written on this object meanwhile.
+        Each method does so by itself. Nothing can be written on this object meanwhile, and other
+        threads wait that use it.
+
+        Raises:
+            StoreError: The store cannot be read, was closed, or was opened before a fork.
         """
-        return snapshot(self._connection, self.path)
+        with self._gate.held(), snapshot(self._connection, self.path):
+            yield
 
     @property
     @reading
@@ -248,11 +256,13 @@ class LeadReader:
 
     def evidence(self) -> StoreEvidence:
         """What an audit looks at; within one ``snapshot``."""
-        return StoreEvidence(self._connection, self._parties, self._identity())
+        with self._gate.held():
+            return StoreEvidence(self._connection, self._parties, self._identity())
 
     def listing(self) -> StoreListing:
         """All of a store for an export, as it streams; within one ``snapshot``."""
-        return StoreListing(self._connection, self._parties, self._identity())
+        with self._gate.held():
+            return StoreListing(self._connection, self._parties, self._identity())
 
     @reading
     def unmapped_values(self, source: str) -> list[UnmappedValue]:
