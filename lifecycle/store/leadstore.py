@@ -85,6 +85,7 @@ class LeadStore(LeadReader):
             erased in the same transaction; ``purge`` then removes its traces from the file. Those
             who hang together by a hub, or hold several ids of one scheme, are not: they may be
             many people. ``spared`` tells.
+        mode: The permissions of a file that is made: by default its owner alone may read it.
         accept_clock: Write also where the clock is more than a day behind the last transaction, or
             more than a year ahead of it.
 
@@ -107,8 +108,9 @@ class LeadStore(LeadReader):
         clock: Clock = system_clock,
         on_contact_delete: OnContactDelete = "keep",
         accept_clock: bool = False,
+        mode: int = 0o600,
     ) -> None:
-        super().__init__(path, "create" if create else "write")
+        super().__init__(path, "create" if create else "write", permissions=mode)
         self._clock = clock
         self._on_contact_delete = on_contact_delete
         self._accept_clock = accept_clock

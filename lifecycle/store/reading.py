@@ -88,12 +88,12 @@ class LeadReader:
         StoreError: The file cannot be read, or is no store that this version understands.
     """
 
-    def __init__(self, path: str | Path, mode: Mode = "read") -> None:
+    def __init__(self, path: str | Path, mode: Mode = "read", *, permissions: int = 0o600) -> None:
         self.path = Path(path)
         # sqlite_utils takes a while to import, and is needed from here on.
         from lifecycle.store.connection import open_store  # noqa: PLC0415
 
-        self._connection = open_store(self.path, mode)
+        self._connection = open_store(self.path, mode, permissions)
         self._gate = Gate(self.path, self._connection)
         self._parties = Parties(self._connection)
 
