@@ -62,8 +62,6 @@ def open_store(path: Path, mode: Mode, permissions: int = OWNER_ONLY) -> sqlite3
         connection = connect(path, mode)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be made: {error.strerror}") from error
     try:
         database = Database(connection, execute_plugins=False)
         _check_identity(database, path)
@@ -82,8 +80,11 @@ def open_store(path: Path, mode: Mode, permissions: int = OWNER_ONLY) -> sqlite3
 
 
 def _make_file(path: Path, permissions: int) -> None:
-    """Make an empty file with these permissions where there is none; SQLite's would be readable."""
-    with suppress(FileExistsError):
+    """Make an empty file with these permissions where there is none; SQLite's would be readable.
+
+    Where it cannot be made SQLite says why.
+    """
+    with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, permissions))
 
 
