@@ -780,7 +780,7 @@ def test_mistakes_of_the_caller_are_named(store):
     with pytest.raises(RulesError, match=r"to: expected one of new, sent, .*; got 'acepted'"):
         Edge("accept", ("new",), "acepted")
     store.close()
-    with pytest.raises(StoreError, match=r"closed database"):
+    with pytest.raises(StoreError, match=r"was closed; open it again"):
         store.lead("crmleadid:1")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -14,12 +16,25 @@ from sqlite_utils import Database
 from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
 from lifecycle.store.payload import register
 from lifecycle.store.schema import APPLICATION_ID, FORMER, migrations
-from lifecycle.store.unit import BUSY_SECONDS, nothing_in, translated, unit_of_work, while_busy
+from lifecycle.store.unit import (
+    BUSY_SECONDS,
+    StoreConnection,
+    nothing_in,
+    stamp_of,
+    translated,
+    unit_of_work,
+    while_busy,
+)
 
 Mode: TypeAlias = Literal["read", "write", "create"]
 
+#: What a store holds is nobody else's business, unless its owner says so.
+OWNER_ONLY: Final = 0o600
 #: The path of a store that is kept in memory, for trying things out.
 MEMORY: Final = ":memory:"
+#: How long a reader waits for the traces of a writer to come or go, and how often it looks.
+_READER_SECONDS: Final = 2.0
+_READER_WAITS: Final = 0.02
 _URI_MODE: Final[dict[Mode, str]] = {"read": "ro", "write": "rw", "create": "rwc"}
 _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
@@ -31,8 +46,10 @@ _SETTINGS: Final = (
 )
 
 
-def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
+def open_store(path: Path, mode: Mode, permissions: int = OWNER_ONLY) -> sqlite3.Connection:
     """A connection to a store; in mode ``create`` it is made where there is none.
+
+    A new file has these permissions; those of a file that exists are left.
 
     Raises:
         StoreError: The file cannot be opened, or is not a store that this version understands.
@@ -40,6 +57,8 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
     if str(path) != MEMORY:
         check_path(path, mode)
     try:
+        if mode == "create" and str(path) != MEMORY:
+            _make_file(path, permissions)
         connection = connect(path, mode)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
@@ -58,6 +77,15 @@ def open_store(path: Path, mode: Mode) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_file(path: Path, permissions: int) -> None:
+    """Make an empty file with these permissions where there is none; SQLite's would be readable.
+
+    Where it cannot be made SQLite says why.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, permissions))
 
 
 def check_path(path: Path, mode: Mode) -> None:
@@ -83,23 +111,44 @@ def connect(path: Path, mode: Mode) -> sqlite3.Connection:
     if str(path) == MEMORY:
         return _open_uri("file::memory:")
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={_URI_MODE[mode]}"
-    try:
+    if mode != "read":
         return _open_uri(uri)
-    except sqlite3.OperationalError:
-        if mode != "read" or path.with_name(f"{path.name}-wal").exists():
-            raise
-        if path.with_name(f"{path.name}-journal").exists():
-            # A writer was killed, and not in write-ahead mode: what it did not commit is taken back
-            # first, as every reader of SQLite's does it.
-            connect(path, "write").close()
+    deadline = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
             return _open_uri(uri)
-        # A store in write-ahead mode in a place where nothing can be written: nobody writes to it.
-        return _open_uri(f"{uri}&immutable=1")
+        except sqlite3.OperationalError:
+            if not path.with_name(f"{path.name}-wal").exists():
+                return _connect_beside_nobody(path, uri)
+            # A writer has just opened the store, or is just closing it: its traces come and go.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_READER_WAITS)
 
 
-def _open_uri(uri: str) -> sqlite3.Connection:
+def _connect_beside_nobody(path: Path, uri: str) -> sqlite3.Connection:
+    """Open a store for reading that no writer has open, where SQLite itself cannot."""
+    if path.with_name(f"{path.name}-journal").exists():
+        # A writer was killed, and not in write-ahead mode: what it did not commit is taken back
+        # first, as every reader of SQLite's does it.
+        connect(path, "write").close()
+        return _open_uri(uri)
+    # A store in write-ahead mode, where this reader may write nothing. It reads without locks:
+    # whether somebody wrote meanwhile is seen by the file.
+    stamp = stamp_of(path)
+    connection = _open_uri(f"{uri}&immutable=1")
+    connection.unlocked = (path, stamp)
+    return connection
+
+
+def _open_uri(uri: str) -> StoreConnection:
     connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        check_same_thread=False,
+        factory=StoreConnection,
     )
     try:
         for setting in _SETTINGS:
@@ -128,7 +177,9 @@ def _prepare(database: Database, path: Path) -> None:
     def settings() -> None:
         if not _pragma(database, "application_id"):
             connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        # Outside write-ahead mode a power loss may bring a journal back that FULL has removed.
+        (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+        connection.execute(f"PRAGMA synchronous = {'FULL' if journal == 'wal' else 'EXTRA'}")
 
     while_busy(path, settings)
     refuse_former(applied_migrations(connection), path)

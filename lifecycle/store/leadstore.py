@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -71,7 +71,9 @@ class Cursor:
 class LeadStore(LeadReader):
     """A store of leads in one SQLite file, which is made where there is none.
 
-    One object serves one thread; any number of processes may write to one file.
+    An object may be used by several threads: calls wait for each other, and iterators hold neither
+    lock nor transaction between two items. Any number of processes may write to one file; each
+    opens it for itself.
 
     Args:
         path: The file; ``:memory:`` for a store that is gone when it is closed.
@@ -83,6 +85,7 @@ class LeadStore(LeadReader):
             erased in the same transaction; ``purge`` then removes its traces from the file. Those
             who hang together by a hub, or hold several ids of one scheme, are not: they may be
             many people. ``spared`` tells.
+        mode: The permissions of a file that is made: by default its owner alone may read it.
         accept_clock: Write also where the clock is more than a day behind the last transaction, or
             more than a year ahead of it.
 
@@ -105,8 +108,9 @@ class LeadStore(LeadReader):
         clock: Clock = system_clock,
         on_contact_delete: OnContactDelete = "keep",
         accept_clock: bool = False,
+        mode: int = 0o600,
     ) -> None:
-        super().__init__(path, "create" if create else "write")
+        super().__init__(path, "create" if create else "write", permissions=mode)
         self._clock = clock
         self._on_contact_delete = on_contact_delete
         self._accept_clock = accept_clock
@@ -255,8 +259,7 @@ class LeadStore(LeadReader):
             UnpurgedError: It is erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
-        self._connection.execute("PRAGMA secure_delete = ON")
-        with self._unit_of_work():
+        with self._unit_of_work(before="PRAGMA secure_delete = ON"):
             self._check_rules()
             subject, keys = find_person(self._working(), alias)
             hubs = hubs_of(self._connection, subject)
@@ -276,9 +279,10 @@ class LeadStore(LeadReader):
         Raises:
             UnpurgedError: The file is in use; try again when nobody else reads it.
         """
-        if not is_unpurged(self._connection):
-            return False
-        purge(self._connection, self.path, self._clock())
+        with self._gate.held():
+            if not is_unpurged(self._connection):
+                return False
+            purge(self._connection, self.path, self._clock())
         return True
 
     def _rehearse(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
@@ -351,11 +355,12 @@ class LeadStore(LeadReader):
 
     def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
         """Take messages in, within a ``transaction``; what became of each."""
-        intake = self._intake(self._rules, self._next_recorded_at())
-        outcomes = intake.take(messages)
-        if self._on_contact_delete == "erase":
-            self._erase_deleted(intake.deleted_subjects())
-        return outcomes
+        with self._gate.held():
+            intake = self._intake(self._rules, self._next_recorded_at())
+            outcomes = intake.take(messages)
+            if self._on_contact_delete == "erase":
+                self._erase_deleted(intake.deleted_subjects())
+            return outcomes
 
     def move(self, cursor: Cursor) -> None:
         """Move a log's cursor, within a ``transaction``."""
@@ -378,7 +383,10 @@ class LeadStore(LeadReader):
 
         The cursor moves in the same transactions, so the next run goes on where the store is.
         """
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self._gate.held():
+            # Elsewhere a power loss could damage the file.
+            if self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                self._connection.execute("PRAGMA synchronous = NORMAL")
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -398,8 +406,14 @@ class LeadStore(LeadReader):
             return False
         return not isinstance(message, Packed) or message.time <= self._clock() + AHEAD
 
-    def _unit_of_work(self) -> AbstractContextManager[None]:
-        return unit_of_work(self._connection, self.path, self._parties.forget)
+    @contextmanager
+    def _unit_of_work(self, *, before: str = "") -> Iterator[None]:
+        """Hold the gate for one transaction; ``before`` is executed first."""
+        with self._gate.held():
+            if before:
+                self._connection.execute(before)
+            with unit_of_work(self._connection, self.path, self._parties.forget):
+                yield
 
     def _intake(self, rules: Rules, recorded_at: int, *, renames: bool = False) -> Intake:
         return Intake(

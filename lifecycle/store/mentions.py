@@ -63,8 +63,8 @@ def named(key: Key) -> str:
     """What finds an id where it names somebody: anywhere, or beside its scheme."""
     if _is_distinctive(key.value):
         return bounded(key.value)
-    value = rf'\s*"?{bounded(key.value)}'
-    return rf'"{re.escape(key.scheme)}"\s*(?::\s*\[?|,\s*"\w+"\s*:){value}'
+    value = rf'\s*+"?+{bounded(key.value)}'
+    return rf'"{re.escape(key.scheme)}"\s*+(?::\s*+\[?+|,\s*+"\w++"\s*+:){value}'
 
 
 def _is_distinctive(value: str) -> bool:

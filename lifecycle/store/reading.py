@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
@@ -28,6 +28,7 @@ from lifecycle.store.arrivals import problems_from
 from lifecycle.store.digest import digest_of
 from lifecycle.store.entries import Entries
 from lifecycle.store.evidence import StoreEvidence
+from lifecycle.store.gate import Gate
 from lifecycle.store.knowledge import Knowledge, at_moment, recorded_times, rules_at
 from lifecycle.store.ledger import Head, head_of
 from lifecycle.store.listing import StoreListing
@@ -88,12 +89,13 @@ class LeadReader:
         StoreError: The file cannot be read, or is no store that this version understands.
     """
 
-    def __init__(self, path: str | Path, mode: Mode = "read") -> None:
+    def __init__(self, path: str | Path, mode: Mode = "read", *, permissions: int = 0o600) -> None:
         self.path = Path(path)
         # sqlite_utils takes a while to import, and is needed from here on.
         from lifecycle.store.connection import open_store  # noqa: PLC0415
 
-        self._connection = open_store(self.path, mode)
+        self._connection = open_store(self.path, mode, permissions)
+        self._gate = Gate(self.path, self._connection)
         self._parties = Parties(self._connection)
 
     def __enter__(self) -> Self:
@@ -103,15 +105,21 @@ class LeadReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file; what is used of this object from now on raises a StoreError."""
+        self._gate.close()
 
-    def snapshot(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
         """Let all that is read within a ``with`` block be as of one moment.
 
-        Each method does so by itself; nothing can be written on this object meanwhile.
+        Each method does so by itself. Nothing can be written on this object meanwhile, and other
+        threads wait that use it.
+
+        Raises:
+            StoreError: The store cannot be read, was closed, or was opened before a fork.
         """
-        return snapshot(self._connection, self.path)
+        with self._gate.held(), snapshot(self._connection, self.path):
+            yield
 
     @property
     @reading
@@ -249,11 +257,13 @@ class LeadReader:
 
     def evidence(self) -> StoreEvidence:
         """What an audit looks at; within one ``snapshot``."""
-        return StoreEvidence(self._connection, self._parties, self._identity())
+        with self._gate.held():
+            return StoreEvidence(self._connection, self._parties, self._identity())
 
     def listing(self) -> StoreListing:
         """All of a store for an export, as it streams; within one ``snapshot``."""
-        return StoreListing(self._connection, self._parties, self._identity())
+        with self._gate.held():
+            return StoreListing(self._connection, self._parties, self._identity())
 
     @reading
     def unmapped_values(self, source: str) -> list[UnmappedValue]:
@@ -347,7 +357,7 @@ class LeadReader:
             StoreError: The store cannot be read, or the copy cannot be written.
         """
         try:
-            with closing(sqlite3.connect(path)) as copy:
+            with self._gate.held(), closing(sqlite3.connect(path)) as copy:
                 self._connection.backup(copy)
         except sqlite3.Error as error:
             raise translated(error, self.path) from error

@@ -25,15 +25,15 @@ ERASED_DIGEST: Final = bytes(32)
 
 _SCHEME: Final = re.compile(r"e-?mail|phone|mobile|fax|^(mail|tel|cell)$|name$")
 _ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
-_TELEPHONE: Final = re.compile(r"\+[\d\s()./-]+|\(?\d+\)?[\s()./-]+[\d\s()./-]+")
+_TELEPHONE: Final = re.compile(r"\+[\d\s()./-]++|\(?\d++\)?[\s()./-][\d\s()./-]++")
 #: Years and places in a row: `2026-000123`.
 _NUMBERED: Final = re.compile(r"[1-9]\d*-\d+")
-#: Each of several addresses in one text: `Joe <joe@bloggs.example>; joe@work.example`.
-_LISTED: Final = re.compile(r"[^@\s<>;,\"()]+@[^@\s<>;,\"()]+")
+#: Between several addresses in one text: `Joe <joe@bloggs.example>; joe@work.example`.
+_APART: Final = re.compile(r"[\s<>;,\"()]++")
 _WEB: Final = re.compile(r"https?:", re.IGNORECASE)
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: What every message has, whoever it is about.
-_STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*:\s*"[^"]*"')
+_STRUCTURE: Final = re.compile(r'"@?(type|context|topic)"\s*+:\s*+"[^"]*+"')
 _URI_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 #: How JSON writes what is no letter, such as the end of a line.
 _SPACE: Final = re.compile(r'\\[bfnrt"]')
@@ -64,7 +64,7 @@ class Redaction:
         contacts = [event.snapshot.contact for event in events if event.snapshot.contact]
         self._names = {one.name for one in contacts if one.name}
         values = {part for one in contacts for part in (one.email, one.telephone) if part}
-        values.update(one for part in set(values) for one in _LISTED.findall(part))
+        values.update(one for part in set(values) for one in _listed(part))
         for message in messages:
             contact = _contact_of(message)
             values.update(_cards(contact))
@@ -241,6 +241,15 @@ def _is_personal(key: Key) -> bool:
     if _is_telephone(key.value) and not _NUMBERED.fullmatch(key.value):
         return True
     return key.kind == "contact" and _WEB.match(key.value) is not None
+
+
+def _listed(text: str) -> Iterator[str]:
+    """Yield each e-mail address of several in one text."""
+    for word in _APART.split(text):
+        user, _, host = word.partition("@")
+        host = host.partition("@")[0]
+        if user and host:
+            yield f"{user}@{host}"
 
 
 def _is_telephone(text: str) -> bool:

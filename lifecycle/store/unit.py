@@ -9,16 +9,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
 
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
+#: Number, size and time of the last change of a file.
+Stamp: TypeAlias = tuple[int, int, int]
 _HINTS: Final = {
     sqlite3.SQLITE_CORRUPT: "; put a backup back, or replay the logs into a new store",
     sqlite3.SQLITE_IOERR: "; is there room, and may files be that large?",
 }
+
+
+class StoreConnection(sqlite3.Connection):
+    """A connection to a store.
+
+    Attributes:
+        unlocked: The file, and its stamp when it was opened, where it is read without locks.
+    """
+
+    unlocked: tuple[Path, Stamp] | None = None
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return what differs of a file once somebody has written to it."""
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
@@ -74,11 +92,31 @@ def snapshot(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         # Of a damaged file SQLite may have given up by itself.
         if outermost and connection.in_transaction:
             connection.execute("COMMIT")
+        check_unwritten(connection)
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        check_unwritten(connection)
         raise translated(error, path) from error
     finally:
         if outermost and connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def check_unwritten(connection: sqlite3.Connection) -> None:
+    """Check that nobody wrote to a store that is read without locks.
+
+    Raises:
+        BusyStoreError: Somebody did: what was read may mix two moments.
+    """
+    unlocked = getattr(connection, "unlocked", None)
+    if unlocked is None:
+        return
+    path, stamp = unlocked
+    try:
+        is_same = stamp_of(path) == stamp
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise BusyStoreError(f"{path}: somebody wrote to the store meanwhile; open it again")
 
 
 def translated(error: Exception, path: Path) -> StoreError:
@@ -114,6 +152,11 @@ def _hint(error: Exception, path: Path) -> str:
 def _hint_of_access(path: Path) -> str:
     if path.exists() and not os.access(path, os.R_OK):
         return "; the file may not be read: permission denied"
+    if path.with_name(f"{path.name}-wal").exists():
+        return (
+            f"; {path.name}-wal holds what a writer left, which can be read only where the"
+            " directory may be written to: let somebody open the store who may"
+        )
     if not os.access(path.parent, os.W_OK):
         return f"; the directory {path.parent} may not be written to: permission denied"
     return ""
