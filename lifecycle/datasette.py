@@ -17,7 +17,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
-#: As in ``lifecycle.store.schema``, which is not imported before there is a store.
+#: As in ``lifecycle.store.db.schema``, which is not imported before there is a store.
 _APPLICATION_ID: Final = 0x4C454144
 #: Where the hidden tables of each store are kept, on the Datasette that found them.
 _FOUND: Final = "_lifecycle_tables"
@@ -87,7 +87,7 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
     """Let SQL on a store read messages."""
     (application_id,) = conn.execute("PRAGMA application_id").fetchone()
     if application_id == _APPLICATION_ID:
-        from lifecycle.store.payload import register  # noqa: PLC0415 - takes a while
+        from lifecycle.store.db.compression import register  # noqa: PLC0415 - takes a while
 
         register(conn)
 

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lifecycle.domain import Problem, Refusal
+    from lifecycle.reasons import Problem, Refusal
 
 __all__ = [
     "AmbiguousLeadError",

@@ -15,6 +15,6 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
 
 def _payload_text(frame: bytes | None) -> str | None:
     # sqlite-utils loads its plugins with every start: only who calls this waits for it.
-    from lifecycle.store.payload import payload_text  # noqa: PLC0415
+    from lifecycle.store.db.compression import payload_text  # noqa: PLC0415
 
     return payload_text(frame)

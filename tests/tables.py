@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 import orjson
 
 from lifecycle.domain import merged
-from lifecycle.store.packing import unpack
-from lifecycle.store.rows import key_hash
-from lifecycle.store.working import UNNAMED
+from lifecycle.store.db.codec import unpack
+from lifecycle.store.db.lookups import UNNAMED
+from lifecycle.store.db.rows import key_hash
 
 
 def check_tables(store):

@@ -15,7 +15,7 @@ from worlds import NOW, store_says
 from lifecycle import BusyStoreError, InputError, LeadStore
 from lifecycle.replay import DamagedLogError, Log, decoder, replay
 from lifecycle.replay.chunks import chunks
-from lifecycle.store import unit
+from lifecycle.store.db import transaction as unit
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ from letters import lead
 from worlds import NOW
 
 from lifecycle import LeadReader, LeadStore, NotAStoreError, StoreError
-from lifecycle.store import connection
-from lifecycle.store.connection import our_migrations
-from lifecycle.store.doctor import (
+from lifecycle.doctor import (
     NOT_KNOWN,
     check_header,
     check_sqlite,
@@ -21,7 +19,9 @@ from lifecycle.store.doctor import (
     file_system,
     mount_of,
 )
-from lifecycle.store.schema import APPLICATION_ID
+from lifecycle.store.db import file as connection
+from lifecycle.store.db.file import our_migrations
+from lifecycle.store.db.schema import APPLICATION_ID
 
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
@@ -158,7 +158,7 @@ def test_a_newer_and_an_older_schema_need_attention(points):
 
 def test_an_older_schema_needs_attention(points, monkeypatch):
     names = our_migrations() | {"m999_more"}
-    monkeypatch.setattr("lifecycle.store.connection.our_migrations", lambda: names)
+    monkeypatch.setattr("lifecycle.store.db.file.our_migrations", lambda: names)
     found = points()["schema"]
     assert (found.verdict, found.found) == ("wrong", "older than this lifecycle, without m999_more")
 

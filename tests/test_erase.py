@@ -24,10 +24,10 @@ from lifecycle import (
 )
 from lifecycle.auditing.words import moment
 from lifecycle.messages import format_time
-from lifecycle.store import erasing
-from lifecycle.store.ledger import Entry, commitment_of
-from lifecycle.store.packing import hashed
-from lifecycle.store.payload import decompress
+from lifecycle.store.db.codec import hashed
+from lifecycle.store.db.compression import decompress
+from lifecycle.store.erasure import erase as erasing
+from lifecycle.store.ledger.chain import Entry, commitment_of
 
 chances = st.randoms(use_true_random=False)
 

@@ -21,7 +21,7 @@ from lifecycle import LeadStore
 from lifecycle.cli.output import write_jsonl
 from lifecycle.exporting import TABLES
 from lifecycle.exporting.parquet import write_parquet
-from lifecycle.store import listing
+from lifecycle.store.query import export as listing
 
 HOSTILE = '=cmd|"/c calc"!A1'
 CONTACT = {"type": "Contact", "name": HOSTILE, "email": "+1@example.com", "identifier": {"c": "1"}}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from letters import lead
 
 from lifecycle import LeadStore, plugin
-from lifecycle.store import payload
+from lifecycle.store.db import compression as payload
 
 if sys.version_info >= (3, 14):
     from compression import zstd

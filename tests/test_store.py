@@ -33,8 +33,10 @@ from lifecycle import (
     format_time,
 )
 from lifecycle.messages import read_message
-from lifecycle.store import Place, connection, taken, unit
-from lifecycle.store.intake import Intake
+from lifecycle.store import Place, taken
+from lifecycle.store.db import file as connection
+from lifecycle.store.db import transaction as unit
+from lifecycle.store.ingest.intake import Intake
 
 DAY = 24 * 60 * 60 * 1_000_000
 JOE = {"c": "9"}

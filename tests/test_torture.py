@@ -46,7 +46,7 @@ _Run._take = forgetful
 """,
     # Rows of history are lost between two transactions of one batch.
     "kills": """
-from lifecycle.store.leadstore import LeadStore
+from lifecycle.store.store import LeadStore
 move = LeadStore.move
 def early(self, cursor):
     self._connection.execute("COMMIT")
@@ -57,13 +57,13 @@ LeadStore.move = early
 """,
     # The first message of every batch is lost.
     "writers": """
-from lifecycle.store.leadstore import LeadStore
+from lifecycle.store.store import LeadStore
 take = LeadStore.take
 LeadStore.take = lambda self, messages: take(self, messages[1:])
 """,
     # Counts of leads grow by themselves.
     "killed": """
-from lifecycle.store.leadstore import LeadStore
+from lifecycle.store.store import LeadStore
 take = LeadStore.take
 def forgetful(self, messages):
     found = take(self, messages)
@@ -74,8 +74,8 @@ LeadStore.take = forgetful
     # What failed stays as far as it came: nothing is rolled back.
     "statements": """
 from contextlib import contextmanager
-from lifecycle.store import leadstore
-from lifecycle.store.unit import translated
+from lifecycle.store import store as leadstore
+from lifecycle.store.db.transaction import translated
 @contextmanager
 def careless(connection, path, undo):
     connection.execute("BEGIN IMMEDIATE")
@@ -91,12 +91,12 @@ leadstore.unit_of_work = careless
 """,
     # Verifying that always finds nothing.
     "damage": """
-from lifecycle.store.verifying.verification import Verification
+from lifecycle.store.verify.result import Verification
 Verification.sound = True
 """,
     # The same.
     "edits": """
-from lifecycle.store.verifying.verification import Verification
+from lifecycle.store.verify.result import Verification
 Verification.sound = True
 """,
     # An error that is no problem of the message.
@@ -119,7 +119,7 @@ LeadStore.apply_many = hasty
 """,
     # Every batch reads all that is there.
     "growth": """
-from lifecycle.store.leadstore import LeadStore
+from lifecycle.store.store import LeadStore
 take = LeadStore.take
 def slow(self, messages):
     for _ in range(75):

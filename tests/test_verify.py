@@ -19,8 +19,8 @@ from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
 from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules
-from lifecycle.store.ledger import BEGINNING, Entry, Ledger, commitment_of
-from lifecycle.store.packing import hashed
+from lifecycle.store.db.codec import hashed
+from lifecycle.store.ledger.chain import BEGINNING, Entry, Ledger, commitment_of
 
 JOE, ANN = {"c": "9"}, {"c": "8"}
 BASE = Rules.loads(

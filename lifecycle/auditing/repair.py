@@ -22,14 +22,14 @@ from lifecycle.domain import (
     LeadEvent,
     LeadHistory,
     LeadMachine,
-    Meaning,
+    Meant,
     Position,
     State,
     Trigger,
     immutable,
 )
 
-_NOTHING_MEANT: Final[Mapping[str, tuple[Meaning, ...]]] = MappingProxyType({})
+_NOTHING_MEANT: Final[Mapping[str, Meant]] = MappingProxyType({})
 
 
 @immutable
@@ -82,12 +82,12 @@ def repair(
     lead_id: str,
     events: Sequence[LeadEvent],
     deletion: Position | None = None,
-    meant: Mapping[str, tuple[Meaning, ...]] = _NOTHING_MEANT,
+    meant: Mapping[str, Meant] = _NOTHING_MEANT,
 ) -> Repair:
     """Find the fewest edits after which every step of a lead's events is legal.
 
     ``events`` are in fold order; ``deletion`` is the position of that of the contact; ``meant`` has
-    the rows that fit changes of fields, by event id: those of a ``SubjectFold``. Of several
+    by event id what changes of fields meant in the fold. Of several
     smallest repairs it is the one that removes the fewest messages; of those, compared from the
     last edit back, the one whose edits come latest, a removal before an insertion; then the one
     whose inserted triggers come last in the life cycle.
@@ -106,7 +106,8 @@ def repairs_of(
     for found in history.leads:
         if found.lead.refusals:
             its_events = [by_id[event_id] for event_id in found.event_ids]
-            meant = {one.id: history.fates[one.id].meant for one in its_events}
+            fates = ((one.id, history.fates[one.id].meant) for one in its_events)
+            meant = {event_id: one for event_id, one in fates if one is not None}
             yield found, repair(machine, found.lead.lead_id, its_events, deletion, meant)
 
 

@@ -23,7 +23,7 @@ from lifecycle.domain import (
     LeadEvent,
     LeadMachine,
     LeadTransition,
-    Meaning,
+    Meant,
     Party,
     Position,
     State,
@@ -111,12 +111,17 @@ class Search:
         machine: LeadMachine,
         events: Sequence[LeadEvent],
         deletion: Position | None,
-        meant: Mapping[str, tuple[Meaning, ...]],
+        meant: Mapping[str, Meant],
     ) -> None:
         self._machine = machine
         self._meant = meant
         self._events = events
-        self._allowed = [deletion is None or event.position < deletion for event in events]
+        self._allowed = [
+            deletion is None
+            or event.position < deletion
+            or (event.trigger == "change" and not meant.get(event.id, Meant()).rows)
+            for event in events
+        ]
         self._rest = estimates(machine, events, self._allowed)
         self._timed = _timed_states(machine, events)
         self._most = 0
@@ -180,7 +185,7 @@ class Search:
             if named or not lead.lead_id:
                 lead.lead_id = min(event.lead_keys or event.contact_keys).lead_id
         if event.trigger == "change":
-            goes = advance_change(self._machine, lead, event, self._meant.get(event.id, ()))
+            goes = advance_change(self._machine, lead, event, self._meant.get(event.id, Meant()))
         else:
             goes = advance(self._machine, lead, event)
         return _Way(lead, way.edits, named) if goes else None

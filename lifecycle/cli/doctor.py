@@ -9,7 +9,7 @@ import click
 
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
-from lifecycle.store.doctor import Diagnosis, examine
+from lifecycle.doctor import Diagnosis, examine
 from lifecycle.text import clean, counted
 
 #: The sign of each verdict, and its colour.

@@ -227,7 +227,7 @@ def _rehearsed(database: Path, *, dry_run: bool) -> Iterator[Path]:
     if not dry_run:
         yield database
         return
-    from lifecycle.store.connection import check_path  # noqa: PLC0415 - needs sqlite_utils
+    from lifecycle.store.db.file import check_path  # noqa: PLC0415 - needs sqlite_utils
 
     check_path(database, "create")
     with tempfile.TemporaryDirectory() as folder:

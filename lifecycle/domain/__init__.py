@@ -11,7 +11,6 @@ from lifecycle.domain.event import (
     Note,
     Party,
     Position,
-    Problem,
     Snapshot,
     WrittenNames,
 )
@@ -42,14 +41,14 @@ from lifecycle.domain.history import (
     History,
     HistoryRow,
     LeadHistory,
+    Meant,
     Severity,
     Verdicts,
 )
 from lifecycle.domain.identity import OWN_SCHEME, PLACEHOLDERS, SCHEME_RULES, Identity
-from lifecycle.domain.immutable import immutable
 from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal, machine_for
+from lifecycle.domain.machine import LeadMachine, LeadTransition, machine_for
 from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
@@ -57,17 +56,10 @@ from lifecycle.domain.moment import advance_change, change_text
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
 from lifecycle.domain.rules import Edge, Rules
 from lifecycle.domain.several import are_several, contact_ids, names_contact
-from lifecycle.domain.states import (
-    RANK,
-    RULED_TRIGGERS,
-    STATES,
-    TRIGGERS,
-    VERDICTS,
-    State,
-    Trigger,
-    Verdict,
-)
+from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
 from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
+from lifecycle.immutable import immutable
+from lifecycle.reasons import VERDICTS, Problem, Refusal, Verdict
 
 __all__ = [
     "BLANKS",
@@ -104,6 +96,7 @@ __all__ = [
     "LeadTransition",
     "Meaning",
     "Meanings",
+    "Meant",
     "Memory",
     "Note",
     "OnInvalid",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from attrs import define, field
 
 from lifecycle.domain.event import LeadEvent
-from lifecycle.domain.immutable import immutable
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
+from lifecycle.domain.machine import LeadMachine, LeadTransition
 from lifecycle.domain.states import State, Trigger
+from lifecycle.immutable import immutable
+from lifecycle.reasons import Refusal
 
 
 @immutable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 from attrs import field
 
-from lifecycle.domain.immutable import immutable
 from lifecycle.domain.names import normal_party, normal_scheme, trimmed
 from lifecycle.domain.states import RANK
+from lifecycle.immutable import immutable
 
 if TYPE_CHECKING:
     from lifecycle.domain.key import Key
@@ -137,21 +137,6 @@ class FieldChange:
     def __attrs_post_init__(self) -> None:
         place = (normal_scheme(self.source), self.object, normal_scheme(self.field))
         object.__setattr__(self, "place", place)
-
-
-@immutable
-class Problem:
-    """Something in a message that is not as it must be.
-
-    ``path`` is a JSON path such as ``data.object.identifier``, empty for the message as a whole.
-    """
-
-    path: str
-    message: str
-    code: str = "invalid"
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
 
 
 @immutable

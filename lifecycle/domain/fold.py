@@ -25,18 +25,19 @@ from lifecycle.domain.history import (
     Finding,
     History,
     LeadHistory,
+    Meant,
     Verdicts,
 )
 from lifecycle.domain.key import Components, Key
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, Refusal, machine_for
-from lifecycle.domain.meaning import Meaning
+from lifecycle.domain.machine import LeadMachine, machine_for
 from lifecycle.domain.memory import Place
 from lifecycle.domain.moment import Moment
 from lifecycle.domain.rules import Rules
 from lifecycle.domain.several import are_several, contact_ids
 from lifecycle.domain.track import Track
 from lifecycle.domain.walk import Change, departures
+from lifecycle.reasons import Refusal
 
 #: What tells the leads of a subject apart while they are folded.
 Group: TypeAlias = Hashable
@@ -64,7 +65,7 @@ class SubjectFold:
         on_invalid: What becomes of a lead at a refusal. The store knows ``skip`` alone: it stays as
             it is. Other tools ``force`` the step, or ``stop`` to judge the lead.
         explains: Whether ``meant`` is kept.
-        meant: Per id of a change's event: the rows that fit it in some state of the lead.
+        meant: Per id of a change's event what it meant.
     """
 
     machine: LeadMachine
@@ -74,7 +75,7 @@ class SubjectFold:
     fates: dict[str, tuple[LeadEvent, Verdicts, Group | None]] = field(factory=dict)
     on_invalid: OnInvalid = "skip"
     explains: bool = False
-    meant: dict[str, tuple[Meaning, ...]] = field(factory=dict)
+    meant: dict[str, Meant] = field(factory=dict)
     _future: _Future = field(init=False, factory=lambda: _Future([], {}))
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
@@ -163,7 +164,7 @@ class SubjectFold:
             for event_id, spent in moment.spent.items():
                 self.fates[event_id] = (by_id.pop(event_id), spent.verdict, group)
                 if self.explains:
-                    self.meant[event_id] = spent.rows
+                    self.meant[event_id] = spent.meant
             self.fates.update((one.id, (one, "noted", group)) for one in by_id.values())
         for event in events:
             track.note(event)
@@ -422,7 +423,7 @@ def subject_history(
         its = findings if track is None else track.findings
         its += conflicts.get(event.id, ())
         lead_id = None if track is None else track.lead.lead_id
-        fates[event.id] = EventFate(event.position, verdict, lead_id, part.meant.get(event.id, ()))
+        fates[event.id] = EventFate(event.position, verdict, lead_id, part.meant.get(event.id))
     leads = [
         _lead_history(track, part.deletion, event_ids[group])
         for group, track in part.tracks.items()

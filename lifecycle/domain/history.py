@@ -8,11 +8,11 @@ from typing import Final, Literal, TypeAlias
 from attrs import field
 
 from lifecycle.domain.event import Party, Position
-from lifecycle.domain.immutable import immutable
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import Refusal
 from lifecycle.domain.meaning import Meaning
-from lifecycle.domain.states import State, Trigger, Verdict
+from lifecycle.domain.states import State, Trigger
+from lifecycle.immutable import immutable
+from lifecycle.reasons import Refusal, Verdict
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Verdicts: TypeAlias = Literal["applied", "refused", "noted"]
@@ -119,16 +119,29 @@ class LeadHistory:
 
 
 @immutable
+class Meant:
+    """What a change meant: for whoever asks what it would do to the lead in another state.
+
+    Attributes:
+        rows: The rows that fit it in some state of the lead.
+        holder: Who had the lead afterwards.
+    """
+
+    rows: tuple[Meaning, ...] = ()
+    holder: Party | None = None
+
+
+@immutable
 class EventFate:
     """What became of one event: its verdict, and the lead it was bound to (None: a deletion).
 
-    ``meant``: of a change the rows that fit it in some state of the lead.
+    ``meant``: of a change what a repair must know of it.
     """
 
     position: Position
     verdict: Verdicts
     lead_id: str | None
-    meant: tuple[Meaning, ...] = ()
+    meant: Meant | None = None
 
 
 @immutable

@@ -13,38 +13,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import transitions
-from attrs import frozen
 
 from lifecycle.domain.guards import BUILT_IN, Guard, find_guard, is_party_guard
 from lifecycle.domain.rules import Rules, check_guards
 from lifecycle.domain.states import STATES, State, Trigger
+from lifecycle.reasons import Refusal
 
 if TYPE_CHECKING:
     from lifecycle.domain.event import LeadEvent
     from lifecycle.domain.lead import Lead
-    from lifecycle.domain.states import Verdict
-
-
-@frozen
-class Refusal:
-    """Why the machine did not allow a step: the reason, as data.
-
-    ``allowed`` are the triggers that some edge allows from that state (``no_edge``); ``guard`` and
-    ``why`` name the guard that refused and its words (``guard``); a lead whose contact was deleted
-    refuses everything (``contact_deleted``).
-    """
-
-    kind: Verdict
-    allowed: tuple[str, ...] = ()
-    guard: str | None = None
-    why: str | None = None
-
-    def __str__(self) -> str:
-        if self.kind == "no_edge":
-            return f"no such edge; allowed: {', '.join(self.allowed) or 'nothing'}"
-        if self.kind == "guard":
-            return f"{self.guard}: {self.why}"
-        return "its contact was deleted before"
 
 
 class LeadTransition(transitions.Transition):

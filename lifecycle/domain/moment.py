@@ -15,14 +15,15 @@ from attrs import define, field
 
 from lifecycle.domain.event import FieldChange, LeadEvent, Party
 from lifecycle.domain.fact import OCCURRENCES, compared, source_name
-from lifecycle.domain.history import STEPS, HistoryRow, Verdicts
+from lifecycle.domain.history import STEPS, HistoryRow, Meant, Verdicts
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, LeadTransition, Refusal
+from lifecycle.domain.machine import LeadMachine, LeadTransition
 from lifecycle.domain.meaning import Meaning, Source, matches
 from lifecycle.domain.memory import Place
 from lifecycle.domain.states import State, Trigger
-from lifecycle.domain.track import Track
+from lifecycle.domain.track import Track, learn
 from lifecycle.domain.walk import Change, in_walk
+from lifecycle.reasons import Refusal
 
 #: Values are shown up to this length.
 _SHOWN: Final = 200
@@ -35,10 +36,10 @@ _Steps: TypeAlias = "list[tuple[Trigger, LeadTransition]] | Refusal"
 
 @define
 class Spent:
-    """What became of a change: its verdict, and the rows that fit it in some state."""
+    """What became of a change: its verdict, and what it meant."""
 
     verdict: Verdicts
-    rows: Rows = ()
+    meant: Meant
 
 
 #: The edge of a trigger in a state, or why there is none.
@@ -241,15 +242,17 @@ class Moment:
         event = change.event
         self._contradict(place, change)
         again = self._is_again(place, change)
+        again |= row is not None and self._is_handed_again(event, row)
         rows = self._rows(place, change) if self.explains and not again else ()
         begun = row.triggers[-1] if row and row.triggers else f"a change of {_shown_field(event)}"
         self.track.begin(event, begun)
         self.track.memory.remember(place, change.new, _change(event).new)
         if row is None and self.machine.meanings.names_field(self.source, place[2]):
             self._say_unmapped(place, change)
-        if row is None or not row.triggers or again or self._is_handed_again(event, row):
-            self._note(event, rows)
+        if row is None or not row.triggers or again:
             self._name_people(event)
+            # After a deletion what is noted stays so, whatever the state.
+            self._note(event, () if self.is_deleted else rows)
             return
         self._take(event, row, rows)
 
@@ -258,16 +261,16 @@ class Moment:
         steps = self._steps(event, row)
         if isinstance(steps, Refusal):
             self._refuse(event, row.triggers[-1], steps)
-            self.spent[event.id] = Spent("refused", rows)
+            self._spent(event, "refused", rows)
             return
-        self.track.learn(event)
+        learn(self.track.lead, event.snapshot)
         self._name_people(event)
         moved = False
         self.turn += 1
         for number, (trigger, edge) in enumerate(steps):
             is_last = number == len(steps) - 1
             moved |= self._step(event, trigger, edge, number, is_last=is_last)
-        self.spent[event.id] = Spent("applied" if moved else "noted", rows)
+        self._spent(event, "applied" if moved else "noted", rows)
         if moved:
             self._tell_sources(event)
 
@@ -378,8 +381,11 @@ class Moment:
 
     def _note(self, event: LeadEvent, rows: Rows = ()) -> None:
         if not self.is_deleted:
-            self.track.learn(event)
-        self.spent[event.id] = Spent("noted", rows)
+            learn(self.track.lead, event.snapshot)
+        self._spent(event, "noted", rows)
+
+    def _spent(self, event: LeadEvent, verdict: Verdicts, rows: Rows) -> None:
+        self.spent[event.id] = Spent(verdict, Meant(rows, self.track.lead.holder))
 
     # --- what is said -------------------------------------------------------------------------
 
@@ -439,27 +445,28 @@ def _contradict(one: Party | None, other: Party | None) -> bool:
     return one is not None and other is not None and one.contradicts(other)
 
 
-def advance_change(machine: LeadMachine, lead: Lead, event: LeadEvent, rows: Rows) -> bool:
+def advance_change(machine: LeadMachine, lead: Lead, event: LeadEvent, meant: Meant) -> bool:
     """Let a change move a lead, if it may, without a history.
 
-    ``rows`` are those that fit it in some state of the lead (``SubjectFold.meant``).
+    ``meant`` is what it meant in the fold (``SubjectFold.meant``).
     """
 
     def edge_of(trigger: Trigger, state: State) -> LeadTransition | Refusal:
         return machine.decide(trigger, state, lead, event)
 
-    lead.events += 1
-    row = next((one for one in rows if _fits_lead(one, lead, event)), None)
-    if row is None or not row.triggers:
-        return True
-    triggers = steps_of(lead.state, row.triggers, edge_of)
+    row = next((one for one in meant.rows if _fits_lead(one, lead, event)), None)
+    triggers: list[Trigger] | None = []
+    if row is not None and row.triggers:
+        triggers = steps_of(lead.state, row.triggers, edge_of)
     if triggers is None:
         return False
     for edge in path_of(lead.state, triggers, edge_of) or []:
         if edge.moves:
             edge.move(lead)
             lead.since = event.time
-    lead.holder = event.recipient or lead.holder or event.agent
+    lead.events += 1
+    learn(lead, event.snapshot)
+    lead.holder = meant.holder or lead.holder
     return True
 
 

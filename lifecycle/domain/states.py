@@ -10,7 +10,6 @@ State: TypeAlias = Literal[
 Trigger: TypeAlias = Literal[
     "send", "update", "receive", "assign", "accept", "reject", "retract", "change", "delete"
 ]
-Verdict: TypeAlias = Literal["stated", "implied", "no_edge", "guard", "contact_deleted"]
 
 #: In the order of the life cycle. ``new``: nothing valid has happened yet.
 STATES: Final[tuple[State, ...]] = (
@@ -40,11 +39,3 @@ RANK: Final[dict[str, int]] = {trigger: rank for rank, trigger in enumerate(TRIG
 
 #: The triggers of edges. A change means one of them, and a deletion concerns the contact.
 RULED_TRIGGERS: Final[tuple[Trigger, ...]] = TRIGGERS[: TRIGGERS.index("change")]
-
-VERDICTS: Final[tuple[Verdict, ...]] = (
-    "stated",
-    "implied",
-    "no_edge",
-    "guard",
-    "contact_deleted",
-)

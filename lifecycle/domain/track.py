@@ -11,10 +11,11 @@ from lifecycle.domain.event import LeadEvent, Party, Position, Snapshot
 from lifecycle.domain.history import Finding, HistoryRow, Verdicts
 from lifecycle.domain.key import Key
 from lifecycle.domain.lead import Lead
-from lifecycle.domain.machine import LeadMachine, Refusal
+from lifecycle.domain.machine import LeadMachine
 from lifecycle.domain.memory import Memory
 from lifecycle.domain.several import Doubts, Holdings, several_ids
 from lifecycle.domain.states import TRIGGERS, Trigger
+from lifecycle.reasons import Refusal
 
 #: The findings of a lead that a later event may close.
 OPEN_FINDINGS: Final = ("several_ids", "unwitnessed_decision")
@@ -72,7 +73,7 @@ class Track:
     def force(self, machine: LeadMachine, event: LeadEvent) -> None:
         """Let the step that was refused last have its way: only to compare with other tools."""
         lead, refused = self.lead, self.rows[-1]
-        _learn(lead, event.snapshot)
+        learn(lead, event.snapshot)
         lead.holder = _holder_after(refused.trigger, lead, event, refused.by) or lead.holder
         lead.state = machine.forced(refused.trigger, lead.state)
         lead.since = event.time
@@ -97,10 +98,6 @@ class Track:
             self.position = event.position
             if trigger != "send":
                 self.find("joined_midway", event, f"began with {trigger}")
-
-    def learn(self, event: LeadEvent) -> None:
-        """Bring the lead up to date by what an event says of it."""
-        _learn(self.lead, event.snapshot)
 
     def find(self, code: str, event: LeadEvent, detail: str = "") -> None:
         """Add a finding that an event shows."""
@@ -179,7 +176,7 @@ class Track:
 
     def _evolve(self, event: LeadEvent, decision: Decision) -> bool:
         """Bring the lead up to date, move it; whether a step moved it."""
-        _learn(self.lead, event.snapshot)
+        learn(self.lead, event.snapshot)
         if event.trigger in ("reject", "retract"):
             self._check_party(event)
         if decision.odd_dates:
@@ -238,13 +235,13 @@ def advance(machine: LeadMachine, lead: Lead, event: LeadEvent) -> bool:
     if isinstance(decision, Refusal):
         return False
     lead.events += 1
-    _learn(lead, event.snapshot)
+    learn(lead, event.snapshot)
     for step in decision.steps:
         _move(lead, event, step, None if step.implied else _actor(lead, event))
     return True
 
 
-def _learn(lead: Lead, snapshot: Snapshot) -> None:
+def learn(lead: Lead, snapshot: Snapshot) -> None:
     """Bring up to date what an event's snapshot names."""
     lead.owner = snapshot.owner or lead.owner
     lead.sender = snapshot.sender or lead.sender

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from lifecycle.domain.event import LeadEvent
-from lifecycle.domain.immutable import immutable
+from lifecycle.immutable import immutable
 
 
 @immutable

@@ -1,16 +1,14 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
-from lifecycle.store.arrivals import AHEAD, Place, Taken, nameless, taken
-from lifecycle.store.erasing import Erasure
-from lifecycle.store.evidence import Origin, StoreEvidence, VerdictChange
-from lifecycle.store.leadstore import Cursor, LeadStore, OnContactDelete, system_clock
-from lifecycle.store.ledger import Head
-from lifecycle.store.listing import EventEntry, StoreListing
-from lifecycle.store.moment import Moment, as_micros
-from lifecycle.store.outcome import Outcome, OutcomeKind
-from lifecycle.store.packing import Packed, hashed
-from lifecycle.store.reading import LeadReader
-from lifecycle.store.records import (
+from lifecycle.store.db.codec import Packed, hashed
+from lifecycle.store.erasure.erase import Erasure
+from lifecycle.store.ingest.identify import AHEAD, Place, Taken, nameless, taken
+from lifecycle.store.ingest.outcome import Outcome, OutcomeKind
+from lifecycle.store.ledger.chain import Head
+from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
+from lifecycle.store.query.export import EventEntry, StoreListing
+from lifecycle.store.query.moment import Moment, as_micros
+from lifecycle.store.query.results import (
     Change,
     FindingEntry,
     HistoryEntry,
@@ -21,7 +19,9 @@ from lifecycle.store.records import (
     lead_dict,
     refusal_dict,
 )
-from lifecycle.store.verifying import Defect, Verification
+from lifecycle.store.reader import LeadReader
+from lifecycle.store.store import Cursor, LeadStore, OnContactDelete, system_clock
+from lifecycle.store.verify import Defect, Verification
 
 __all__ = [
     "AHEAD",

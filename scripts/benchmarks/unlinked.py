@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from lifecycle.cli.main import main
-from lifecycle.store.ledger import Ledger
+from lifecycle.store.ledger.chain import Ledger
 
 
 def unlink() -> None:

@@ -1,0 +1,56 @@
+"""Why something was refused or could not be read: what errors and outcomes carry as data."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from lifecycle.immutable import immutable
+
+Verdict: TypeAlias = Literal["stated", "implied", "no_edge", "guard", "contact_deleted"]
+
+VERDICTS: Final[tuple[Verdict, ...]] = (
+    "stated",
+    "implied",
+    "no_edge",
+    "guard",
+    "contact_deleted",
+)
+
+
+@immutable
+class Problem:
+    """Something in a message that is not as it must be.
+
+    ``path`` is a JSON path such as ``data.object.identifier``, empty for the message as a whole.
+    """
+
+    path: str
+    message: str
+    code: str = "invalid"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@frozen
+class Refusal:
+    """Why the machine did not allow a step: the reason, as data.
+
+    ``allowed`` are the triggers that some edge allows from that state (``no_edge``); ``guard`` and
+    ``why`` name the guard that refused and its words (``guard``); a lead whose contact was deleted
+    refuses everything (``contact_deleted``).
+    """
+
+    kind: Verdict
+    allowed: tuple[str, ...] = ()
+    guard: str | None = None
+    why: str | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "no_edge":
+            return f"no such edge; allowed: {', '.join(self.allowed) or 'nothing'}"
+        if self.kind == "guard":
+            return f"{self.guard}: {self.why}"
+        return "its contact was deleted before"

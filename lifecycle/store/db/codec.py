@@ -1,0 +1,215 @@
+"""An event as the store keeps it: what was decoded as JSON, and the message compressed.
+
+Packing is what can be done away from the store, in another process; the store unpacks what it
+folds, as it does with the events that it folds again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from lifecycle.domain import (
+    TRIGGERS,
+    Contact,
+    FieldChange,
+    Identity,
+    LeadEvent,
+    Note,
+    Party,
+    Snapshot,
+    WrittenNames,
+)
+from lifecycle.messages import DEFAULT_IDENTITY, Decoded
+from lifecycle.store.db.compression import compress
+
+#: Ids up to this length are worth remembering.
+_USUAL = 200
+_BOM = b"\xef\xbb\xbf"
+#: What a change says, in the order in which it is made again of it.
+_CHANGE_PARTS: Final = attrgetter("source", "field", "object", "old", "new", "current")
+TRIGGER_NUMBER: Final = {trigger: number for number, trigger in enumerate(TRIGGERS)}
+#: Copies of a change make one event; those of any other message are in conflict.
+CHANGE_NUMBER: Final = TRIGGER_NUMBER["change"]
+
+
+class Packed(NamedTuple):
+    """An event in columns; only what the store knows besides (its lead, its verdict) is missing.
+
+    Attributes:
+        id: The event's id.
+        id_hash: What events are found by: 16 bytes of BLAKE2b of the id.
+        digest: That of its content.
+        trigger: The number of its trigger.
+        time: Microseconds since 1970 in UTC.
+        content: Everything else that was decoded, as JSON.
+        body: The message, compressed.
+    """
+
+    id: str
+    id_hash: bytes
+    digest: bytes
+    trigger: int
+    time: int
+    content: str
+    body: bytes
+
+    @property
+    def columns(self) -> tuple[str, bytes, int, int, str]:
+        """What ``unpack`` takes."""
+        return (self.id, self.digest, self.trigger, self.time, self.content)
+
+    @property
+    def whole(self) -> tuple[str, bytes, int, int, str, bytes]:
+        """What the ledger commits to."""
+        return (*self.columns, self.body)
+
+    @property
+    def version(self) -> tuple[bytes, int]:
+        """Of several copies under one id the one with the smallest version counts."""
+        return (self.digest, self.time)
+
+
+def hashed(text: str) -> bytes:
+    """16 bytes of BLAKE2b: an index of these is a fraction of one of texts."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def pack(decoded: Decoded) -> Packed:
+    """The event of a decoded message, in columns."""
+    return packed_of(decoded.event, compress(decoded.payload.removeprefix(_BOM)))
+
+
+def packed_of(event: LeadEvent, body: bytes) -> Packed:
+    """An event in columns, with its message as it is stored."""
+    return Packed(
+        event.id,
+        hashed(event.id),
+        event.digest,
+        TRIGGER_NUMBER[event.trigger],
+        event.time,
+        content_of(event),
+        body,
+    )
+
+
+def content_of(event: LeadEvent) -> str:
+    """What was decoded, as JSON: all but the columns that an event has of its own."""
+    snapshot, change = event.snapshot, event.field_change
+    return orjson.dumps(
+        (
+            _names_value(event),
+            _party_value(event.agent),
+            _party_value(event.recipient),
+            _party_value(event.participant),
+            _party_value(snapshot.owner),
+            _party_value(snapshot.sender),
+            _party_value(snapshot.recipient),
+            snapshot.date_sent,
+            snapshot.date_received,
+            snapshot.date_accepted,
+            snapshot.date_rejected,
+            snapshot.contact and contact_value(snapshot.contact),
+            event.reason,
+            [(note.code, note.detail) for note in event.notes],
+            change and _CHANGE_PARTS(change),
+        )
+    ).decode()
+
+
+def unpack(
+    event_id: str,
+    digest: bytes,
+    trigger: int,
+    time: int,
+    content: str,
+    *,
+    identity: Identity = DEFAULT_IDENTITY,
+) -> LeadEvent:
+    """Return the event of these columns, with the keys that an identity policy finds in it."""
+    (
+        (lead, lead_own, contact_names, contact_own),
+        agent,
+        recipient,
+        participant,
+        owner,
+        sender,
+        lead_recipient,
+        date_sent,
+        date_received,
+        date_accepted,
+        date_rejected,
+        contact,
+        reason,
+        notes,
+        change,
+    ) = orjson.loads(content)
+    names = WrittenNames(
+        tuple([(scheme, value) for scheme, value in lead]),
+        tuple(lead_own),
+        tuple([(scheme, value) for scheme, value in contact_names]),
+        tuple(contact_own),
+    )
+    return LeadEvent(
+        event_id,
+        TRIGGERS[trigger],
+        time,
+        digest,
+        *identity.keys(names),
+        _party(agent),
+        _party(recipient),
+        _party(participant),
+        Snapshot(
+            _party(owner),
+            _party(sender),
+            _party(lead_recipient),
+            date_sent,
+            date_received,
+            date_accepted,
+            date_rejected,
+            contact and Contact(*contact),
+        ),
+        reason,
+        tuple([Note(*note) for note in notes]),
+        change and FieldChange(*change),
+        names,
+    )
+
+
+def _names_value(event: LeadEvent) -> Any:
+    """Return the names of an event as JSON can say them; its keys where it was made of keys."""
+    names = event.names
+    if names is None:
+        keys = ([key[1:] for key in some] for some in (event.lead_keys, event.contact_keys))
+        lead, contact = keys
+        return (lead, (), contact, ())
+    return (names.lead, names.lead_own, names.contact, names.contact_own)
+
+
+def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
+    """A party's id; beside its name, where that is known."""
+    if party is None:
+        return None
+    return party.id if party.name is None else (party.id, party.name)
+
+
+def _party(value: Any) -> Party | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _usual_party(value) if len(value) <= _USUAL else Party(value)
+    return Party(*value)
+
+
+@lru_cache(maxsize=10_000)
+def _usual_party(party_id: str) -> Party:
+    return Party(party_id)
+
+
+def contact_value(contact: Contact) -> tuple[str | None, str | None, str | None]:
+    """A contact as JSON can say it."""
+    return (contact.name, contact.email, contact.telephone)

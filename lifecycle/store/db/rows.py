@@ -1,0 +1,311 @@
+"""Values to rows and back: events, leads being folded, rows of history."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+import orjson
+from attrs import define
+
+from lifecycle.domain import (
+    STATES,
+    STEPS,
+    TRIGGERS,
+    VERDICTS,
+    Contact,
+    HistoryRow,
+    Identity,
+    Key,
+    Lead,
+    LeadEvent,
+    Memory,
+    Party,
+    Refusal,
+    State,
+    Track,
+    Trigger,
+    Verdict,
+    Verdicts,
+)
+from lifecycle.store.db.codec import TRIGGER_NUMBER, contact_value, hashed, unpack
+
+#: By their numbers in the store.
+OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
+STATE_NUMBER: Final = {name: number for number, name in enumerate(STATES)}
+VERDICT_NUMBER: Final = {name: number for number, name in enumerate(VERDICTS)}
+OUTCOME_NUMBER: Final = {name: number for number, name in enumerate(OUTCOMES)}
+
+_NOBODY: Final = Contact()
+_CHUNK: Final = 512
+_MANY_PARTIES: Final = 10_000
+#: Parties whose names are longer than this are not remembered.
+_USUAL: Final = 200
+
+
+def select_in(
+    connection: sqlite3.Connection, select: str, values: Iterable[Any]
+) -> list[tuple[Any, ...]]:
+    """The rows of a select that ends in ``IN``, for any number of values."""
+    wanted = list(values)
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        # One of a few sizes, so that SQLite need not compile a statement for each.
+        chunk += chunk[-1:] * ((1 << (len(chunk) - 1).bit_length()) - len(chunk))
+        marks = ",".join("?" * len(chunk))
+        rows += connection.execute(f"{select} ({marks})", chunk).fetchall()
+    return rows
+
+
+class Parties:
+    """The parties by number, kept between transactions: their rows never change."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all: after a rollback what was added is not there."""
+        self._numbers: dict[Party, int] = {}
+        self._parties: dict[int, Party] = {}
+
+    def number(self, party: Party | None) -> int | None:
+        """The number of a party, which is added where it is new."""
+        if party is None:
+            return None
+        number = self._numbers.get(party)
+        if number is None:
+            names = (party.id or "", party.name or "")
+            number = self._find(names) or self._add(names)
+            if len(self._numbers) > _MANY_PARTIES:
+                self.forget()
+            if len(names[0]) + len(names[1]) <= _USUAL:
+                self._numbers[party] = number
+        return number
+
+    def party(self, number: int | None) -> Party | None:
+        """The party of this number."""
+        if number is None:
+            return None
+        party = self._parties.get(number)
+        if party is None:
+            row = self._connection.execute(
+                "SELECT uri, name FROM party WHERE id = ?", (number,)
+            ).fetchone()
+            party = Party(row[0] or None, row[1] or None)
+            if len(row[0]) + len(row[1]) <= _USUAL:
+                self._parties[number] = party
+        return party
+
+    def _find(self, names: tuple[str, str]) -> int | None:
+        row = self._connection.execute(
+            "SELECT id FROM party WHERE uri = ? AND name = ?", names
+        ).fetchone()
+        return row[0] if row else None
+
+    def _add(self, names: tuple[str, str]) -> int:
+        cursor = self._connection.execute("INSERT INTO party (uri, name) VALUES (?, ?)", names)
+        return cast("int", cursor.lastrowid)
+
+
+# --- events ---------------------------------------------------------------------------------
+
+SELECT_EVENTS: Final = (
+    "SELECT seq, lead, subject, outcome, recorded_at, run,"
+    " id, digest, trigger, time, content FROM event"
+)
+
+
+@define
+class StoredEvent:
+    """An event as it stands in the store: with its number, its lead, and what became of it.
+
+    ``own`` is what the content that counts says; of a change ``event`` is what all copies make.
+    """
+
+    seq: int
+    lead: int | None
+    subject: int | None
+    outcome: Verdicts
+    recorded_at: int
+    run: int | None
+    event: LeadEvent
+    own: LeadEvent
+
+
+def stored_event(row: tuple[Any, ...], identity: Identity) -> StoredEvent:
+    """Return the event of a row of SELECT_EVENTS, with its keys by an identity policy."""
+    seq, lead, subject, outcome, recorded_at, run, *packed = row
+    event = unpack(*packed, identity=identity)
+    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, event, event)
+
+
+# --- leads ----------------------------------------------------------------------------------
+
+LEAD_COLUMNS: Final = (
+    "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
+    " refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only, keys"
+)
+SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
+
+
+@define
+class StoredLead:
+    """A lead as it stands in the store, ready to be folded on.
+
+    ``keys``: those that it has in the store. ``claims``: whether it may have findings that a later
+    event closes.
+    """
+
+    pk: int
+    subject: int
+    track: Track
+    keys: frozenset[Key]
+    claims: bool
+
+
+def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
+    """The lead of a row of SELECT_LEADS."""
+    pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
+    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[10:]
+    lead = Lead(
+        lead_id=lead_id,
+        state=STATES[state],
+        since=since,
+        holder=parties.party(holder),
+        owner=parties.party(owner),
+        sender=parties.party(sender),
+        recipient=parties.party(recipient),
+        contact=Contact(*orjson.loads(contact)) if contact else Contact(),
+        events=events,
+        refusals=refusals,
+    )
+    known = orjson.loads(decisions) if decisions else {}
+    claims = bool(doubts) or any(event_id is not None for event_id in known.values())
+    keys = row_keys(row)
+    own = {key for key in keys if key.kind == "lead"}
+    track = Track(
+        lead,
+        (time, trigger, event_id),
+        known,
+        contact_only,
+        [own] if own else [],
+        set(keys),
+        Memory.from_data(orjson.loads(memory)) if memory else Memory(),
+        orjson.loads(doubts) if doubts else {},
+    )
+    return StoredLead(pk, subject, track, frozenset(keys), claims)
+
+
+def complete_lead(row: tuple[Any, ...], parties: Parties, deleted_at: int | None) -> Lead:
+    """The lead of a row of SELECT_LEADS as it is shown, with its keys."""
+    stored = stored_lead(row, parties)
+    lead = stored.track.lead
+    lead.keys = tuple(sorted(stored.keys, key=Key.order))
+    lead.contact_deleted_at = deleted_at
+    return lead
+
+
+def key_hash(key: Key) -> bytes:
+    """What keys are found by. The length keeps a scheme apart from a value."""
+    return hashed(f"{key.kind}:{len(key.scheme)}:{key.scheme}:{key.value}")
+
+
+def row_keys(row: tuple[Any, ...]) -> list[Key]:
+    """The keys of the lead of a row of SELECT_LEADS."""
+    return [Key(*key) for key in orjson.loads(row[-1])]
+
+
+def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any, ...]:
+    """The columns of LEAD_COLUMNS."""
+    lead, number = track.lead, parties.number
+    return (
+        pk,
+        lead.lead_id,
+        subject,
+        STATE_NUMBER[lead.state],
+        lead.since,
+        number(lead.holder),
+        number(lead.owner),
+        number(lead.sender),
+        number(lead.recipient),
+        None if lead.contact == _NOBODY else json_text(contact_value(lead.contact)),
+        lead.events,
+        lead.refusals,
+        *(track.position or ()),
+        json_text(track.decisions) if track.decisions else None,
+        json_text(memory) if (memory := track.memory.as_data()) else None,
+        json_text(doubts) if (doubts := track.doubts_left()) else None,
+        track.contact_only,
+        json_text([tuple(key) for key in sorted(track.keys)]),
+    )
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON."""
+    return orjson.dumps(value).decode()
+
+
+# --- history --------------------------------------------------------------------------------
+
+#: Sorts rows of history as the fold made them: within an instant changes stand in the order taken,
+#: which their steps count through; messages in that of their ids.
+FOLD_ORDER: Final = (
+    f"event.time, event.trigger, history.step / {STEPS}, event.id, history.step, history.id"
+)
+HISTORY_CONTENT: Final = "trigger, source, target, verdict, at, by, holder, reason, refusal"
+
+
+def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
+    """The columns of HISTORY_CONTENT: what makes two rows of one step differ."""
+    return (
+        TRIGGER_NUMBER[row.trigger],
+        STATE_NUMBER[row.source],
+        STATE_NUMBER[row.target],
+        VERDICT_NUMBER[row.verdict],
+        row.at,
+        parties.number(row.by),
+        parties.number(row.holder),
+        row.reason,
+        None if row.refusal is None else _refusal_text(row.refusal),
+    )
+
+
+def history_row(content: Iterable[Any], event_id: str, step: int, parties: Parties) -> HistoryRow:
+    """The row of these columns of HISTORY_CONTENT."""
+    trigger, source, target, verdict, at, by, holder, reason, refusal = content
+    return HistoryRow(
+        trigger=cast("Trigger", TRIGGERS[trigger]),
+        source=cast("State", STATES[source]),
+        target=cast("State", STATES[target]),
+        verdict=cast("Verdict", VERDICTS[verdict]),
+        at=at,
+        event_id=event_id,
+        step=step,
+        by=parties.party(by),
+        holder=parties.party(holder),
+        reason=reason,
+        refusal=_refusal_from(VERDICTS[verdict], refusal),
+    )
+
+
+def _refusal_text(refusal: Refusal) -> str:
+    parts = {"allowed": refusal.allowed, "guard": refusal.guard, "why": refusal.why}
+    return json_text({name: part for name, part in parts.items() if part})
+
+
+def redacted_refusal(text: str, redact: Callable[[str], str]) -> str:
+    """A refusal as it is stored, with other words for why a guard refused."""
+    parts = orjson.loads(text)
+    if "why" in parts:
+        parts["why"] = redact(parts["why"])
+    return json_text(parts)
+
+
+def _refusal_from(verdict: Verdict, text: str | None) -> Refusal | None:
+    if text is None:
+        return None
+    parts = orjson.loads(text)
+    return Refusal(verdict, tuple(parts.get("allowed", ())), parts.get("guard"), parts.get("why"))

@@ -1,0 +1,1 @@
+"""Erasing a person: what is selected, what is redacted."""

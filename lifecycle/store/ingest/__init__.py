@@ -1,0 +1,1 @@
+"""Taking messages in: identify, partition, fold, diff, write."""

@@ -1,0 +1,1 @@
+"""Reading: leads, histories, exports, and what was known at a moment."""

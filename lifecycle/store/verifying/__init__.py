@@ -1,5 +1,0 @@
-"""Verifying a store: that nothing in it was changed but by lifecycle, as far as it can be told."""
-
-from lifecycle.store.verifying.verification import Defect, Verification
-
-__all__ = ["Defect", "Verification"]
