@@ -365,7 +365,7 @@ _SHOWN: Final = 5
 
 def _quarantine(connection: sqlite3.Connection) -> Point:
     waiting, due = connection.execute(
-        "SELECT count(*), count(due_at) FROM quarantine WHERE repaired_at IS NULL"
+        "SELECT count(*), count(due_at) FROM quarantine WHERE left_at IS NULL"
     ).fetchone()
     value = {"waiting": waiting, "until_due": due}
     if not waiting:

@@ -13,6 +13,7 @@ LifecycleError
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
  |- HubError                the caller's: erasing it may erase many people, and nobody said so
  |- UnknownMessageError     the caller's: no quarantined message has this number
+ |- OtherMessageError       the caller's: a correction has another event id than what it corrects
  |- LeadLookupError         the caller's
  |   |- UnknownLeadError    no lead has this name
  |   `- AmbiguousLeadError  several leads share this name
@@ -50,6 +51,7 @@ __all__ = [
     "MissingExtraError",
     "NewerStoreError",
     "NotAStoreError",
+    "OtherMessageError",
     "OtherRulesError",
     "OverdueError",
     "RulesError",
@@ -184,6 +186,19 @@ class UnknownMessageError(LifecycleError, LookupError):
     def __init__(self, number: int) -> None:
         self.number = number
         super().__init__(f"no quarantined message has the number {number}")
+
+
+class OtherMessageError(LifecycleError, ValueError):
+    """A correction has another event id than the quarantined message that it corrects."""
+
+    def __init__(self, number: int, event_id: str, other: str) -> None:
+        self.number = number
+        self.event_id = event_id
+        self.other = other
+        super().__init__(
+            f"message {number} has the event id {event_id!r:.100}, its correction {other!r:.100};"
+            " --force (in a program force=True) takes it all the same"
+        )
 
 
 class StoreError(LifecycleError):

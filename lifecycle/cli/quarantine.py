@@ -30,16 +30,18 @@ def quarantine() -> None:
 
 @quarantine.command("list")  # type: ignore[untyped-decorator] # its stub takes no name
 @options.database
+@click.option("--left", is_flag=True, help="List those that left the quarantine, and how.")
 @options.output
-def list_(database: Path, style: str) -> None:
+def list_(database: Path, style: str, *, left: bool) -> None:
     """List the quarantined messages and what is wrong with each."""
     with LeadReader(database) as store:
-        kept = store.quarantine()
+        kept = store.quarantine(left=left)
         if style == "table":
             rows = ({**_row(one), "problems": _problems(one)} for one in kept)
         else:
             rows = (one.as_dict() for one in kept)
-        emit(rows, _COLUMNS, style, nothing="the quarantine is empty")
+        nothing = "nothing left the quarantine" if left else "the quarantine is empty"
+        emit(rows, (*_COLUMNS, *(("left",) if left else ())), style, nothing=nothing)
 
 
 @quarantine.command()
@@ -68,28 +70,56 @@ def show(database: Path, number: int, style: str) -> None:
     metavar="TIME",
     help="The time of messages that state none.",
 )
+@click.option("--force", is_flag=True, help="Take a correction that has another event id.")
 @options.on_contact_delete
 @options.accept_clock
 def retry(
+    *,
     database: Path,
     number: int | None,
     corrected: Path | None,
     received_at: int | None,
+    force: bool,
     on_contact_delete: OnContactDelete,
 ) -> None:
     """Apply a quarantined message again, or all of them; one JSON outcome a line.
 
     What can be decoded by now, or is due, leaves the quarantine. With --with the file's message is
-    applied in place of the one with this ID.
+    applied in place of the one with this ID. Exit status 1 when one stays.
     """
     if corrected is not None and number is None:
         raise click.UsageError("--with needs the ID of the message that it corrects")
     message = None if corrected is None else _read(corrected)
     with taking_in(database, None, on_contact_delete, create=False) as store:
         numbers = store.quarantine_numbers() if number is None else [number]
+        stays = False
         for one in numbers:
-            for outcome in store.retry(one, message, received_at=received_at):
+            for outcome in store.retry(one, message, received_at=received_at, force=force):
+                stays |= outcome.kind == "quarantined"
                 click.echo(to_json({"id": one} | outcome.as_dict()))
+    raise SystemExit(stays)
+
+
+@quarantine.command()
+@options.database
+@click.argument("numbers", metavar="ID...", type=_NUMBER, nargs=-1, required=True)
+@options.accept_clock
+def dismiss(database: Path, numbers: tuple[int, ...]) -> None:
+    """Take messages out of the quarantine without applying them; `restore` brings them back."""
+    with taking_in(database, None, "keep", create=False) as store:
+        for number in numbers:
+            store.dismiss(number)
+
+
+@quarantine.command()
+@options.database
+@click.argument("numbers", metavar="ID...", type=_NUMBER, nargs=-1, required=True)
+@options.accept_clock
+def restore(database: Path, numbers: tuple[int, ...]) -> None:
+    """Bring messages back that left the quarantine; `list --left` lists those."""
+    with taking_in(database, None, "keep", create=False) as store:
+        for number in numbers:
+            store.restore(number)
 
 
 def _read(path: Path) -> bytes:
@@ -100,7 +130,9 @@ def _read(path: Path) -> bytes:
 
 
 def _row(one: Quarantined) -> dict[str, Any]:
-    return {"id": one.id, "log": one.log, "line": one.line, "size": one.size}
+    row = {"id": one.id, "log": one.log, "line": one.line, "size": one.size}
+    left = one.left_at and f"{one.left_as} {format_time(one.left_at)}"
+    return row | ({"left": left} if left else {})
 
 
 def _problems(one: Quarantined) -> str:

@@ -9,6 +9,7 @@ from lifecycle.messages.decode import (
     Undecodable,
     decode,
     read_message,
+    stated_id,
 )
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.schemas import message_schema
@@ -38,6 +39,7 @@ __all__ = [
     "message_schema",
     "parse_time",
     "read_message",
+    "stated_id",
     "too_large",
     "unreadable",
     "validate",

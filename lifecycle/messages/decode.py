@@ -140,6 +140,18 @@ def read_message(
             yield _read(part, own, path, received_at, identity)
 
 
+def stated_id(message: Message) -> str | None:
+    """Return the event id that a message states; None where it cannot be read or states none."""
+    try:
+        parts = [part for _, part in unfold(parse_message(as_bytes(message)))]
+    except MessageError:
+        return None
+    if len(parts) != 1 or isinstance(parts[0], Broken):
+        return None
+    envelope = unwrap(parts[0])
+    return None if isinstance(envelope, Problem) else _stated_id(envelope, [])
+
+
 def as_bytes(message: Message) -> bytes:
     """The message as JSON text.
 

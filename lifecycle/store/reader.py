@@ -312,39 +312,45 @@ class LeadReader:
 
     # --- quarantine -------------------------------------------------------------------------
 
-    def quarantine(self) -> Iterator[Quarantined]:
-        """The messages that could not be decoded, in the order in which they came."""
-        for number in self.quarantine_numbers():
-            found = self._quarantined(number)
+    def quarantine(self, *, left: bool = False) -> Iterator[Quarantined]:
+        """The messages that could not be decoded, in the order in which they came.
+
+        ``left``: those that left the quarantine instead.
+        """
+        for number in self.quarantine_numbers(left=left):
+            found = self._quarantined(number, left=left)
             if found is not None:
                 yield found
 
     @reading
-    def quarantine_numbers(self) -> list[int]:
-        """The numbers of the quarantined messages, in the order in which they came."""
+    def quarantine_numbers(self, *, left: bool = False) -> list[int]:
+        """The numbers of the quarantined messages, in the order in which they came.
+
+        ``left``: of those that left the quarantine instead.
+        """
         rows = self._connection.execute(
-            "SELECT id FROM quarantine WHERE repaired_at IS NULL ORDER BY id"
+            "SELECT id FROM quarantine WHERE (left_at IS NOT NULL) = ? ORDER BY id", (left,)
         )
         return [row[0] for row in rows]
 
-    def quarantined(self, number: int) -> Quarantined:
-        """The quarantined message of this number.
+    def quarantined(self, number: int, *, left: bool = False) -> Quarantined:
+        """The quarantined message of this number; ``left``: one that left the quarantine.
 
         Raises:
             UnknownMessageError: There is none.
         """
-        found = self._quarantined(number)
+        found = self._quarantined(number, left=left)
         if found is None:
             raise UnknownMessageError(number)
         return found
 
     @reading
-    def _quarantined(self, number: int) -> Quarantined | None:
+    def _quarantined(self, number: int, *, left: bool = False) -> Quarantined | None:
         row = self._connection.execute(
             "SELECT quarantine.id, raw, size, problems, log.name, quarantine.line, recorded_at,"
-            " due_at FROM quarantine LEFT JOIN log ON log.id = quarantine.log"
-            " WHERE quarantine.id = ? AND repaired_at IS NULL",
-            (number,),
+            " due_at, left_at, left_as FROM quarantine LEFT JOIN log ON log.id = quarantine.log"
+            " WHERE quarantine.id = ? AND (left_at IS NOT NULL) = ?",
+            (number, left),
         ).fetchone()
         if row is None:
             return None

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, cast
 from attrs import astuple, evolve, frozen
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for, source_name
-from lifecycle.errors import ClockSkewError, HubError, OtherRulesError
+from lifecycle.errors import ClockSkewError, HubError, OtherRulesError, UnknownMessageError
 from lifecycle.messages import FIRST, LAST, Message, Undecodable, format_time, read_message
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed
 from lifecycle.store.db.lookups import all_subjects
@@ -21,6 +21,7 @@ from lifecycle.store.db.rows import OUTCOMES
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import unit_of_work
 from lifecycle.store.erasure.erase import Erasing, Erasure, hubs_of, is_unpurged, purge
+from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD, Place, Taken, taken
 from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.outcome import Outcome
@@ -168,29 +169,64 @@ class LeadStore(LeadReader):
         return outcomes
 
     def retry(
-        self, number: int, message: Message | None = None, *, received_at: Moment | None = None
+        self,
+        number: int,
+        message: Message | None = None,
+        *,
+        received_at: Moment | None = None,
+        force: bool = False,
     ) -> list[Outcome]:
         """Apply a quarantined message again, or a corrected one in its place.
 
         It leaves the quarantine when nothing of it would be quarantined again, and does not come
-        back when the same bytes are delivered again.
+        back when the same bytes are delivered again. ``force``: take a correction although it has
+        another event id than the message that it corrects.
 
         Raises:
             UnknownMessageError: No quarantined message has this number.
+            OtherMessageError: The correction has another event id.
         """
         with self.transaction():
             found = self.quarantined(number)
+            if message is not None and not force:
+                check_correction(number, found.raw, message)
             messages = self._read([found.raw if message is None else message], received_at)
             if any(not self._ready(one) for one, _ in messages):
                 return [
                     Outcome("quarantined", problems=getattr(one, "problems", found.problems))
                     for one, _ in messages
                 ]
-            self._connection.execute(
-                "UPDATE quarantine SET repaired_at = ?, due_at = NULL WHERE id = ?",
-                (self._clock(), number),
-            )
+            self._leave(number, "retried")
             return self.take(messages)
+
+    def dismiss(self, number: int) -> None:
+        """Take a message out of the quarantine without applying it; ``restore`` brings it back.
+
+        Raises:
+            UnknownMessageError: No quarantined message has this number.
+        """
+        with self.transaction():
+            self.quarantined(number)
+            self._leave(number, "dismissed")
+
+    def restore(self, number: int) -> None:
+        """Bring a message back that left the quarantine; one that was erased cannot come back.
+
+        Raises:
+            UnknownMessageError: No message with this number left the quarantine, or it was erased.
+        """
+        with self.transaction():
+            if self.quarantined(number, left=True).left_as == "erased":
+                raise UnknownMessageError(number)
+            self._connection.execute(
+                "UPDATE quarantine SET left_at = NULL, left_as = NULL WHERE id = ?", (number,)
+            )
+
+    def _leave(self, number: int, how: str) -> None:
+        self._connection.execute(
+            "UPDATE quarantine SET left_at = ?, left_as = ?, due_at = NULL WHERE id = ?",
+            (self._clock(), how, number),
+        )
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
@@ -327,7 +363,7 @@ class LeadStore(LeadReader):
         """Forget what was quarantined of a last line that had no end yet: it is read again."""
         with self._unit_of_work():
             self._connection.execute(
-                "DELETE FROM quarantine WHERE log = ? AND unfinished AND repaired_at IS NULL",
+                "DELETE FROM quarantine WHERE log = ? AND unfinished AND left_at IS NULL",
                 (cursor.log,),
             )
 

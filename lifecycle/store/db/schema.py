@@ -206,7 +206,7 @@ _TABLES: Final = (
     "CREATE INDEX finding_subject ON finding (subject) WHERE subject IS NOT NULL",
     "CREATE INDEX finding_conflict ON finding (event) WHERE code = 'conflict'",
     "CREATE INDEX finding_hub ON finding (detail) WHERE code = 'hub'",
-    # unfinished: it is the beginning of a line that had no end yet.
+    # unfinished: it is the beginning of a line that had no end yet. left_*: when and how it left.
     """CREATE TABLE quarantine (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         digest BLOB NOT NULL UNIQUE,
@@ -218,7 +218,9 @@ _TABLES: Final = (
         unfinished INTEGER NOT NULL,
         recorded_at INTEGER NOT NULL,
         due_at INTEGER,
-        repaired_at INTEGER
+        left_at INTEGER,
+        left_as TEXT CHECK (left_as IN ('retried', 'dismissed', 'erased')),
+        CHECK ((left_at IS NULL) = (left_as IS NULL))
     ) STRICT""",
     "CREATE INDEX quarantine_due ON quarantine (due_at) WHERE due_at IS NOT NULL",
     "CREATE TABLE ignored (topic TEXT PRIMARY KEY, messages INTEGER NOT NULL) STRICT",

@@ -197,7 +197,7 @@ class Erasing:
         for number, raw, due_at in found:
             self._connection.execute(
                 "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
-                " repaired_at = coalesce(repaired_at, ?) WHERE id = ?",
+                " left_at = coalesce(left_at, ?), left_as = 'erased' WHERE id = ?",
                 (self._recorded_at, number),
             )
             ids = [(hashed(one.id), self._recorded_at) for one in self._decoded(raw, due_at)]

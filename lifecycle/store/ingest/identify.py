@@ -311,7 +311,8 @@ def quarantine_event(
         "INSERT INTO quarantine"
         " (digest, raw, size, problems, log, line, unfinished, recorded_at)"
         " VALUES (?, ?, ?, ?, ?, ?, 0, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET repaired_at = NULL, problems = excluded.problems",
+        " ON CONFLICT (digest) DO UPDATE SET left_at = NULL, left_as = NULL,"
+        " problems = excluded.problems",
         (
             *(message.digest, message.raw, message.size, problems_text(message.problems)),
             *(log, line, recorded_at),

@@ -28,7 +28,7 @@ _EVENTS: Final = (
 )
 _NAMELESS: Final = (
     "SELECT id, raw, problems, log, line FROM quarantine"
-    " WHERE repaired_at IS NULL AND problems LIKE '%no_identity%' ORDER BY id"
+    " WHERE left_at IS NULL AND problems LIKE '%no_identity%' ORDER BY id"
 )
 
 

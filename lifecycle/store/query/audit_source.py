@@ -192,7 +192,7 @@ class StoreEvidence:
 
     def _read_quarantined(self) -> dict[str, int]:
         rows = self._connection.execute(
-            "SELECT problems FROM quarantine WHERE repaired_at IS NULL ORDER BY id"
+            "SELECT problems FROM quarantine WHERE left_at IS NULL ORDER BY id"
         )
         return dict(Counter(json.loads(problems)[0][2] for (problems,) in rows))
 

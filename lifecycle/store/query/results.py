@@ -286,6 +286,8 @@ class Quarantined:
         line: The line in the log, from 1.
         recorded_at: When it came, microseconds since 1970 in UTC.
         due_at: When a message from the future is taken in; None for all others.
+        left_at: When it left the quarantine; None while it is there.
+        left_as: How it left: ``retried``, ``dismissed`` or ``erased``.
     """
 
     id: int
@@ -296,6 +298,8 @@ class Quarantined:
     line: int | None
     recorded_at: int
     due_at: int | None
+    left_at: int | None = None
+    left_as: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; bytes that are no UTF-8 are escaped."""
@@ -309,6 +313,8 @@ class Quarantined:
             "line": self.line,
             "recorded_at": format_time(self.recorded_at),
             "due_at": _time(self.due_at),
+            "left_at": _time(self.left_at),
+            "left_as": self.left_as,
             "size": self.size,
             "raw": self.raw.decode("utf-8", "backslashreplace"),
         }
