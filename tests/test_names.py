@@ -410,3 +410,17 @@ def test_what_is_shown_of_a_party_is_what_was_written(store):
         "https://ada.example:443/",
         "http://ADA.example",
     ]
+
+
+def test_who_shares_a_contact_is_counted_once_after_a_rebuild_that_finds_more_names():
+    """What waited for a name came in while all keys were found again, and counted twice."""
+    rules = Rules.loads('[identity.schemes]\naccount = "ignore"')
+    with LeadStore(":memory:", rules=rules, clock=lambda: NOW) as own:
+        for number, (value, cid) in enumerate((("0", "0"), ("n1", "c1"))):
+            lead_names = {"crm": value, "account": "7"}
+            contact = {"identifier": {"account": "7", "cid": cid}}
+            data = {"object": {"identifier": lead_names, "object": contact}}
+            time = "2026-03-01T10:00:00Z"
+            own.apply({"topic": "lead#add", "time": time, "id": f"urn:{number}", "data": data})
+        own.rebuild(Rules.default())
+        assert store_says(own)["leads"]

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from contextlib import closing
 from itertools import permutations
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
-from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules
+from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules, audit
+from lifecycle.domain import DatasetDigest, dataset_digest
 from lifecycle.store.db.codec import hashed
 from lifecycle.store.ledger.chain import BEGINNING, Entry, Ledger, commitment_of
 
@@ -837,3 +839,31 @@ def test_verifying_writes_nothing(whole, lifecycle):
     assert lifecycle("verify", whole, "--noted", f"0:{'0' * 64}", "--past").exit_code == 0
     assert whole.read_bytes() == before
     assert [one.name for one in Path(whole.parent).iterdir()] == ["leads.db"]
+
+
+# --- the digest of a data set ---------------------------------------------------------------------
+
+
+@given(worlds.map(quarrelling) | worlds, chances)
+def test_a_store_a_log_and_events_have_one_digest_in_parts_too(world, chance):
+    with store_of(world, chance) as store, tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.jsonl"
+        log.write_text("".join(f"{json.dumps(one)}\n" for one in world))
+        assert audit(log).digest == audit(store).digest == store.digest()
+        assert dataset_digest(decodable(world)) == store.digest()
+        whole, part = DatasetDigest(), DatasetDigest()
+        for number, ((event_id, digest), time) in enumerate(contents(world).items()):
+            (whole if number % 2 else part).add(event_id, digest, time)
+        whole.join(part)
+        assert whole.hexdigest() == store.digest()
+
+
+def test_a_digest_has_room_for_more_contents_than_a_lane_has_bits():
+    one = DatasetDigest()
+    for number in range(70_000):
+        one.add("urn:1", bytes(32), number % 3)
+    halves = DatasetDigest(), DatasetDigest()
+    for number in range(70_000):
+        halves[number % 2].add("urn:1", bytes(32), number % 3)
+    halves[0].join(halves[1])
+    assert one.hexdigest() == halves[0].hexdigest()

@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from lifecycle.domain import Finding, Identity, LeadEvent, conflict, merged, subjects_of
+from lifecycle.domain import (
+    DatasetDigest,
+    Finding,
+    Identity,
+    LeadEvent,
+    conflict,
+    merged,
+    subjects_of,
+)
 from lifecycle.errors import InputError
 from lifecycle.messages import Decoded, Ignored, Undecodable
 from lifecycle.replay import Log, Progress
-from lifecycle.store import AHEAD, Origin, hashed, nameless
+from lifecycle.store import AHEAD, Origin, nameless
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _TELL_EVERY: Final = 1000
@@ -36,20 +44,19 @@ class Evidence(Protocol):
     def subjects(self) -> Iterator[list[LeadEvent]]:
         """The events of each subject in fold order: of several copies the one that counts."""
 
-    def contents(self) -> Iterator[tuple[bytes, bytes]]:
-        """The hash of the id and the digest of each message that differs, in their order."""
+    def contents(self) -> Iterator[tuple[str, bytes, int]]:
+        """The id, the digest and the earliest time of each content, in any order."""
 
     def origins(self, event_ids: Iterable[str]) -> Mapping[str, Origin]:
         """Where the messages of these events stood."""
 
 
 def digest_of(evidence: Evidence) -> str:
-    """SHA-256 of all ids and contents, in hexadecimal: the same for the same set of messages."""
-    digest = hashlib.sha256()
-    for id_hash, content in evidence.contents():
-        digest.update(id_hash)
-        digest.update(content)
-    return digest.hexdigest()
+    """Return the digest of the data set: the same for the same messages, and that of a store."""
+    sums = DatasetDigest()
+    for content in evidence.contents():
+        sums.add(*content)
+    return sums.hexdigest()
 
 
 def is_store(path: Path) -> bool:
@@ -76,7 +83,8 @@ class LogEvidence:
         self.quarantined: Counter[str] = Counter()
         self._latest = now + AHEAD
         self._events: dict[str, LeadEvent] = {}
-        self._copies: dict[str, set[bytes]] = {}
+        #: Of ids with several contents: the earliest time of each.
+        self._copies: dict[str, dict[bytes, int]] = {}
         self._changes: dict[str, dict[bytes, LeadEvent]] = {}
         self._lines: dict[str, tuple[int, int]] = {}
         self._seen: set[bytes] = set()
@@ -122,13 +130,11 @@ class LogEvidence:
         events = sorted(self._events.values(), key=lambda event: event.position)
         yield from subjects_of(events)
 
-    def contents(self) -> Iterator[tuple[bytes, bytes]]:
-        """The hash of the id and the digest of each message that differs, in their order."""
-        yield from sorted(
-            (hashed(event_id), digest)
-            for event_id, event in self._events.items()
-            for digest in self._copies.get(event_id, (event.digest,))
-        )
+    def contents(self) -> Iterator[tuple[str, bytes, int]]:
+        """The id, the digest and the earliest time of each content, in any order."""
+        for event_id, event in self._events.items():
+            copies = self._copies.get(event_id, {event.digest: event.time})
+            yield from ((event_id, digest, time) for digest, time in copies.items())
 
     def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:
         """Where the messages of these events stood."""
@@ -153,7 +159,9 @@ class LogEvidence:
         known = self._events.get(event.id)
         if known is not None:
             if known.digest != event.digest:
-                self._copies.setdefault(event.id, {known.digest}).add(event.digest)
+                self._copies.setdefault(event.id, {known.digest: known.time})
+            if (times := self._copies.get(event.id)) is not None:
+                times[event.digest] = min(event.time, times.get(event.digest, event.time))
             if known.version <= event.version:
                 return
         self._events[event.id] = event
@@ -165,7 +173,7 @@ class LogEvidence:
         copies.setdefault(event.digest, event)
         self._events[event.id] = self._identity.named(merged(list(copies.values())))
         if len(copies) > 1:
-            self._copies[event.id] = set(copies)
+            self._copies[event.id] = {one.digest: one.time for one in copies.values()}
         if event.digest == min(copies):
             self._lines[event.id] = (len(self._sources) - 1, line)
 

@@ -3,6 +3,7 @@
 No clock, no file, no JSON, no SQL: those are the layers above.
 """
 
+from lifecycle.domain.dataset import DatasetDigest, dataset_digest
 from lifecycle.domain.diagram import state_diagram
 from lifecycle.domain.event import (
     Contact,
@@ -78,6 +79,7 @@ __all__ = [
     "VERDICTS",
     "Components",
     "Contact",
+    "DatasetDigest",
     "Edge",
     "EventFate",
     "FieldChange",
@@ -124,6 +126,7 @@ __all__ = [
     "contact_findings",
     "contact_ids",
     "cut",
+    "dataset_digest",
     "default_meanings",
     "fact_id",
     "find_guard",

@@ -244,7 +244,7 @@ class LeadStore(LeadReader):
             if rules.digest != self._rules.digest:
                 self._record_rules(rules, recorded_at)
             if rules.identity != self._rules.identity:
-                intake = partial(self._intake, rules, recorded_at, renames=True)
+                intake = partial(self._intake, rules)
                 rename(self._connection, rules.identity, recorded_at, intake)
             else:
                 self._fold_again(rules, recorded_at)

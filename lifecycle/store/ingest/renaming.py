@@ -44,7 +44,7 @@ def rename(
     connection: sqlite3.Connection,
     identity: Identity,
     recorded_at: int,
-    intake: Callable[[], Intake],
+    intake: Callable[..., Intake],
 ) -> None:
     """Fold everything again with the keys that a policy finds; ``intake`` makes what folds it."""
     hubs = [
@@ -56,11 +56,12 @@ def rename(
     groups = _groups(connection, identity)
     connection.execute("DELETE FROM key")
     for some in _together(groups):
-        intake().fold_renamed(sorted(some.subjects), some.unnamed)
+        intake(recorded_at, renames=True).fold_renamed(sorted(some.subjects), some.unnamed)
     _settle_hubs(connection, hubs, recorded_at)
     waiting = list(_named_now(connection, identity))
     if waiting:
-        intake().take(waiting)
+        # Behind what was just recorded, of which it may supersede some.
+        intake(recorded_at + 1).take(waiting)
 
 
 def _groups(connection: sqlite3.Connection, identity: Identity) -> list[_Group]:

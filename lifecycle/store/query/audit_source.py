@@ -14,8 +14,9 @@ from attrs import frozen
 from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger, conflict
 from lifecycle.messages import format_time
 from lifecycle.store.db.codec import CHANGE_NUMBER, hashed
-from lifecycle.store.db.lookups import UNNAMED, WorkingSet, all_subjects
+from lifecycle.store.db.lookups import WorkingSet, all_subjects
 from lifecycle.store.db.rows import Parties, select_in
+from lifecycle.store.ledger.digest import contents_of
 from lifecycle.store.ledger.tombstones import erased_conflicts
 from lifecycle.store.query.results import (
     MESSAGES_IN_ORDER,
@@ -95,14 +96,9 @@ class StoreEvidence:
         for start in range(0, len(numbers), _TOGETHER):
             yield from self._events_of(numbers[start : start + _TOGETHER])
 
-    def contents(self) -> Iterator[tuple[bytes, bytes]]:
-        """The hash of the id and the digest of each message that differs, in their order."""
-        yield from self._connection.execute(
-            "SELECT id_hash, digest FROM event WHERE subject IS NOT ?1"
-            " UNION SELECT event.id_hash, copy.digest FROM copy"
-            " JOIN event ON event.seq = copy.event WHERE event.subject IS NOT ?1 ORDER BY 1, 2",
-            (UNNAMED,),
-        )
+    def contents(self) -> Iterator[tuple[str, bytes, int]]:
+        """The id, the digest and the earliest time of each content, in any order."""
+        return contents_of(self._connection)
 
     def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:
         """Where the messages of these events stood."""
