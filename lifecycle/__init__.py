@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         NewerStoreError,
         NotAStoreError,
+        OtherMessageError,
         OtherRulesError,
         OverdueError,
         RulesError,
@@ -123,6 +124,7 @@ __all__ = [
     "NewerStoreError",
     "NotAStoreError",
     "Note",
+    "OtherMessageError",
     "OtherRulesError",
     "Outcome",
     "OverdueError",
@@ -156,12 +158,19 @@ __all__ = [
     "validate",
 ]
 
-# What is asked for is imported then: nobody waits for what he does not use.
+# Names are imported when they are asked for first (PEP 562).
 _HOMES = ("errors", "domain", "messages", "store", "auditing")
 
 
 def __getattr__(name: str) -> Any:
     """Import what is exported when it is asked for first (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            return version("lead-lifecycle")
+        except PackageNotFoundError:
+            return "0+unknown"  # run from its source, not installed
     if name in _HOMES:
         return import_module(f"lifecycle.{name}")
     if name in __all__:

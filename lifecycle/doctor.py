@@ -20,7 +20,7 @@ from lifecycle.messages import format_time
 from lifecycle.store.db.transaction import nothing_in, snapshot, translated
 from lifecycle.text import counted
 
-Verdict: TypeAlias = Literal["well", "warning", "wrong"]
+Verdict: TypeAlias = Literal["well", "unknown", "warning", "wrong"]
 
 NOT_KNOWN: Final = "not known"
 #: Where Linux tells what is mounted.
@@ -65,7 +65,8 @@ class Point:
 
     Attributes:
         name: What it is.
-        verdict: ``well``; ``warning``, which is to be known; ``wrong``, which needs attention.
+        verdict: ``well``; ``unknown``, which could not be looked at; ``warning``, which is to be
+            known; ``wrong``, which needs attention.
         found: What was found, in words.
         value: The same for programs: a value of JSON; None: not known.
         advice: What to do; empty where there is nothing.
@@ -147,6 +148,7 @@ def _points(connection: sqlite3.Connection, path: Path, header: Point) -> Iterat
     yield header
     yield _identity(connection)
     yield _pages(connection)
+    yield _readable("structure", lambda: _structure(connection))
     yield schema
     yield _readable("cursors", lambda: _cursors(connection))
     yield _readable("quarantine", lambda: _quarantine(connection))
@@ -178,7 +180,7 @@ def mount_of(path: Path, mounts: Path = MOUNTS) -> Point:
     """The file system that a path lies on, as far as the system tells."""
     kind = file_system(path, mounts) if sys.platform == "linux" else None
     if kind is None:
-        return Point("file system", "well", NOT_KNOWN, None)
+        return Point("file system", "unknown", NOT_KNOWN, None)
     if kind not in _NETWORK + _NETWORK_FUSE:
         return Point("file system", "well", kind, kind)
     return Point(
@@ -294,6 +296,15 @@ def _pages(connection: sqlite3.Connection) -> Point:
     )
     found = f"{counted(count, 'page')} of {size:,} bytes, {free:,} free"
     return Point("pages", "well", found, {"count": count, "free": free, "size": size})
+
+
+def _structure(connection: sqlite3.Connection) -> Point:
+    """Whether the pages of the file hang together, by SQLite's own quick check."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found == "ok":
+        return Point("structure", "well", "intact", found)
+    advice = "put a backup back, or replay the logs into a new store (docs/backup.md)"
+    return Point("structure", "wrong", f"damaged: {found}", found, advice)
 
 
 # --- the store ------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ def test_of_a_new_store_nothing_needs_attention(points):
         "header",
         "application id",
         "pages",
+        "structure",
         "schema",
         "cursors",
         "quarantine",
@@ -140,6 +141,7 @@ def test_where_nothing_tells_the_mounts_they_are_not_known(path, monkeypatch, mo
     assert mount_of(path, path.with_name("none")).found == NOT_KNOWN
     monkeypatch.setattr(sys, "platform", "darwin")
     assert mount_of(path, mounts).found == NOT_KNOWN
+    assert mount_of(path, mounts).verdict == "unknown"
 
 
 def test_a_newer_and_an_older_schema_need_attention(points):
@@ -298,3 +300,19 @@ def test_the_command_ends_with_one_where_something_needs_attention_and_three_wit
     assert not json.loads(lifecycle("doctor", cut, "--format", "json").stdout)["well"]
     assert lifecycle("doctor", tmp_path / "none.db").exit_code == 3
     assert lifecycle("doctor", __file__).exit_code == 3
+
+
+def test_pages_that_do_not_hang_together_are_wrong(points, path):
+    assert points()["structure"].verdict == "well"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size + 3)
+        file.write(b"\x00\x09")
+    found = {one.name: one for one in examine(path).points}
+    assert any(one.verdict == "wrong" for one in found.values())
+    assert "structure" not in found or found["structure"].verdict == "wrong"

@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 ROWS = (
     "kills",
     "writers",
+    "threads",
     "killed",
     "disk",
     "statements",
@@ -60,6 +61,15 @@ LeadStore.move = early
 from lifecycle.store.store import LeadStore
 take = LeadStore.take
 LeadStore.take = lambda self, messages: take(self, messages[1:])
+""",
+    # No thread waits for another.
+    "threads": """
+from contextlib import contextmanager
+from lifecycle.store.db.gate import Gate
+@contextmanager
+def open_to_all(self):
+    yield
+Gate.held = open_to_all
 """,
     # Counts of leads grow by themselves.
     "killed": """

@@ -13,7 +13,12 @@ from lifecycle.doctor import Diagnosis, examine
 from lifecycle.text import clean, counted
 
 #: The sign of each verdict, and its colour.
-_MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
+_MARKS: Final = {
+    "well": ("✓", "green"),
+    "unknown": ("?", "dim"),
+    "warning": ("!", "yellow"),
+    "wrong": ("✗", "bold red"),
+}
 
 
 @click.command()
@@ -22,7 +27,8 @@ _MARKS: Final = {"well": ("✓", "green"), "warning": ("!", "yellow"), "wrong": 
 def doctor(*, database: Path, style: str) -> None:
     """Look at a store's file and at where it lies.
 
-    SQLite's version and journal, the file system, the header, pages, the schema, cursors of logs,
+    SQLite's version and journal, the file system, the header, pages and whether they hang together
+    (SQLite's quick check, which reads the whole file), the schema, cursors of logs,
     the quarantine, and traces of who was erased. Nothing is written. Exit status 1 when something
     needs attention: a network mount, a schema of another version, a damaged header; warnings do
     not count. Whether the content is what was stored, `lifecycle verify` tells.
@@ -48,7 +54,7 @@ def _print(found: Diagnosis) -> None:
         if one.advice:
             table.add_row("", "", Text(f"→ {clean(one.advice)}", "dim"))
     console().print(table)
-    attention = sum(one.verdict != "well" for one in found.points)
+    attention = sum(one.verdict not in ("well", "unknown") for one in found.points)
     verdict = "well, with" if found.well else "not well:"
     click.echo()
     click.echo(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -42,6 +44,7 @@ _SOURCES: Final = (
     "SELECT DISTINCT json_extract(content, '$[14][0]') FROM event WHERE trigger = ?"
     " AND json_extract(content, '$[14][0]') IS NOT NULL"
 )
+_LOG: Final = logging.getLogger("lifecycle")
 Clock = Callable[[], int]
 #: What becomes of a person's data when the contact is deleted.
 OnContactDelete: TypeAlias = Literal["keep", "erase"]
@@ -121,6 +124,7 @@ class LeadStore(LeadReader):
         try:
             self._rules = self._settle_rules(rules)
             machine_for(self._rules)
+            _LOG.debug("%s: opened, rules %s", self.path, self._rules.name)
         except BaseException:
             self.close()
             raise
@@ -319,6 +323,7 @@ class LeadStore(LeadReader):
             if not is_unpurged(self._connection):
                 return False
             purge(self._connection, self.path, self._clock())
+        _LOG.info("%s: traces of the erased are removed", self.path)
         return True
 
     def _rehearse(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
@@ -396,7 +401,19 @@ class LeadStore(LeadReader):
             outcomes = intake.take(messages)
             if self._on_contact_delete == "erase":
                 self._erase_deleted(intake.deleted_subjects())
+            self._log(outcomes)
             return outcomes
+
+    def _log(self, outcomes: Sequence[Outcome]) -> None:
+        """Say what became of a batch, and of a refused message no more than its id and why."""
+        if not _LOG.isEnabledFor(logging.DEBUG):
+            return
+        counts = Counter(one.kind for one in outcomes)
+        told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+        _LOG.debug("%s: %d messages: %s", self.path, len(outcomes), told)
+        for one in outcomes:
+            if one.refusal is not None:
+                _LOG.debug("%s: refused %s: %s", self.path, one.event_id, one.refusal.kind)
 
     def move(self, cursor: Cursor) -> None:
         """Move a log's cursor, within a ``transaction``."""

@@ -11,6 +11,7 @@ from result import Amount, Result
 NAMES: Final = (
     "kills",
     "writers",
+    "threads",
     "killed",
     "disk",
     "statements",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Final, TypeAlias
 
 from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
 
+_LOG: Final = logging.getLogger("lifecycle")
 #: How long a writer waits for another to let go, in seconds.
 BUSY_SECONDS: Final = 60.0
 #: Number, size and time of the last change of a file.
@@ -75,6 +77,7 @@ def while_busy(path: Path, attempt: Callable[[], object]) -> None:
         except sqlite3.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise translated(error, path) from error
+            _LOG.debug("%s: another writer is in the way; trying again", path)
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
         else:
             return
