@@ -1,7 +1,7 @@
 """Every error that lifecycle raises on purpose: the tree, and whose fault each one is.
 
 LifecycleError
- |- MessageError            the sender's: a message that cannot be decoded
+ |- MessageError            the sender's: a message that cannot be decoded (raise_for_problems)
  |- InputError              the caller's: a log or another file that cannot be read
  |- RulesError              the caller's: a rules file that cannot be used
  |- MappingError            the caller's: a map, which says how files are read, that cannot be used

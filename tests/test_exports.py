@@ -55,7 +55,11 @@ def test_everything_public_is_exported(package):
     assert own <= set(package.__all__)
 
 
-@pytest.mark.parametrize("name", sorted(set(lifecycle.__all__) - {"STATES", "TRIGGERS"}))
+#: What is no class and no function, and is explained where the table of exports is generated.
+PLAIN = {"STATES", "TRIGGERS", "Message", "Moment", "State", "Trigger", "Verdict"}
+
+
+@pytest.mark.parametrize("name", sorted(set(lifecycle.__all__) - PLAIN))
 def test_everything_exported_is_explained(name):
     assert getattr(lifecycle, name).__doc__
 

@@ -682,13 +682,13 @@ def test_a_rebuild_that_fails_leaves_everything_as_it_was(store, monkeypatch):
 
 def test_what_is_read_bit_by_bit_fails_with_a_store_error_too(path):
     with LeadStore(path) as store:
-        store.apply(lead("add", "10:00"))
+        store.apply_many([lead("add", "10:00"), "no message"])
         for read in (store.leads, store.changes, store.quarantine):
             reading = read()
             for table in ("event", "lead", "quarantine"):
                 store._connection.execute(f"ALTER TABLE {table} RENAME TO gone_{table}")
             with pytest.raises(StoreError, match=r"no such table: "):
-                next(reading)
+                list(reading)
             for table in ("event", "lead", "quarantine"):
                 store._connection.execute(f"ALTER TABLE gone_{table} RENAME TO {table}")
 

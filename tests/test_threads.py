@@ -80,7 +80,10 @@ def test_a_thread_waits_for_a_snapshot_of_another(tmp_path):
 def uses(store):
     """Every sort of use of a store."""
     yield store.lead_count
-    yield lambda: list(store.leads())
+    yield store.leads
+    yield store.changes
+    yield store.quarantine
+    yield store.findings
     yield store.verify
     yield store.evidence
     yield store.listing

@@ -15,7 +15,7 @@ from worlds import messages
 
 from lifecycle import decode, validate
 from lifecycle.errors import MessageError
-from lifecycle.messages import MAX_BYTES, Decoded, Ignored, read_message, validation, verdicts
+from lifecycle.messages import MAX_BYTES, Decoded, Ignored, checked, read_message, validation
 from lifecycle.messages.parse import canonical
 
 DATE_TIME = 'should match format "date-time"'
@@ -60,8 +60,8 @@ def test_every_example_of_the_documents_is_listed():
 def test_an_example_breaks_these_rules_and_no_other(name):
     text = (SEEDS / name).read_text()
     assert keywords(text) == EXAMPLES[name]
-    (verdict,) = verdicts(text)
-    assert verdict.is_decoded == isinstance(next(read_message(text)), Decoded)
+    (found,) = checked(text)
+    assert found.is_decoded == isinstance(next(read_message(text)), Decoded)
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name.endswith(".json")])
@@ -78,8 +78,8 @@ def test_an_example_whose_placeholders_are_filled_in_is_valid(name):
 
 @given(messages())
 def test_a_message_is_decoded_when_all_that_is_wrong_is_a_format(message):
-    (verdict,) = verdicts(message)
-    assert verdict.is_decoded == isinstance(next(read_message(message)), Decoded)
+    (found,) = checked(message)
+    assert found.is_decoded == isinstance(next(read_message(message)), Decoded)
 
 
 def test_a_valid_message_breaks_nothing():
@@ -211,9 +211,9 @@ def test_a_keyword_of_schemas_to_come_has_words_too(monkeypatch):
 
 
 def test_a_topic_that_does_not_concern_leads_is_ignored():
-    (verdict,) = verdicts({"topic": "website#view", "data": 5})
-    assert (verdict.is_ignored, verdict.is_valid, verdict.is_decoded) == (True, True, False)
-    assert verdict.as_dict() == {"isValid": True, "ignored": "website#view"}
+    (found,) = checked({"topic": "website#view", "data": 5})
+    assert (found.is_ignored, found.is_valid, found.is_decoded) == (True, True, False)
+    assert found.as_dict() == {"isValid": True, "ignored": "website#view"}
 
 
 def test_what_json_cannot_say_is_the_mistake_of_the_caller():

@@ -13,21 +13,21 @@ from attrs import define, field, frozen
 
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, to_json
-from lifecycle.messages import Verdict, too_large, unreadable, verdicts
+from lifecycle.messages import Checked, checked, too_large, unreadable
 from lifecycle.replay import STANDARD_INPUT, Log, Text, check_log
 from lifecycle.text import clean, counted, most_common
 
 
 @frozen
-class _Checked:
-    """The verdict on one message, and where it came from."""
+class _Placed:
+    """What was found in one message, and where it came from."""
 
     file: str
     line: int
-    verdict: Verdict
+    checked: Checked
 
     def as_dict(self) -> dict[str, Any]:
-        return {"file": self.file, "line": self.line, **self.verdict.as_dict()}
+        return {"file": self.file, "line": self.line, **self.checked.as_dict()}
 
 
 @define
@@ -39,12 +39,12 @@ class _Tally:
     undecodable: int = 0
     ignored: Counter[str] = field(factory=Counter)
 
-    def count(self, verdict: Verdict) -> None:
-        if verdict.is_ignored:
-            self.ignored[str(verdict.topic)] += 1
-        elif verdict.is_valid:
+    def count(self, checked: Checked) -> None:
+        if checked.is_ignored:
+            self.ignored[str(checked.topic)] += 1
+        elif checked.is_valid:
             self.valid += 1
-        elif verdict.is_decoded:
+        elif checked.is_decoded:
             self.decoded += 1
         else:
             self.undecodable += 1
@@ -90,52 +90,52 @@ def validate(*, files: tuple[Path, ...], style: str) -> None:
         if str(path) != STANDARD_INPUT:
             check_log(path)
     tally = _Tally()
-    _print(_counted(chain.from_iterable(map(_checked, files)), tally), style)
+    _print(_counted(chain.from_iterable(map(_placed, files)), tally), style)
     click.echo(str(tally), err=True)
     if tally.invalid:
         raise SystemExit(1)
 
 
-def _checked(path: Path) -> Iterator[_Checked]:
-    """The verdicts on the messages of a file; flat in memory, whatever its size."""
+def _placed(path: Path) -> Iterator[_Placed]:
+    """What was found in the messages of a file; flat in memory, whatever its size."""
     found = False
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
         for text in log.texts():
-            for verdict in _verdicts(text):
+            for one in _checked(text):
                 found = True
-                yield _Checked(str(path), text.line, verdict)
+                yield _Placed(str(path), text.line, one)
     if not found:
         click.echo(f"{clean(str(path))}: no message in it", err=True)
 
 
-def _verdicts(text: Text) -> Iterator[Verdict]:
+def _checked(text: Text) -> Iterator[Checked]:
     for part in text.parts():
         if part.digest is not None:
             yield unreadable([too_large(part.size)])
         elif part.raw:
-            yield from verdicts(part.raw)
+            yield from checked(part.raw)
 
 
-def _counted(found: Iterable[_Checked], tally: _Tally) -> Iterator[_Checked]:
+def _counted(found: Iterable[_Placed], tally: _Tally) -> Iterator[_Placed]:
     for one in found:
-        tally.count(one.verdict)
+        tally.count(one.checked)
         yield one
 
 
-def _print(found: Iterator[_Checked], style: str) -> None:
+def _print(found: Iterator[_Placed], style: str) -> None:
     if style == "table":
         for one in found:
             _print_problems(one)
         return
     first = list(islice(found, 2)) if style == "json" else []
     if len(first) == 1:
-        click.echo(to_json(first[0].verdict.as_dict()))
+        click.echo(to_json(first[0].checked.as_dict()))
     else:
         emit((one.as_dict() for one in chain(first, found)), (), style, nothing="")
 
 
-def _print_problems(one: _Checked) -> None:
+def _print_problems(one: _Placed) -> None:
     where = clean(f"{one.file}:{one.line}")
-    suffix = "; decoded all the same" if one.verdict.is_decoded else ""
-    for violation in one.verdict.violations:
+    suffix = "; decoded all the same" if one.checked.is_decoded else ""
+    for violation in one.checked.violations:
         click.echo(f"{where}: {clean(str(violation))}{suffix}")

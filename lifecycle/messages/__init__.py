@@ -15,7 +15,7 @@ from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, t
 from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
-from lifecycle.messages.validation import Verdict, Violation, unreadable, validate, verdicts
+from lifecycle.messages.validation import Checked, Violation, checked, unreadable, validate
 
 __all__ = [
     "DEFAULT_IDENTITY",
@@ -24,15 +24,16 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "TRIGGER_OF_TOPIC",
+    "Checked",
     "Decoded",
     "Ignored",
     "Instant",
     "Message",
     "Reading",
     "Undecodable",
-    "Verdict",
     "Violation",
     "canonical",
+    "checked",
     "decode",
     "format_time",
     "is_json",
@@ -43,5 +44,4 @@ __all__ = [
     "too_large",
     "unreadable",
     "validate",
-    "verdicts",
 ]

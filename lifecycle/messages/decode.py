@@ -43,7 +43,7 @@ from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
 from lifecycle.messages.transports import Broken, is_envelope, unfold
 from lifecycle.messages.wrappers import Envelope, kind_of, names_person, unwrap
 
-Message: TypeAlias = "bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]"
+Message: TypeAlias = bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]
 Action: TypeAlias = "LeadAction | PersonAction | ContactAction"
 
 DEFAULT_IDENTITY: Final = Identity()

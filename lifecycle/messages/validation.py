@@ -73,7 +73,7 @@ class Violation:
 
 
 @immutable
-class Verdict:
+class Checked:
     """What was found in one message.
 
     Attributes:
@@ -97,7 +97,7 @@ class Verdict:
         return not self.violations
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict as the network's own validator prints it; an ignored topic is named."""
+        """What was found, as the network's own validator prints it; an ignored topic is named."""
         if self.is_ignored:
             return {"isValid": True, "ignored": self.topic}
         if self.is_valid:
@@ -118,11 +118,11 @@ def validate(message: Message) -> tuple[Violation, ...]:
     Raises:
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
     """
-    return tuple(one for verdict in verdicts(message) for one in verdict.violations)
+    return tuple(violation for one in checked(message) for violation in one.violations)
 
 
-def verdicts(message: Message) -> Iterator[Verdict]:
-    """The same by message; an inbox page or an array yields one verdict for each it contains.
+def checked(message: Message) -> Iterator[Checked]:
+    """The same by message; an inbox page or an array yields one result for each it contains.
 
     Raises:
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
@@ -136,20 +136,20 @@ def verdicts(message: Message) -> Iterator[Verdict]:
         if isinstance(part, Broken):
             yield unreadable([below(path, part.problem)])
         else:
-            yield _verdict(part, path)
+            yield _checked(part, path)
 
 
-def unreadable(problems: Iterable[Problem]) -> Verdict:
-    """The verdict on what is no message at all."""
-    return Verdict(None, tuple(_of_problem(one) for one in problems), is_decoded=False)
+def unreadable(problems: Iterable[Problem]) -> Checked:
+    """What was found where there is no message at all."""
+    return Checked(None, tuple(_of_problem(one) for one in problems), is_decoded=False)
 
 
-def _verdict(value: Any, path: str) -> Verdict:
+def _checked(value: Any, path: str) -> Checked:
     envelope = unwrap(value)
     if isinstance(envelope, Problem):
         return unreadable([below(path, envelope)])
     if envelope.topic not in TRIGGER_OF_TOPIC:
-        return Verdict(envelope.topic, (), is_decoded=False)
+        return Checked(envelope.topic, (), is_decoded=False)
     problems: tuple[Problem, ...] = ()
     try:
         event_of(envelope)
@@ -158,10 +158,10 @@ def _verdict(value: Any, path: str) -> Verdict:
     canonical, places = _canonical(envelope)
     validator = _validator(envelope.topic)
     if not problems and validator.is_valid(canonical):
-        return Verdict(envelope.topic, (), is_decoded=True)
+        return Checked(envelope.topic, (), is_decoded=True)
     found = [_of_error(one, places, _steps(path)) for one in validator.iter_errors(canonical)]
     violations = _joined([below(path, one) for one in problems], found)
-    return Verdict(envelope.topic, violations, is_decoded=not problems)
+    return Checked(envelope.topic, violations, is_decoded=not problems)
 
 
 @cache

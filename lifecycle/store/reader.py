@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import wraps
 from pathlib import Path
@@ -163,10 +163,11 @@ class LeadReader:
         """
         if state not in (None, *STATES):
             raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
-        if as_of is not None or as_known_at is not None:
-            yield from self._leads_at(state, as_of, as_known_at)
-            return
-        pks = self._sorted_pks(state)
+        if as_of is None and as_known_at is None:
+            return self._stored_leads(self._sorted_pks(state))
+        return iter(self._leads_at(state, as_of, as_known_at))
+
+    def _stored_leads(self, pks: Sequence[int]) -> Iterator[Lead]:
         for start in range(0, len(pks), _PAGE):
             yield from self._stored_page(pks[start : start + _PAGE])
 
@@ -228,9 +229,12 @@ class LeadReader:
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
-        while page := self._changes(after):
+        return self._changes_behind(self._changes(after))
+
+    def _changes_behind(self, page: list[Change]) -> Iterator[Change]:
+        while page:
             yield from page
-            after = page[-1].number
+            page = self._changes(page[-1].number)
 
     @reading
     def messages(self, alias: str) -> list[StoredMessage]:
@@ -276,6 +280,7 @@ class LeadReader:
             if source_name(written) == source_name(source)
         ]
 
+    @reading
     def findings(
         self,
         alias: str | None = None,
@@ -317,10 +322,9 @@ class LeadReader:
 
         ``left``: those that left the quarantine instead.
         """
-        for number in self.quarantine_numbers(left=left):
-            found = self._quarantined(number, left=left)
-            if found is not None:
-                yield found
+        numbers = self.quarantine_numbers(left=left)
+        found = (self._quarantined(number, left=left) for number in numbers)
+        return (one for one in found if one is not None)
 
     @reading
     def quarantine_numbers(self, *, left: bool = False) -> list[int]:

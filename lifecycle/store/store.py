@@ -136,7 +136,8 @@ class LeadStore(LeadReader):
 
         ``received_at`` is the time of a message that states none, and should be the same whenever
         the message comes again. Nothing is raised for what is wrong with the message: that is an
-        outcome. See ``Outcome.raise_for_refusal`` for the strict.
+        outcome. To be strict, see ``Outcome.raise_for_refusal`` and
+        ``Outcome.raise_for_problems``.
 
         Raises:
             ClockSkewError: The clock is far from the last transaction.

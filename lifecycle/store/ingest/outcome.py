@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 from lifecycle.domain import Problem, Refusal, State, Trigger, immutable
-from lifecycle.errors import TransitionRefusedError
+from lifecycle.errors import MessageError, TransitionRefusedError
 
 OutcomeKind: TypeAlias = Literal[
     "applied", "refused", "noted", "duplicate", "conflict", "ignored", "quarantined"
@@ -54,6 +54,15 @@ class Outcome:
                 state=self.refused_in or "",
                 refusal=self.refusal,
             )
+
+    def raise_for_problems(self) -> None:
+        """Do nothing, unless the message was quarantined.
+
+        Raises:
+            MessageError: It was; its ``problems`` say where and what was expected.
+        """
+        if self.problems:
+            raise MessageError(self.problems)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what applies to this outcome."""

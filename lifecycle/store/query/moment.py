@@ -18,6 +18,7 @@ def as_micros(moment: Moment) -> int:
     Raises:
         TimeFormatError: It is a text that is no time, a datetime without an offset, or outside the
             years 1 to 9999.
+        TypeError: It is none of these.
     """
     if isinstance(moment, str):
         return parse_time(moment).micros
@@ -25,6 +26,8 @@ def as_micros(moment: Moment) -> int:
         if moment.utcoffset() is None:
             raise TimeFormatError(f"expected a datetime with an offset to UTC, got {moment}")
         return parse_time(moment.astimezone(UTC).isoformat()).micros
+    if not isinstance(moment, int):
+        raise TypeError(f"expected a time: text, aware datetime or microseconds; got {moment!r}")
     if not FIRST <= moment <= LAST:
         raise TimeFormatError(f"expected microseconds of the years 1 to 9999, got {moment}")
     return moment

@@ -1,0 +1,71 @@
+"""What callers of the library meet: arguments checked at the call, errors to raise, fixtures."""
+
+import pytest
+from letters import ADA, lead
+
+import lifecycle
+from lifecycle import LeadReader, LeadStore, MessageError
+from lifecycle.errors import StoreError, TimeFormatError
+from lifecycle.testing import TestClock
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "error"),
+    [
+        ("leads", {"state": "nonsense"}, ValueError),
+        ("leads", {"as_of": "nonsense"}, TimeFormatError),
+        ("leads", {"as_known_at": "yesterday"}, TimeFormatError),
+        ("leads", {"as_of": 10.5}, TypeError),
+        ("changes", {"after": "10"}, TypeError),
+    ],
+    ids=str,
+)
+def test_arguments_are_checked_at_the_call(method, argument, error, store):
+    with pytest.raises(error):
+        getattr(store, method)(**argument)
+
+
+@pytest.mark.parametrize("call", [LeadReader.leads, LeadReader.changes, LeadReader.quarantine])
+def test_a_closed_store_says_so_at_the_call(call, tmp_path):
+    store = LeadStore(tmp_path / "a.db")
+    store.close()
+    with pytest.raises(StoreError, match="was closed"):
+        call(store)
+
+
+def test_what_is_wrong_with_a_message_can_be_raised(store):
+    store.apply(lead("add", "10:00")).raise_for_problems()
+    with pytest.raises(MessageError, match="time") as caught:
+        store.apply({"type": "lead#add", "object": {}}).raise_for_problems()
+    assert caught.value.problems
+
+
+def test_what_callers_annotate_with_is_exported():
+    assert lifecycle.State is lifecycle.domain.State
+    assert lifecycle.Verdict is lifecycle.domain.Verdict
+    assert {"State", "Trigger", "Verdict", "Message", "Moment"} <= set(lifecycle.__all__)
+
+
+def test_a_clock_of_a_test_stands_still():
+    clock = TestClock()
+    assert clock() == clock()
+    clock.move_to("1970-01-01T00:00:01Z")
+    assert clock() == 1_000_000
+
+
+def test_the_fixtures_are_found_by_pytest(pytester):
+    pytester.makeconftest('pytest_plugins = ["lifecycle.testing"]')
+    message = lead("accept", "10:00", agent=ADA)
+    pytester.makepyfile(
+        f"""
+        def test_store(lead_store, lead_clock):
+            lead_clock.move_to("2026-03-05T10:00:00Z")
+            assert lead_store.apply({message!r}).state == "accepted"
+            lead_clock.move_to("2026-03-01T10:00:00Z")
+            assert lead_store.apply({message!r}).kind == "duplicate"
+            assert lead_store.lead("crmleadid:1").state == "accepted"
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
