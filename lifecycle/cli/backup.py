@@ -19,7 +19,7 @@ from lifecycle.text import counted
 @options.database
 @click.argument("file", metavar="FILE", type=options.PATH)
 def backup(database: Path, file: Path) -> None:
-    """Copy a store as of one moment, while others read and write, and verify the copy.
+    """Copy a store in use as of one moment, and verify the copy.
 
     FILE must not be there yet. Prints the head of the copy's ledger: note it elsewhere, and `verify
     --noted` tells later whether the backup is what it was. Exit status 3 when the store is damaged:

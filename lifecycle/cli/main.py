@@ -40,7 +40,10 @@ _TRACEBACK = "LIFECYCLE_TRACEBACK"
 COMMANDS: Final = {
     "apply": ("writing", "Apply messages as they come; say what became of each."),
     "audit": ("audit", "Find what was not allowed, and the smallest repair."),
-    "backup": ("backup", "Copy a store as of one moment, while others read and write, and verify the copy."),
+    "backup": (
+        "backup",
+        "Copy a store in use as of one moment, and verify the copy.",
+    ),
     "changes": ("reading", "Print what changed in the histories, in order."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
     "erase": ("erase", "Erase a person: payloads, contact, personal keys, texts, quarantine."),
