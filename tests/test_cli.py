@@ -473,7 +473,7 @@ def test_names_of_files_and_keys_that_are_no_utf_8_are_names_too(tmp_path, write
         done = run_command(*command)
         assert (done.returncode, done.stderr) == (0, b"")
     assert b"lo\\xffg.jsonl line 1" in run_command("explain", store, "crmleadid:1").stdout
-    done = run_command("erase", store, b"joe\xff")
+    done = run_command("erase", store, b"joe\xff", "--yes")
     assert (done.returncode, done.stderr) == (1, b"lifecycle: no lead is known as 'joe\\udcff'\n")
 
 

@@ -1,8 +1,12 @@
 """Erasing: nothing of the person is left, everything of the others is, and what happened stays."""
 
 import json
+import os
+import pty
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from itertools import count
 
@@ -26,6 +30,7 @@ from lifecycle.auditing.words import moment
 from lifecycle.messages import format_time
 from lifecycle.store.db.codec import hashed
 from lifecycle.store.db.compression import decompress
+from lifecycle.store.db.erased import is_pseudonym
 from lifecycle.store.erasure import erase as erasing
 from lifecycle.store.ledger.chain import Entry, commitment_of
 
@@ -180,6 +185,10 @@ def filled(path, world, chance):
     return store
 
 
+def what_stays(erasure):
+    return erasure.kept_keys, erasure.kept_parties, erasure.kept_ids
+
+
 @settings(max_examples=60)
 @given(worlds_of_three(), chances)
 def test_nothing_of_the_person_is_left_and_all_else_is(tmp_path_factory, world, chance):
@@ -187,8 +196,12 @@ def test_nothing_of_the_person_is_left_and_all_else_is(tmp_path_factory, world, 
     with filled(path, world, chance) as store:
         happened, others = what_happened(store, 0), others_say(store, 0)
         head = store.head()
+        rehearsed = store.erase("contact:cid:c-0", dry_run=True)
         erasure = store.erase("contact:cid:c-0")
         assert erasure.events > 0
+        assert what_stays(erasure) == what_stays(rehearsed)
+        names = {str(key) for one in erasure.leads for key in store.lead(one).keys}
+        assert {name for name in names if not is_pseudonym(name)} <= set(erasure.kept_keys)
         assert traces(store, 0) == []
         assert what_happened(store, 0) == happened
         assert others_say(store, 0) == others
@@ -251,7 +264,7 @@ def joe(store):
 
 def found_of_joe(store):
     found = everything_in(store).lower()
-    return [text for text in (b"joe", b"bloggs", b"555-0101") if text in found]
+    return [text for text in (b"joe@", b"bloggs", b"555-0101") if text in found]
 
 
 def values_of_keys(store):
@@ -698,7 +711,7 @@ def test_many_people_who_share_a_placeholder_are_erased_only_when_asked(store, l
     ) as hub:
         store.erase("crmleadid:n7")
     assert hub.value.hubs[0] == "more than 100 leads share contact:mail:none@none.example"
-    result = lifecycle("erase", store.path, "crmleadid:n7", "--accept-clock")
+    result = lifecycle("erase", store.path, "crmleadid:n7", "--accept-clock", "--yes")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Nothing was erased; --hub" in result.stderr
     assert list(store._connection.iterdump()) == dump
@@ -819,27 +832,74 @@ def test_an_edit_of_what_stays_is_found(change, joe):
 
 def test_the_command_says_what_was_erased(joe, lifecycle):
     joe.apply("bloggs, joe")
-    result = lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock")
+    result = lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock", "--yes")
     assert result.exit_code == 0
     assert result.stdout == (
         "erased 3 messages of 1 lead, 0 other contents under their ids and 1 quarantined message;"
         " 0 personal keys replaced\n  crmleadid:1\n"
+        "keys that stay:\n  contact:cid:c-77\n  lead:crmleadid:1\n"
+        "parties that stay:\n"
+        f"  {ADA}\n  {BOB}\n"
+        "3 ids of messages stay\n"
     )
     again = json.loads(
-        lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock", "--json").stdout
+        lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock", "--yes", "--json").stdout
     )
     assert again == {"leads": ["crmleadid:1"], "events": 0, "copies": 0, "keys": 0} | {
         "quarantined": 0,
         "erased_at": None,
+        "kept_keys": ["contact:cid:c-77", "lead:crmleadid:1"],
+        "kept_parties": [],
+        "kept_ids": 0,
     }
     assert (
         "nothing personal was left"
-        in lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock").stdout
+        in lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock", "--yes").stdout
     )
 
 
+def test_a_key_and_a_party_that_may_name_a_person_are_told_before(joe, lifecycle):
+    user = {"id": "urn:user:joe", "name": "jbloggs1970"}
+    joe.apply(lead("update", "10:05", keys={"crmLeadId": "1", "passport": "C01X00T47"}, agent=user))
+    told = lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock", "--dry-run").stdout
+    assert "  lead:passport:C01X00T47\n" in told
+    assert "  urn:user:joe\n" in told
+
+
+def test_a_script_must_say_that_it_means_it(joe, lifecycle):
+    result = lifecycle("erase", joe.path, "crmleadid:1", "--accept-clock")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "erasing cannot be undone: give --yes, or --dry-run to look" in result.stderr
+    assert found_of_joe(joe) != []
+
+
+@pytest.mark.parametrize(("answer", "erases"), [(b"y\n", True), (b"n\n", False)], ids=str)
+def test_a_terminal_is_asked(answer, erases, joe):
+    watched, terminal = pty.openpty()
+    os.write(watched, answer)
+    command = [sys.executable, "-m", "lifecycle", "erase", str(joe.path), "crmleadid:1"]
+    done = subprocess.run(
+        [*command, "--accept-clock"], stdin=terminal, capture_output=True, text=True, check=False
+    )
+    os.close(terminal)
+    os.close(watched)
+    assert "would erase 3 messages of 1 lead" in done.stderr
+    assert "This cannot be undone. [y/N]" in done.stderr
+    assert done.returncode == (0 if erases else 1)
+    assert done.stdout.startswith("erased 3 messages") == erases
+    assert (found_of_joe(joe) == []) == erases
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_lines_in_the_quarantine_that_are_utf_16_are_found(encoding, cut, joe):
+    joe.apply("{ caller: Joe Bloggs ☎ }".encode(encoding)[cut:])
+    joe.apply("{ caller: Ann Example ☎ }".encode(encoding)[cut:])
+    assert joe.erase("crmleadid:1").quarantined == 1
+
+
 def test_the_command_ends_with_one_for_a_name_that_nobody_has(joe, lifecycle):
-    result = lifecycle("erase", joe.path, "crmleadid:99", "--accept-clock")
+    result = lifecycle("erase", joe.path, "crmleadid:99", "--accept-clock", "--yes")
     assert (result.exit_code, "no lead is known" in result.stderr) == (1, True)
 
 

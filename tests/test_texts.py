@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from worlds import messages
 
-from lifecycle.messages import Decoded, Ignored, read_message, verdicts
+from lifecycle.messages import Decoded, Ignored, checked, read_message
 from lifecycle.messages.parse import canonical
 from lifecycle.replay import Log, log, texts
 
@@ -133,8 +133,8 @@ def test_a_log_says_the_same_in_any_shape(made):
 def test_validate_finds_the_messages_that_are_read(made):
     some, content = made
     parts = [part.raw for text in texts_of(content) for part in text.parts() if part.raw]
-    found = [one.is_valid for part in parts for one in verdicts(part)]
-    assert found == [one.is_valid for message in some for one in verdicts(message)]
+    found = [one.is_valid for part in parts for one in checked(part)]
+    assert found == [one.is_valid for message in some for one in checked(message)]
 
 
 # --- places ---------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from lifecycle.store.db.codec import hashed, packed_of
 from lifecycle.store.db.compression import ERASED
 from lifecycle.store.db.rows import Parties, key_hash, redacted_refusal, select_in
 from lifecycle.store.erasure.redaction import Redaction
-from lifecycle.store.erasure.select import Erasable, Stored, erasable
+from lifecycle.store.erasure.select import Erasable, erasable
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.shared_findings import Settling
 from lifecycle.store.ledger.chain import Ledger
@@ -75,6 +75,9 @@ class Erasure:
         keys: How many names of the person were replaced by pseudonyms.
         quarantined: How many messages in the quarantine were emptied.
         erased_at: When, in microseconds since 1970 in UTC; None where nothing was.
+        kept_keys: The names of the person that stay: ids of any scheme, as systems made them up.
+        kept_parties: Who acted or held, by the erased messages, and stays.
+        kept_ids: How many ids of the erased messages stay.
     """
 
     leads: tuple[str, ...] = ()
@@ -83,6 +86,9 @@ class Erasure:
     keys: int = 0
     quarantined: int = 0
     erased_at: int | None = None
+    kept_keys: tuple[str, ...] = ()
+    kept_parties: tuple[str, ...] = ()
+    kept_ids: int = 0
 
     @property
     def removed(self) -> int:
@@ -98,6 +104,9 @@ class Erasure:
             "keys": self.keys,
             "quarantined": self.quarantined,
             "erased_at": None if self.erased_at is None else format_time(self.erased_at),
+            "kept_keys": list(self.kept_keys),
+            "kept_parties": list(self.kept_parties),
+            "kept_ids": self.kept_ids,
         }
 
 
@@ -136,6 +145,9 @@ class Erasing:
             copies=len(contents.copies),
             keys=len(redaction.removed_keys),
             quarantined=self._empty_quarantine(redaction),
+            kept_keys=tuple(map(str, redaction.kept_keys)),
+            kept_parties=tuple(sorted(set(map(str, _parties_of(about, redaction, kept=True))))),
+            kept_ids=sum(redaction.event(one).id == one.id for one in about),
         )
         if erasure.removed:
             self._connection.execute(
@@ -152,7 +164,7 @@ class Erasing:
     def _erase(self, subject: int | None, contents: Erasable, redaction: Redaction) -> None:
         seqs = [one.number for one in contents.events]
         leads = self._names(subject, {*seqs, *contents.others}, redaction)
-        removed = self._parties_of(contents.about, redaction)
+        removed = _parties_of([one.event for one in contents.about], redaction, kept=False)
         self._erase_contents(contents, redaction)
         reasons = {
             one.number: change_text(redaction.event(one.event))
@@ -281,18 +293,6 @@ class Erasing:
 
     # --- parties ----------------------------------------------------------------------------
 
-    def _parties_of(self, contents: Iterable[Stored], redaction: Redaction) -> set[Party]:
-        """The parties that are the person."""
-        parties = {
-            party
-            for event in (one.event for one in contents)
-            for party in (
-                *(event.agent, event.recipient, event.participant),
-                *(event.snapshot.owner, event.snapshot.sender, event.snapshot.recipient),
-            )
-        }
-        return {party for party in parties if party and redaction.party(party) != party}
-
     def _erase_parties(self, parties: Iterable[Party]) -> None:
         """Empty the rows that nothing names any more; their numbers are never given again."""
         for party in parties:
@@ -303,6 +303,19 @@ class Erasing:
                     "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?", (number,)
                 )
         self._parties.forget()
+
+
+def _parties_of(events: Iterable[LeadEvent], redaction: Redaction, *, kept: bool) -> set[Party]:
+    """Return the parties that events name: those that stay, or those that are the person."""
+    parties = {
+        party
+        for event in events
+        for party in (
+            *(event.agent, event.recipient, event.participant),
+            *(event.snapshot.owner, event.snapshot.sender, event.snapshot.recipient),
+        )
+    }
+    return {party for party in parties if party and (redaction.party(party) == party) == kept}
 
 
 def hubs_of(connection: sqlite3.Connection, subject: int | None) -> list[str]:

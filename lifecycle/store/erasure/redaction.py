@@ -17,7 +17,7 @@ from attrs import evolve
 
 from lifecycle.domain import FieldChange, Key, LeadEvent, Meanings, Note, Party, Problem
 from lifecycle.messages.wrappers import unwrap
-from lifecycle.store.db.erased import ERASED_DIGEST, new_pseudonym
+from lifecycle.store.db.erased import ERASED_DIGEST, is_pseudonym, new_pseudonym
 from lifecycle.store.erasure.mentions import DIGITS, bounded, forms, mentions, named, tells
 
 _SCHEME: Final = re.compile(r"e-?mail|phone|mobile|fax|^(mail|tel|cell)$|name$")
@@ -166,6 +166,11 @@ class Redaction:
         """The keys that something else stands for."""
         return sorted(self._removed)
 
+    @property
+    def kept_keys(self) -> list[Key]:
+        """The keys of the person that stay, those too that stayed before."""
+        return sorted(key for key in self._known - self._removed if not is_pseudonym(key.value))
+
     def party(self, party: Party | None) -> Party | None:
         """A party, or what stands for it where it is the person: of the same sort."""
         if party is None:
@@ -251,6 +256,9 @@ def _text_of(raw: bytes) -> str:
     except UnicodeDecodeError:
         # The encodings of old systems; what was UTF-8 in it is sought, too.
         text = f"{raw.decode('utf-8', 'replace')}\n{raw.decode('latin-1')}"
+    if b"\0" in raw:
+        # UTF-16, of either order; a line that was cut out of a file may begin within a character.
+        text = "\n".join([text, *(raw.decode(f"utf-16-{one}", "replace") for one in ("le", "be"))])
     text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     text = _SPACE.sub(" ", text).replace("\\/", "/")
     # Halves of characters that were escaped one by one belong together.
