@@ -8,7 +8,7 @@ already, which is how the store applies an event that is last in its order. (des
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
@@ -77,11 +77,14 @@ class SubjectFold:
     explains: bool = False
     meant: dict[str, Meant] = field(factory=dict)
     _future: _Future = field(init=False, factory=lambda: _Future([], {}))
+    #: The groups in the order in which they were touched, once that was asked for.
+    _touched: dict[Group, None] | None = field(init=False, default=None)
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
         """Fold these events, in this order; ``groups`` has those with lead keys, by event id."""
         events = list(events)
         self._future = _Future(events, groups)
+        self._touched = None
         for _, instant in groupby(events, _instant):
             first, *rest = instant
             if first.trigger == "change":
@@ -98,6 +101,7 @@ class SubjectFold:
             track.name(event)
             return
         deleted = self._deleted_before(event)
+        self._touch(group, event)
         verdict = track.take(self.machine, event, deleted=deleted)
         if verdict == "refused" and self.on_invalid == "force" and not deleted:
             track.force(self.machine, event)
@@ -114,6 +118,24 @@ class SubjectFold:
         if track is None:
             track = self.tracks[group] = Track(_new_lead(event))
         return track
+
+    def _touch(self, group: Group, event: LeadEvent) -> None:
+        """Note that an event is bound to a lead, if the order is kept and holds."""
+        if self._touched is None:
+            return
+        self._touched.pop(group, None)
+        last = next(reversed(self._touched), None)
+        if last is not None and _last_position(self.tracks[last]) > event.position:
+            self._touched = None
+        else:
+            self._touched[group] = None
+
+    def _latest_first(self) -> Iterator[tuple[Group, Track]]:
+        """The leads by when they were touched last, the latest first."""
+        if self._touched is None:
+            in_order = sorted(self.tracks, key=lambda one: _last_position(self.tracks[one]))
+            self._touched = dict.fromkeys(in_order)
+        return ((group, self.tracks[group]) for group in reversed(self._touched))
 
     def _is_judged(self, track: Track) -> bool:
         """Return whether a lead is not folded on, as it was refused something."""
@@ -166,6 +188,7 @@ class SubjectFold:
                 if self.explains:
                     self.meant[event_id] = spent.meant
             self.fates.update((one.id, (one, "noted", group)) for one in by_id.values())
+        self._touch(group, events[-1])
         for event in events:
             track.note(event)
             track.lead.events += 1
@@ -202,22 +225,29 @@ class SubjectFold:
         return min(event.contact_keys), False
 
     def _choose(self, event: LeadEvent) -> tuple[Group, bool]:
-        """Narrow the leads down: legal, then held by the party named, then touched last."""
-        candidates = list(self.tracks.items())
+        """Narrow the leads down: legal, then held by the party named, then touched last.
+
+        They are looked at one by one, the latest first, and no more of them than the answer needs:
+        a hub has very many.
+        """
+        candidates = self._latest_first()
         if not self._deleted_before(event):
-            candidates = [
-                one
-                for one in candidates
-                if not isinstance(decide(self.machine, one[1].lead, event), Refusal)
-            ] or candidates
+            candidates = _narrowed(candidates, partial(self._is_legal, event))
         party = _party_named(event)
-        candidates = [one for one in candidates if _held_by(one[1].lead, party)] or candidates
-        latest = max(one[1].position or (0, 0, "") for one in candidates)[0]
-        touched_last = [
-            one for one in candidates if one[1].position and one[1].position[0] == latest
-        ]
+        if party is not None:
+            candidates = _narrowed(candidates, lambda track: _held_by(track.lead, party))
+        found = next(candidates)
+        touched_last, is_ambiguous = [found], False
+        for one in candidates:
+            is_ambiguous = True
+            if _last_position(one[1])[0] != _last_position(found[1])[0]:
+                break
+            touched_last.append(one)
         group, _ = min(touched_last, key=lambda one: _smallest_key(one[1]))
-        return group, len(candidates) > 1
+        return group, is_ambiguous
+
+    def _is_legal(self, event: LeadEvent, track: Track) -> bool:
+        return not isinstance(decide(self.machine, track.lead, event), Refusal)
 
 
 class _Future:
@@ -296,8 +326,29 @@ def _party_named(event: LeadEvent) -> Party | None:
     return event.agent or event.recipient
 
 
-def _held_by(lead: Lead, party: Party | None) -> bool:
-    return party is not None and lead.holder is not None and party.matches(lead.holder)
+def _narrowed(
+    candidates: Iterator[tuple[Group, Track]], fits: Callable[[Track], bool]
+) -> Iterator[tuple[Group, Track]]:
+    """Yield the candidates that fit, in their order; all of them where none does."""
+    others = []
+    is_met = False
+    for one in candidates:
+        if fits(one[1]):
+            is_met = True
+            yield one
+        elif not is_met:
+            others.append(one)
+    if not is_met:
+        yield from others
+
+
+def _last_position(track: Track) -> Position:
+    """Return the position of the last event of a lead."""
+    return track.position or (0, 0, "")
+
+
+def _held_by(lead: Lead, party: Party) -> bool:
+    return lead.holder is not None and party.matches(lead.holder)
 
 
 def _smallest_key(track: Track) -> Key:
