@@ -31,6 +31,7 @@ from lifecycle import (
     UnknownMessageError,
     decode,
     format_time,
+    parse_time,
 )
 from lifecycle.messages import read_message
 from lifecycle.store import Place, taken
@@ -115,6 +116,31 @@ def test_a_clock_that_is_wrong_writes_nothing_until_it_is_accepted(path, skew):
         assert store.digest() == before
     with LeadStore(path, clock=lambda: NOW + skew, accept_clock=True) as store:
         assert store.apply(lead("accept", "10:05")).kind == "applied"
+
+
+CLOCKS = [0, 31_536_000_000_000, NOW, 4_070_908_800_000_000, 253_339_228_800_000_000]
+NO_CLOCKS = [-1, -(2**63), 253_402_300_799_999_999, 10**18, 2**63 - 1, 2**63, 10**30]
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+@pytest.mark.parametrize("first", CLOCKS)
+@pytest.mark.parametrize("second", CLOCKS + NO_CLOCKS)
+def test_a_clock_is_refused_or_right_and_spoils_nothing(path, first, second, accepts):
+    now = [first]
+    with LeadStore(path, clock=lambda: now[0], accept_clock=accepts) as store:
+        for now[0] in (first, second, first, second):
+            with suppress(StoreError):
+                store.apply(lead("accept", "10:00", agent=ADA))
+                assert now[0] in CLOCKS
+        times = [parse_time(one.as_dict()["recorded_at"]) for one in store.changes()]
+        assert times == sorted(times)
+        assert store.verify(past=True).sound
+
+
+@pytest.mark.parametrize("clock", NO_CLOCKS)
+def test_a_clock_that_tells_no_time_writes_nothing(path, clock):
+    with pytest.raises(StoreError, match=f"the clock says {clock}, expected microseconds since"):
+        LeadStore(path, clock=lambda: clock, accept_clock=True)
 
 
 @pytest.mark.parametrize("skew", [-DAY + 1, 364 * DAY])

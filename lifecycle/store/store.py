@@ -15,8 +15,14 @@ from typing import Final, Literal, TypeAlias, cast
 from attrs import astuple, evolve, frozen
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for, source_name
-from lifecycle.errors import ClockSkewError, HubError, OtherRulesError, UnknownMessageError
-from lifecycle.messages import FIRST, LAST, Message, Undecodable, format_time, read_message
+from lifecycle.errors import (
+    ClockSkewError,
+    HubError,
+    OtherRulesError,
+    StoreError,
+    UnknownMessageError,
+)
+from lifecycle.messages import LAST, Message, Undecodable, format_time, read_message
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed
 from lifecycle.store.db.lookups import all_subjects
 from lifecycle.store.db.rows import OUTCOMES
@@ -37,6 +43,8 @@ from lifecycle.store.reader import LeadReader, reading
 #: wrong moment would spoil the times of all later transactions, but a store may lie idle.
 _BEHIND: Final = 24 * 60 * 60 * 1_000_000
 _AHEAD: Final = 366 * _BEHIND
+#: No later time is recorded, so that one can be told that is after it.
+_LATEST: Final = LAST - _AHEAD
 #: So many subjects are folded again together when everything is.
 _REBUILT_TOGETHER: Final = 500
 # What packing.content_of writes of a change begins with its source.
@@ -230,7 +238,7 @@ class LeadStore(LeadReader):
     def _leave(self, number: int, how: str) -> None:
         self._connection.execute(
             "UPDATE quarantine SET left_at = ?, left_as = ?, due_at = NULL WHERE id = ?",
-            (self._clock(), how, number),
+            (self._now(), how, number),
         )
 
     def rebuild(self, rules: Rules | None = None) -> None:
@@ -323,7 +331,7 @@ class LeadStore(LeadReader):
         with self._gate.held():
             if not is_unpurged(self._connection):
                 return False
-            purge(self._connection, self.path, self._clock())
+            purge(self._connection, self.path, self._now())
         _LOG.info("%s: traces of the erased are removed", self.path)
         return True
 
@@ -379,7 +387,7 @@ class LeadStore(LeadReader):
             self._next_recorded_at()
             cursor = self._connection.execute(
                 "INSERT INTO run (started_at, applied, refused, noted) VALUES (?, 0, 0, 0)",
-                (self._clock(),),
+                (self._now(),),
             )
         return cast("int", cursor.lastrowid)
 
@@ -458,7 +466,21 @@ class LeadStore(LeadReader):
     def _ready(self, message: Taken) -> bool:
         if isinstance(message, Undecodable):
             return False
-        return not isinstance(message, Packed) or message.time <= self._clock() + AHEAD
+        return not isinstance(message, Packed) or message.time <= self._now() + AHEAD
+
+    def _now(self) -> int:
+        """Return the time, by the clock.
+
+        Raises:
+            StoreError: It is none that can be recorded, whatever is accepted of the clock.
+        """
+        now = self._clock()
+        if not 0 <= now <= _LATEST:
+            raise StoreError(
+                f"{self.path}: the clock says {now}, expected microseconds since 1970 in UTC,"
+                " before the year 9999: nothing was written. Set the clock right"
+            )
+        return now
 
     @contextmanager
     def _unit_of_work(self, *, before: str = "") -> Iterator[None]:
@@ -476,7 +498,7 @@ class LeadStore(LeadReader):
             self._parties,
             rules.identity,
             recorded_at=recorded_at,
-            now=self._clock(),
+            now=self._now(),
             renames=renames,
         )
 
@@ -487,9 +509,9 @@ class LeadStore(LeadReader):
             ClockSkewError: The clock is too far from the last transaction.
         """
         (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
-        now = self._clock()
+        now = self._now()
         if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
-            words = (format_time(min(max(now, FIRST), LAST)), format_time(last))
+            words = (format_time(now), format_time(last))
             raise ClockSkewError(f"{self.path}", now, last, words)
         return max(now, int(last) + 1)
 
