@@ -22,6 +22,7 @@ ROWS = (
     "kills",
     "writers",
     "threads",
+    "clocks",
     "killed",
     "disk",
     "statements",
@@ -70,6 +71,11 @@ from lifecycle.store.db.gate import Gate
 def open_to_all(self):
     yield
 Gate.held = open_to_all
+""",
+    # A clock is believed whatever it says.
+    "clocks": """
+from lifecycle.store.store import LeadStore
+LeadStore._now = lambda self: self._clock()
 """,
     # Counts of leads grow by themselves.
     "killed": """

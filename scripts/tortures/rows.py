@@ -12,6 +12,7 @@ NAMES: Final = (
     "kills",
     "writers",
     "threads",
+    "clocks",
     "killed",
     "disk",
     "statements",
