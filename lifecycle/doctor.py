@@ -299,7 +299,7 @@ def _pages(connection: sqlite3.Connection) -> Point:
 
 
 def _structure(connection: sqlite3.Connection) -> Point:
-    """Whether the pages of the file hang together, by SQLite's own quick check."""
+    """Check that the pages of the file hang together, by SQLite's own quick check."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found == "ok":
         return Point("structure", "well", "intact", found)

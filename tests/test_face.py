@@ -1,4 +1,4 @@
-"""What callers of the library meet: arguments checked at the call, errors to raise, fixtures."""
+"""The library as its callers meet it: arguments checked at the call, errors to raise, fixtures."""
 
 import pytest
 from letters import ADA, lead

@@ -1,4 +1,4 @@
-"""What people reported of imports comes out as it should, in any order of the files."""
+"""Imports that people reported come out as they should, in any order of the files."""
 
 import json
 

@@ -23,7 +23,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def says(files, source, *, one_by_one):
-    """What a store says of these files, imported in this order."""
+    """Return what a store says of these files, imported in this order."""
     with LeadStore(":memory:", clock=lambda: NOW) as store:
         for some in [[one] for one in files] if one_by_one else [files]:
             with read_files(source, some) as reading:

@@ -1,4 +1,4 @@
-"""What the library says of its work: by ``logging``, and nothing of what messages contain."""
+"""The log of the library's work: by ``logging``, and nothing of what messages contain."""
 
 import logging
 

@@ -227,7 +227,7 @@ def test_a_history_of_changes_has_no_findings_but_that_it_was_joined_midway(stor
 
 
 def fact(message):
-    """What makes a change the one that it is."""
+    """Return what makes a change the one that it is."""
     data = message["data"]
     (lead,) = data["object"]["identifier"].values()
     return lead, data["field"], message["time"], data.get("new", "")

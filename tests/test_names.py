@@ -413,7 +413,7 @@ def test_what_is_shown_of_a_party_is_what_was_written(store):
 
 
 def test_who_shares_a_contact_is_counted_once_after_a_rebuild_that_finds_more_names():
-    """What waited for a name came in while all keys were found again, and counted twice."""
+    """Messages that waited for a name came in while keys were found again, and counted twice."""
     rules = Rules.loads('[identity.schemes]\naccount = "ignore"')
     with LeadStore(":memory:", rules=rules, clock=lambda: NOW) as own:
         for number, (value, cid) in enumerate((("0", "0"), ("n1", "c1"))):

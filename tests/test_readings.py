@@ -58,7 +58,7 @@ def lines(*values):
 
 
 def told(messages, *parts):
-    """What messages say: time, field and new value, and what is asked for besides."""
+    """Return what messages say: time, field and new value, and what is asked for besides."""
     rows = []
     for message in messages:
         data = message["data"]

@@ -20,7 +20,7 @@ from lifecycle.text import clean, counted, most_common
 
 @frozen
 class _Placed:
-    """What was found in one message, and where it came from."""
+    """The result for one message, and where it came from."""
 
     file: str
     line: int
@@ -97,7 +97,7 @@ def validate(*, files: tuple[Path, ...], style: str) -> None:
 
 
 def _placed(path: Path) -> Iterator[_Placed]:
-    """What was found in the messages of a file; flat in memory, whatever its size."""
+    """Check the messages of a file; flat in memory, whatever its size."""
     found = False
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
         for text in log.texts():

@@ -114,7 +114,7 @@ class Snapshot:
 
 @immutable
 class FieldChange:
-    """What another system recorded of a field of one of its objects (design.md section 4a).
+    """A change of one field of an object in another system (design.md section 4a).
 
     Attributes:
         source: The system.

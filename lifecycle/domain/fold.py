@@ -251,7 +251,7 @@ class SubjectFold:
 
 
 class _Future:
-    """What a fold knows of changes before it comes to them.
+    """The changes that are still to come in a fold, as far as earlier ones depend on them.
 
     Attributes:
         merged: By lead, source and object when the object was merged into another.

@@ -85,7 +85,7 @@ class HistoryRow:
 
     @property
     def implied_by(self) -> str | None:
-        """What implied it: a date, or the change of a field; None for a stated step."""
+        """Return what implied it: a date, or the change of a field; None for a stated step."""
         if self.verdict != "implied":
             return None
         return "the change" if self.step >= STEPS else "a date"
@@ -120,7 +120,7 @@ class LeadHistory:
 
 @immutable
 class Meant:
-    """What a change meant: for whoever asks what it would do to the lead in another state.
+    """The meaning of a change: for whoever asks what it would do to the lead in another state.
 
     Attributes:
         rows: The rows that fit it in some state of the lead.
@@ -133,7 +133,7 @@ class Meant:
 
 @immutable
 class EventFate:
-    """What became of one event: its verdict, and the lead it was bound to (None: a deletion).
+    """The fate of one event: its verdict, and the lead it was bound to (None: a deletion).
 
     ``meant``: of a change what a repair must know of it.
     """

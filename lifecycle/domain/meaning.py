@@ -1,4 +1,4 @@
-"""What changes of fields mean: data in the rules, by source (design.md section 4a).
+"""The meanings of changes of fields: data in the rules, by source (design.md section 4a).
 
 Rows are tried from the top; the first that fits a change in the lead's own state gives its steps.
 """
@@ -143,7 +143,7 @@ class Source:
 
 @frozen(cache_hash=True)
 class Meanings:
-    """What changes mean: the rows, the sources, and which sources may move leads.
+    """The meanings of changes: the rows, the sources, and which sources may move leads.
 
     Attributes:
         follow: Only these sources move leads; empty for all.

@@ -1,4 +1,4 @@
-"""What a lead remembers of the changes of its fields in other systems."""
+"""A lead's memory of the changes of its fields in other systems."""
 
 from __future__ import annotations
 

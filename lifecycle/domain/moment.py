@@ -36,7 +36,7 @@ _Steps: TypeAlias = "list[tuple[Trigger, LeadTransition]] | Refusal"
 
 @define
 class Spent:
-    """What became of a change: its verdict, and what it meant."""
+    """The fate of a change: its verdict, and what it meant."""
 
     verdict: Verdicts
     meant: Meant

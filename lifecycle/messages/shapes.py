@@ -108,7 +108,7 @@ class PersonAction(LeadAction):
 
 @immutable
 class ChangeAction(LeadAction):
-    """What another system recorded of a field: ``data`` of lead#change (design.md section 4a)."""
+    """A change of one field in another system: ``data`` of lead#change (design.md section 4a)."""
 
     source: Name = field(kw_only=True)
     field: Name = field(kw_only=True)

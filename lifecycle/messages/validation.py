@@ -74,7 +74,7 @@ class Violation:
 
 @immutable
 class Checked:
-    """What was found in one message.
+    """The result of checking one message.
 
     Attributes:
         topic: None where it could not be told.
@@ -97,7 +97,7 @@ class Checked:
         return not self.violations
 
     def as_dict(self) -> dict[str, Any]:
-        """What was found, as the network's own validator prints it; an ignored topic is named."""
+        """Return the result as the network's own validator prints it; an ignored topic is named."""
         if self.is_ignored:
             return {"isValid": True, "ignored": self.topic}
         if self.is_valid:
@@ -140,7 +140,7 @@ def checked(message: Message) -> Iterator[Checked]:
 
 
 def unreadable(problems: Iterable[Problem]) -> Checked:
-    """What was found where there is no message at all."""
+    """Return the result for what is no message at all."""
     return Checked(None, tuple(_of_problem(one) for one in problems), is_decoded=False)
 
 

@@ -37,7 +37,7 @@ class Kind:
 
     @property
     def needs_layout(self) -> bool:
-        """Whether the layout names its fields."""
+        """Return whether the layout names its fields."""
         return not self.needs
 
 

@@ -23,7 +23,7 @@ _ARRIVED_BEFORE: Final[tuple[OutcomeKind, ...]] = ("duplicate", "conflict", "qua
 
 @define
 class Imported:
-    """What came of an import; applied, refused and noted as they are when it ends.
+    """The result of an import; applied, refused and noted as they are when it ends.
 
     Attributes:
         reading: What was read.

@@ -38,7 +38,7 @@ KINDS: Final[dict[str, dict[str, str]]] = {
 
 
 class Fact(NamedTuple):
-    """What one line of a file says: the message as JSON text, and where it is from."""
+    """One line of a file: the message as JSON text, and where it is from."""
 
     text: bytes
     file: Path

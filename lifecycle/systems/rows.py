@@ -16,7 +16,7 @@ _DETAILS: Final = ("name", "email", "telephone")
 
 
 class Change(NamedTuple):
-    """What a row says: ``cells`` has its columns by what they are for."""
+    """A row of a file: ``cells`` has its columns by what they are for."""
 
     at: At
     field: str

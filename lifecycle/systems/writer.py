@@ -22,7 +22,7 @@ _OWN_SCHEME: Final = {"salesforce": "salesforceId", "hubspot": "hubspotId"}
 
 
 class At(NamedTuple):
-    """Where a fact stands in a file, and of which object and moment it is."""
+    """The place of a fact in a file, and of which object and moment it is."""
 
     line: int
     object: str

@@ -71,7 +71,7 @@ def _filled(path: Path, some: list[Message], rng: Random) -> int:
 
 
 def _next(rng: Random, now: int) -> int:
-    """What the clock says next."""
+    """Return what the clock says next."""
     return rng.choice(
         (
             now,

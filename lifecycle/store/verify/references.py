@@ -1,4 +1,4 @@
-"""What rows say of each other: references, times, counts, and the numbers that were given."""
+"""Checks of rows against each other: references, times, counts, and the numbers that were given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lifecycle.domain import STATES, TRIGGERS, VERDICTS
+from lifecycle.messages import LAST
 from lifecycle.store.db.rows import OUTCOMES
 from lifecycle.store.verify.result import Defect
 from lifecycle.store.verify.wording import words
@@ -46,8 +47,6 @@ _NOT_IN_ORDER: Final = (
     " WHERE {0} IS NOT NULL) WHERE {1} < before)"
 )
 _FAR: Final = 2**62
-#: The end of the year 9999, in microseconds: no time can be written beyond.
-_LAST_TIME: Final = 253_402_300_799_999_999
 #: Table, what tells its rows, what must not be true of any, and what is expected instead.
 _NEVER: Final = (
     ("history", "id", "superseded_at <= recorded_at", "superseded_at behind recorded_at"),
@@ -98,7 +97,7 @@ _NEVER: Final = (
     (
         "store",
         "id",
-        f"max(event, lead, subject, change) > {_FAR} OR recorded_at > {_LAST_TIME}",
+        f"max(event, lead, subject, change) > {_FAR} OR recorded_at > {LAST}",
         "last numbers with room behind them",
     ),
     ("sqlite_sequence", "name", f"seq > {_FAR}", "a last number with room behind it"),
