@@ -1,9 +1,11 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
-from lifecycle.store.db.codec import Packed, hashed
+from lifecycle.store.db.codec import Packed
 from lifecycle.store.erasure.erase import Erasure
-from lifecycle.store.ingest.identify import AHEAD, Place, Taken, nameless, taken
+from lifecycle.store.ingest.identify import AHEAD
+from lifecycle.store.ingest.item import IngestItem, Place, to_stored
 from lifecycle.store.ingest.outcome import Outcome, OutcomeKind
+from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.query.export import EventEntry, StoreListing
@@ -20,8 +22,10 @@ from lifecycle.store.query.results import (
     refusal_dict,
 )
 from lifecycle.store.reader import LeadReader
-from lifecycle.store.store import Cursor, LeadStore, OnContactDelete, system_clock
+from lifecycle.store.session import Cursor, ReplaySession
+from lifecycle.store.store import LeadStore, OnContactDelete
 from lifecycle.store.verify import Defect, Verification
+from lifecycle.store.writer import system_clock
 
 __all__ = [
     "AHEAD",
@@ -33,6 +37,7 @@ __all__ = [
     "FindingEntry",
     "Head",
     "HistoryEntry",
+    "IngestItem",
     "LeadReader",
     "LeadStore",
     "Moment",
@@ -43,19 +48,18 @@ __all__ = [
     "Packed",
     "Place",
     "Quarantined",
+    "ReplaySession",
     "StoreEvidence",
     "StoreListing",
     "StoredCopy",
     "StoredMessage",
-    "Taken",
     "UnmappedValue",
     "VerdictChange",
     "Verification",
     "as_micros",
-    "hashed",
     "lead_dict",
     "nameless",
     "refusal_dict",
     "system_clock",
-    "taken",
+    "to_stored",
 ]

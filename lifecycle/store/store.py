@@ -3,81 +3,34 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
-from attrs import astuple, evolve, frozen
+from attrs import evolve
 
-from lifecycle.domain import Key, Meanings, Rules, machine_for, source_name
-from lifecycle.errors import (
-    ClockSkewError,
-    HubError,
-    OtherRulesError,
-    StoreError,
-    UnknownMessageError,
-)
-from lifecycle.messages import LAST, Message, Undecodable, format_time, read_message
-from lifecycle.store.db.codec import CHANGE_NUMBER, Packed
-from lifecycle.store.db.lookups import all_subjects
-from lifecycle.store.db.rows import OUTCOMES
-from lifecycle.store.db.rules import rules_at
-from lifecycle.store.db.transaction import unit_of_work
+from lifecycle.domain import Key, Meanings, Rules, machine_for
+from lifecycle.errors import HubError, UnknownMessageError
+from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.store.db.codec import Packed
 from lifecycle.store.erasure.erase import Erasing, Erasure, hubs_of, is_unpurged, purge
 from lifecycle.store.ingest.correction import check_correction
-from lifecycle.store.ingest.identify import AHEAD, Place, Taken, taken
-from lifecycle.store.ingest.intake import Intake
+from lifecycle.store.ingest.identify import AHEAD
+from lifecycle.store.ingest.item import IngestItem, Place, to_stored
 from lifecycle.store.ingest.outcome import Outcome
-from lifecycle.store.ingest.renaming import rename
-from lifecycle.store.ledger.chain import Ledger
+from lifecycle.store.ledger.unit import Unit
 from lifecycle.store.query.find import find_person
 from lifecycle.store.query.moment import Moment, as_micros
-from lifecycle.store.reader import LeadReader, reading
+from lifecycle.store.reader import LeadReader
+from lifecycle.store.session import ReplaySession
+from lifecycle.store.writer import Clock, Writer, system_clock
 
-#: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
-#: wrong moment would spoil the times of all later transactions, but a store may lie idle.
-_BEHIND: Final = 24 * 60 * 60 * 1_000_000
-_AHEAD: Final = 366 * _BEHIND
-#: No later time is recorded, so that one can be told that is after it.
-_LATEST: Final = LAST - _AHEAD
-#: So many subjects are folded again together when everything is.
-_REBUILT_TOGETHER: Final = 500
-# What packing.content_of writes of a change begins with its source.
-_SOURCES: Final = (
-    "SELECT DISTINCT json_extract(content, '$[14][0]') FROM event WHERE trigger = ?"
-    " AND json_extract(content, '$[14][0]') IS NOT NULL"
-)
 _LOG: Final = logging.getLogger("lifecycle")
-Clock = Callable[[], int]
 #: What becomes of a person's data when the contact is deleted.
 OnContactDelete: TypeAlias = Literal["keep", "erase"]
-
-
-def system_clock() -> int:
-    """The time, in microseconds since 1970-01-01 in UTC."""
-    return time.time_ns() // 1000
-
-
-@frozen
-class Cursor:
-    """How far a log was read: everything before ``byte_offset`` is in the store.
-
-    The log is recognised by digests of its first ``head_size`` bytes and of the ``tail_size`` bytes
-    before the offset.
-    """
-
-    log: int
-    byte_offset: int = 0
-    line: int = 0
-    head_size: int = 0
-    head_digest: bytes | None = None
-    tail_size: int = 0
-    tail_digest: bytes | None = None
+_LEAVE: Final = "UPDATE quarantine SET left_at = ?2, left_as = ?3, due_at = NULL WHERE id = ?1"
+_RESTORE: Final = "UPDATE quarantine SET left_at = NULL, left_as = NULL WHERE id = ?1"
 
 
 class LeadStore(LeadReader):
@@ -123,16 +76,21 @@ class LeadStore(LeadReader):
         mode: int = 0o600,
     ) -> None:
         super().__init__(path, "create" if create else "write", permissions=mode)
-        self._clock = clock
         self._on_contact_delete = on_contact_delete
-        self._accept_clock = accept_clock
-        self._erasures = 0
         self.spared: tuple[str, ...] = ()
         self.erased = 0
+        self._writer = Writer(
+            self._connection,
+            self.path,
+            self._gate,
+            self._parties,
+            clock=clock,
+            accept_clock=accept_clock,
+        )
         try:
-            self._rules = self._settle_rules(rules)
-            machine_for(self._rules)
-            _LOG.debug("%s: opened, rules %s", self.path, self._rules.name)
+            self._writer.settle_rules(rules)
+            machine_for(self._writer.rules)
+            _LOG.debug("%s: opened, rules %s", self.path, self._writer.rules.name)
         except BaseException:
             self.close()
             raise
@@ -155,8 +113,7 @@ class LeadStore(LeadReader):
         messages = self._read([message], received_at)
         if len(messages) != 1:
             raise ValueError(f"a page of {len(messages)} messages: use apply_many")
-        with self.transaction():
-            return self.take(messages)[0]
+        return self._take(messages)[0]
 
     def apply_many(
         self,
@@ -176,9 +133,7 @@ class LeadStore(LeadReader):
         rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
-            messages_read = self._read(some, received_at)
-            with self.transaction():
-                outcomes += self.take(messages_read)
+            outcomes += self._take(self._read(some, received_at))
         return outcomes
 
     def retry(
@@ -199,18 +154,18 @@ class LeadStore(LeadReader):
             UnknownMessageError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
-        with self.transaction():
+        with self._writer.transaction() as unit:
             found = self.quarantined(number)
             if message is not None and not force:
                 check_correction(number, found.raw, message)
             messages = self._read([found.raw if message is None else message], received_at)
-            if any(not self._ready(one) for one, _ in messages):
+            if any(not self._is_ready(one) for one, _ in messages):
                 return [
                     Outcome("quarantined", problems=getattr(one, "problems", found.problems))
                     for one, _ in messages
                 ]
-            self._leave(number, "retried")
-            return self.take(messages)
+            self._leave(unit, number, "retried")
+            return self._take(messages)
 
     def dismiss(self, number: int) -> None:
         """Take a message out of the quarantine without applying it; ``restore`` brings it back.
@@ -218,9 +173,9 @@ class LeadStore(LeadReader):
         Raises:
             UnknownMessageError: No quarantined message has this number.
         """
-        with self.transaction():
+        with self._writer.transaction() as unit:
             self.quarantined(number)
-            self._leave(number, "dismissed")
+            self._leave(unit, number, "dismissed")
 
     def restore(self, number: int) -> None:
         """Bring a message back that left the quarantine; one that was erased cannot come back.
@@ -228,18 +183,14 @@ class LeadStore(LeadReader):
         Raises:
             UnknownMessageError: No message with this number left the quarantine, or it was erased.
         """
-        with self.transaction():
+        with self._writer.transaction() as unit:
             if self.quarantined(number, left=True).left_as == "erased":
                 raise UnknownMessageError(number)
-            self._connection.execute(
-                "UPDATE quarantine SET left_at = NULL, left_as = NULL WHERE id = ?", (number,)
-            )
+            unit.bound.change_rows(self._connection, "quarantine", "id = ?1", (number,), _RESTORE)
 
-    def _leave(self, number: int, how: str) -> None:
-        self._connection.execute(
-            "UPDATE quarantine SET left_at = ?, left_as = ?, due_at = NULL WHERE id = ?",
-            (self._now(), how, number),
-        )
+    def _leave(self, unit: Unit, number: int, how: str) -> None:
+        values = (number, self._writer.now(), how)
+        unit.bound.change_rows(self._connection, "quarantine", "id = ?1", values, _LEAVE)
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
@@ -249,19 +200,7 @@ class LeadStore(LeadReader):
         Raises:
             RulesError: The rules name a guard that nobody registered.
         """
-        rules = rules or self._rules
-        machine_for(rules)
-        with self._unit_of_work():
-            self._check_rules()
-            recorded_at = self._next_recorded_at()
-            if rules.digest != self._rules.digest:
-                self._record_rules(rules, recorded_at)
-            if rules.identity != self._rules.identity:
-                intake = partial(self._intake, rules)
-                rename(self._connection, rules.identity, recorded_at, intake)
-            else:
-                self._fold_again(rules, recorded_at)
-        self._rules = rules
+        self._writer.rebuild(rules or self._writer.rules)
 
     def take_meanings(self, meanings: Meanings, source: str) -> None:
         """Let changes of a source mean what these meanings say of it.
@@ -270,23 +209,37 @@ class LeadStore(LeadReader):
             OtherRulesError: The store has changes of it that were folded with other meanings.
             RulesError: The rules name a guard that nobody registered.
         """
-        rules = evolve(self._rules, meanings=self._rules.meanings.with_source(meanings, source))
-        if rules.digest == self._rules.digest:
-            return
-        if not self._adds_meanings(self._rules, rules):
-            raise OtherRulesError(
-                f"{self.path}: its changes of {source} were folded with other meanings;"
-                f" `lifecycle rebuild {self.path} --rules FILE`, where FILE has the new ones,"
-                " folds everything again"
-            )
-        self._put_in_force(rules)
-        self._rules = rules
+        rules = self._writer.rules
+        meanings = rules.meanings.with_source(meanings, source)
+        self._writer.take_meanings(evolve(rules, meanings=meanings), source)
 
-    def _fold_again(self, rules: Rules, recorded_at: int) -> None:
-        subjects = all_subjects(self._connection)
-        for start in range(0, len(subjects), _REBUILT_TOGETHER):
-            some = subjects[start : start + _REBUILT_TOGETHER]
-            self._intake(rules, recorded_at).fold_again(some)
+    def session(self) -> ReplaySession:
+        """Return what reads logs into the store: with cursors, and counts of the whole run."""
+        return ReplaySession(self._writer, self._take)
+
+    def _take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
+        """Take messages in, in one transaction, and erase whose contact is deleted, if asked to."""
+        with self._writer.transaction():
+            outcomes, intake = self._writer.take(messages)
+            if self._on_contact_delete == "erase":
+                self._erase_deleted(intake.deleted_clusters())
+        return outcomes
+
+    def _read(
+        self, messages: Iterable[Message], received_at: Moment | None
+    ) -> list[tuple[IngestItem, Place]]:
+        at = None if received_at is None else as_micros(received_at)
+        place = Place()
+        return [
+            (to_stored(one), place)
+            for message in messages
+            for one in read_message(message, received_at=at, identity=None)
+        ]
+
+    def _is_ready(self, message: IngestItem) -> bool:
+        if isinstance(message, Undecodable):
+            return False
+        return not isinstance(message, Packed) or message.time <= self._writer.now() + AHEAD
 
     # --- erasing ----------------------------------------------------------------------------
 
@@ -359,220 +312,3 @@ class LeadStore(LeadReader):
         fold_again = self._intake(self._rules, recorded_at).fold_again
         erasing = Erasing(self._connection, self._parties, self._rules, recorded_at, fold_again)
         return erasing.erase(subject, set(keys))
-
-    # --- replay -----------------------------------------------------------------------------
-
-    def cursor(self, log: str) -> Cursor:
-        """How far the log of this name was read; it is remembered from now on."""
-        with self._unit_of_work():
-            self._connection.execute("INSERT OR IGNORE INTO log (name) VALUES (?)", (log,))
-            row = self._connection.execute(
-                "SELECT id, byte_offset, line, head_size, head_digest, tail_size, tail_digest"
-                " FROM log WHERE name = ?",
-                (log,),
-            ).fetchone()
-        return Cursor(*row)
-
-    def forget_unfinished(self, cursor: Cursor) -> None:
-        """Forget what was quarantined of a last line that had no end yet: it is read again."""
-        with self._unit_of_work():
-            self._connection.execute(
-                "DELETE FROM quarantine WHERE log = ? AND unfinished AND left_at IS NULL",
-                (cursor.log,),
-            )
-
-    def begin_run(self) -> int:
-        """The number of a new run, whose events can be counted when it ends."""
-        with self._unit_of_work():
-            self._next_recorded_at()
-            cursor = self._connection.execute(
-                "INSERT INTO run (started_at, applied, refused, noted) VALUES (?, 0, 0, 0)",
-                (self._now(),),
-            )
-        return cast("int", cursor.lastrowid)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One transaction for all that is taken in within: it is in the store in the end, or not.
-
-        Raises:
-            StoreError: The store could not be written; nothing of it is in the store.
-            OtherRulesError: Another process folded everything again, with other rules.
-        """
-        with self._unit_of_work():
-            self._check_rules()
-            yield
-
-    def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
-        """Take messages in, within a ``transaction``; what became of each."""
-        with self._gate.held():
-            intake = self._intake(self._rules, self._next_recorded_at())
-            outcomes = intake.take(messages)
-            if self._on_contact_delete == "erase":
-                self._erase_deleted(intake.deleted_subjects())
-            self._log(outcomes)
-            return outcomes
-
-    def _log(self, outcomes: Sequence[Outcome]) -> None:
-        """Say what became of a batch, and of a refused message no more than its id and why."""
-        if not _LOG.isEnabledFor(logging.DEBUG):
-            return
-        counts = Counter(one.kind for one in outcomes)
-        told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
-        _LOG.debug("%s: %d messages: %s", self.path, len(outcomes), told)
-        for one in outcomes:
-            if one.refusal is not None:
-                _LOG.debug("%s: refused %s: %s", self.path, one.event_id, one.refusal.kind)
-
-    def move(self, cursor: Cursor) -> None:
-        """Move a log's cursor, within a ``transaction``."""
-        self._connection.execute(
-            "UPDATE log SET byte_offset = ?, line = ?, head_size = ?, head_digest = ?,"
-            " tail_size = ?, tail_digest = ? WHERE id = ?",
-            (*astuple(cursor)[1:], cursor.log),
-        )
-
-    @reading
-    def run_counts(self, run: int) -> dict[str, int]:
-        """How many of the events that a run stored are applied, refused and noted by now."""
-        found = self._connection.execute(
-            f"SELECT {', '.join(OUTCOMES)} FROM run WHERE id = ?", (run,)
-        )
-        return dict(zip(OUTCOMES, found.fetchone(), strict=True))
-
-    def relax(self) -> None:
-        """Commit without waiting for the disk, for replays: a power loss may undo whole batches.
-
-        The cursor moves in the same transactions, so the next run goes on where the store is.
-        """
-        with self._gate.held():
-            # Elsewhere a power loss could damage the file.
-            if self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-                self._connection.execute("PRAGMA synchronous = NORMAL")
-
-    # --- how ---------------------------------------------------------------------------------
-
-    def _read(
-        self, messages: Iterable[Message], received_at: Moment | None
-    ) -> list[tuple[Taken, Place]]:
-        at = None if received_at is None else as_micros(received_at)
-        place = Place()
-        return [
-            (taken(one), place)
-            for message in messages
-            for one in read_message(message, received_at=at, identity=None)
-        ]
-
-    def _ready(self, message: Taken) -> bool:
-        if isinstance(message, Undecodable):
-            return False
-        return not isinstance(message, Packed) or message.time <= self._now() + AHEAD
-
-    def _now(self) -> int:
-        """Return the time, by the clock.
-
-        Raises:
-            StoreError: It is none that can be recorded, whatever is accepted of the clock.
-        """
-        now = self._clock()
-        if not 0 <= now <= _LATEST:
-            raise StoreError(
-                f"{self.path}: the clock says {now}, expected microseconds since 1970 in UTC,"
-                " before the year 9999: nothing was written. Set the clock right"
-            )
-        return now
-
-    @contextmanager
-    def _unit_of_work(self, *, before: str = "") -> Iterator[None]:
-        """Hold the gate for one transaction; ``before`` is executed first."""
-        with self._gate.held():
-            if before:
-                self._connection.execute(before)
-            with unit_of_work(self._connection, self.path, self._parties.forget):
-                yield
-
-    def _intake(self, rules: Rules, recorded_at: int, *, renames: bool = False) -> Intake:
-        return Intake(
-            self._connection,
-            machine_for(rules),
-            self._parties,
-            rules.identity,
-            recorded_at=recorded_at,
-            now=self._now(),
-            renames=renames,
-        )
-
-    def _next_recorded_at(self) -> int:
-        """Return the time of what is recorded now, which is after that of all before.
-
-        Raises:
-            ClockSkewError: The clock is too far from the last transaction.
-        """
-        (last,) = self._connection.execute("SELECT recorded_at FROM store").fetchone()
-        now = self._now()
-        if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
-            words = (format_time(now), format_time(last))
-            raise ClockSkewError(f"{self.path}", now, last, words)
-        return max(now, int(last) + 1)
-
-    def _settle_rules(self, rules: Rules | None) -> Rules:
-        """The store's own rules; a new store takes those it is given, if they can be used."""
-        if rules is not None:
-            machine_for(rules)
-        with self._unit_of_work():
-            (chosen,) = self._connection.execute("SELECT EXISTS (SELECT 1 FROM rules)").fetchone()
-            if chosen:
-                found = rules_at(self._connection, None)
-            else:
-                found = rules or Rules.default()
-                self._record_rules(found, self._next_recorded_at())
-        if rules is None or rules.digest == found.digest:
-            return found
-        if self._adds_meanings(found, rules):
-            self._put_in_force(rules)
-            return rules
-        raise OtherRulesError(
-            f"{self.path}: folded with the rules {found.name!r}, not with {rules.name!r};"
-            f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
-        )
-
-    def _put_in_force(self, rules: Rules) -> None:
-        """Record rules under which everything is folded as it is."""
-        machine_for(rules)
-        with self._unit_of_work():
-            self._record_rules(rules, self._next_recorded_at())
-
-    def _adds_meanings(self, found: Rules, rules: Rules) -> bool:
-        """Return whether rules differ in nothing but sources of which there are no changes yet."""
-        if (found.edges, found.identity) != (rules.edges, rules.identity):
-            return False
-        rows = self._connection.execute(_SOURCES, (CHANGE_NUMBER,))
-        return all(
-            found.meanings.of_source(source) == rules.meanings.of_source(source)
-            for source in {source_name(written) for (written,) in rows}
-        )
-
-    def _record_rules(self, rules: Rules, recorded_at: int) -> None:
-        toml, ledger = rules.to_toml(), Ledger(self._connection, recorded_at)
-        self._connection.execute(
-            "INSERT INTO rules (digest, toml, recorded_at, ledger) VALUES (?, ?, ?, ?)",
-            (rules.digest, toml, recorded_at, ledger.enter(toml)),
-        )
-        ledger.save()
-        self._connection.execute("UPDATE store SET recorded_at = ?", (recorded_at,))
-
-    def _check_rules(self) -> None:
-        """Another process may have folded everything again, with other rules, or erased parties."""
-        (erasures,) = self._connection.execute(
-            "SELECT coalesce(max(id), 0) FROM erasure"
-        ).fetchone()
-        if erasures != self._erasures:
-            self._parties.forget()
-            self._erasures = erasures
-        (digest,) = self._connection.execute(
-            "SELECT digest FROM rules ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        if digest != self._rules.digest:
-            raise OtherRulesError(
-                f"{self.path}: was folded again with other rules meanwhile; open it again"
-            )

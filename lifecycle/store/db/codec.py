@@ -1,4 +1,4 @@
-"""An event as the store keeps it: what was decoded as JSON, and the message compressed.
+"""An event as the store keeps it: what was decoded, as JSON, beside the message itself.
 
 Packing is what can be done away from the store, in another process; the store unpacks what it
 folds, as it does with the events that it folds again.
@@ -25,7 +25,6 @@ from lifecycle.domain import (
     WrittenNames,
 )
 from lifecycle.messages import DEFAULT_IDENTITY, Decoded
-from lifecycle.store.db.compression import compress
 
 #: Ids up to this length are worth remembering.
 _USUAL = 200
@@ -42,16 +41,14 @@ class Packed(NamedTuple):
 
     Attributes:
         id: The event's id.
-        id_hash: What events are found by: 16 bytes of BLAKE2b of the id.
         digest: That of its content.
         trigger: The number of its trigger.
         time: Microseconds since 1970 in UTC.
         content: Everything else that was decoded, as JSON.
-        body: The message, compressed.
+        body: The message itself.
     """
 
     id: str
-    id_hash: bytes
     digest: bytes
     trigger: int
     time: int
@@ -60,41 +57,27 @@ class Packed(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, bytes, int, int, str]:
-        """What ``unpack`` takes."""
-        return (self.id, self.digest, self.trigger, self.time, self.content)
-
-    @property
-    def whole(self) -> tuple[str, bytes, int, int, str, bytes]:
-        """What the ledger commits to."""
-        return (*self.columns, self.body)
+        """The arguments of ``unpack``."""
+        return self[:5]
 
     @property
     def version(self) -> tuple[bytes, int]:
-        """Of several copies under one id the one with the smallest version counts."""
+        """Of several contents under one id the one with the smallest version is canonical."""
         return (self.digest, self.time)
 
 
-def hashed(text: str) -> bytes:
-    """16 bytes of BLAKE2b: an index of these is a fraction of one of texts."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+def keyed_hash(secret: bytes, text: str) -> int:
+    """Return a signed number of 64 bits for a text: BLAKE2b, keyed by the store's secret."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8, key=secret).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def pack(decoded: Decoded) -> Packed:
-    """The event of a decoded message, in columns."""
-    return packed_of(decoded.event, compress(decoded.payload.removeprefix(_BOM)))
-
-
-def packed_of(event: LeadEvent, body: bytes) -> Packed:
-    """An event in columns, with its message as it is stored."""
-    return Packed(
-        event.id,
-        hashed(event.id),
-        event.digest,
-        TRIGGER_NUMBER[event.trigger],
-        event.time,
-        content_of(event),
-        body,
-    )
+    """Return the event of a decoded message in columns."""
+    event = decoded.event
+    trigger = TRIGGER_NUMBER[event.trigger]
+    body = decoded.payload.removeprefix(_BOM)
+    return Packed(event.id, event.digest, trigger, event.time, content_of(event), body)
 
 
 def content_of(event: LeadEvent) -> str:

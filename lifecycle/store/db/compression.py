@@ -1,15 +1,12 @@
-"""Payloads, compressed one by one: Zstandard, with a dictionary of what lead messages look like.
+"""Zstandard frames (RFC 8878), with a dictionary of what lead messages look like.
 
-Every stored message is a Zstandard frame (RFC 8878) made with the raw dictionary that the store
-itself holds (table ``dictionary``), so that any tool can read it. In SQL, on a connection that
-``register`` prepared (each of ours is; so is sqlite-utils', by its plugin hook):
-``SELECT lifecycle_payload(body) FROM event``.
+The store itself holds the raw dictionary (table ``dictionary``), so that any tool can read them.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -18,12 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-# Half the time of level 1, for frames that are a third larger.
-_LEVEL: Final = -3
-#: What stands for a message that was erased.
-ERASED: Final = b""
-# Twice what a message may have: where it was written anew, it may have grown.
-_LARGEST: Final = 2**21
+_LEVEL: Final = 1
 # Nothing here may change: what is in stores was compressed with it. A test knows its digest.
 _DICTIONARY: Final = (
     b'{"type":"lead#update","object":{"type":"Lead","id":"","identifier":{"id":""}}}'
@@ -62,40 +54,24 @@ def dictionary() -> bytes:
     return _DICTIONARY
 
 
-def compress(payload: bytes) -> bytes:
-    """A payload as a frame."""
+def compress(texts: Sequence[bytes]) -> bytes:
+    """Return texts as one frame, one behind the other."""
     compressor = _compressor()
-    return compressor.compress(payload, compressor.FLUSH_FRAME)
+    return compressor.compress(b"".join(texts), compressor.FLUSH_FRAME)
 
 
-def decompress(frame: bytes) -> bytes:
-    """The payload of a frame.
-
-    Raises:
-        zstd.ZstdError: It is damaged.
-    """
-    return zstd.decompress(frame, _trained())
-
-
-def register(connection: sqlite3.Connection) -> None:
-    """Let SQL on this connection read payloads: ``lifecycle_payload(body)`` is JSON text."""
-    connection.create_function("lifecycle_payload", 1, payload_text, deterministic=True)
-
-
-def payload_text(frame: bytes | None) -> str | None:
-    """The SQL function: the payload of a frame, as text; None where it was erased.
+def decompress(frame: bytes, size: int) -> bytes:
+    """Return what is in a frame of ``size`` bytes.
 
     Raises:
-        zstd.ZstdError: It is damaged, or larger than a message can be: whoever may ask a server
-            for SQL could make a small frame of any size.
+        zstd.ZstdError: It is damaged, or of another size: whoever may ask a server for SQL could
+            make a small frame of any size.
     """
-    if not frame:
-        return None
     decompressor = zstd.ZstdDecompressor(_trained())
-    payload = decompressor.decompress(frame, max_length=_LARGEST)
-    if not decompressor.eof:
-        raise zstd.ZstdError("an unfinished frame, or one of more than two mebibytes")
-    return payload.decode()
+    content = decompressor.decompress(frame, max_length=size + 1)
+    if len(content) != size or not decompressor.eof:
+        raise zstd.ZstdError("an unfinished frame, or one of another size")
+    return content
 
 
 @cache

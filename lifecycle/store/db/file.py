@@ -14,7 +14,7 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
-from lifecycle.store.db.compression import register
+from lifecycle.store.db.functions import register
 from lifecycle.store.db.schema import APPLICATION_ID, FORMER, migrations
 from lifecycle.store.db.transaction import (
     BUSY_SECONDS,

@@ -10,8 +10,10 @@ from typing import Any, Final
 from attrs import define
 
 from lifecycle.domain import Identity, Key, LeadEvent, Position, merged
+from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.codec import unpack
 from lifecycle.store.db.rows import (
+    OUTCOMES,
     SELECT_EVENTS,
     SELECT_LEADS,
     Parties,
@@ -19,21 +21,20 @@ from lifecycle.store.db.rows import (
     StoredLead,
     key_hash,
     select_in,
-    stored_event,
     stored_lead,
 )
 
 
 @define(eq=False)
 class KeyRow:
-    """A key's row: to which subject it belongs (None: it is new), and to which lead.
+    """A key's row: to which cluster it belongs (None: it is new), and to which lead.
 
     ``leads``: how many leads name it, where it is a contact's.
     """
 
     key: Key
-    hash: bytes
-    subject: int | None = None
+    hash: int
+    cluster: int | None = None
     lead: int | None = None
     leads: int = 0
     stored: tuple[int | None, int | None, int] | None = None
@@ -41,12 +42,12 @@ class KeyRow:
     @property
     def belongs(self) -> tuple[int | None, int | None, int]:
         """What changes of it; ``stored`` is that of the row in the store, if there is one."""
-        return (self.subject, self.lead, self.leads)
+        return (self.cluster, self.lead, self.leads)
 
 
 @define
-class SubjectRow:
-    """A subject's row: how many events name only its contact, and its first deletion.
+class ClusterRow:
+    """A cluster's row: how many events name only its contact, and its first deletion.
 
     ``several``: whether one of its contacts holds several ids.
     """
@@ -59,41 +60,37 @@ class SubjectRow:
 
 
 _SEVERAL: Final = (
-    "SELECT subject FROM finding"
-    " WHERE code = 'several_ids' AND superseded_at IS NULL AND subject IN"
+    "SELECT cluster FROM finding"
+    " WHERE code = 'several_ids' AND superseded_at IS NULL AND cluster IN"
 )
 
 
-_COPIES: Final = "SELECT event, digest, trigger, time, content FROM copy WHERE event IN"
+COPIES: Final = "SELECT event, entry FROM copy WHERE event IN"
 
 
 class Numbers:
-    """The numbers that rows get: each table goes on where it ended, none is given twice."""
+    """What the store's own row holds: the last numbers that were given; none is given twice."""
 
     change: int
-    event: int
     lead: int
-    subject: int
+    cluster: int
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.change, self.event, self.lead, self.subject = connection.execute(
-            "SELECT change, event, lead, subject FROM store"
-        ).fetchone()
-
-    def next_event(self) -> int:
-        """The next number for an event."""
-        self.event += 1
-        return self.event
+        self.secret, self.recorded_at, self.change, self.lead, self.cluster, self.bound = (
+            connection.execute(
+                "SELECT secret, recorded_at, change, lead, cluster, bound FROM store"
+            ).fetchone()
+        )
 
     def next_lead(self) -> int:
         """The next number for a lead."""
         self.lead += 1
         return self.lead
 
-    def next_subject(self) -> int:
-        """The next number for a subject."""
-        self.subject += 1
-        return self.subject
+    def next_cluster(self) -> int:
+        """The next number for a cluster."""
+        self.cluster += 1
+        return self.cluster
 
     def next_change(self) -> int:
         """The next number for a change of history."""
@@ -105,30 +102,54 @@ class WorkingSet:
     """The rows that a transaction works on."""
 
     def __init__(
-        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
+        self,
+        connection: sqlite3.Connection,
+        parties: Parties,
+        identity: Identity,
+        *,
+        numbers: Numbers | None = None,
+        blocks: Blocks | None = None,
     ) -> None:
         self.connection = connection
         self.parties = parties
         self.identity = identity
-        self.numbers = Numbers(connection)
+        self.numbers = numbers or Numbers(connection)
         self._key_rows: dict[Key, KeyRow] = {}
-        self._subjects: dict[int, SubjectRow] = {}
+        #: New keys by their hashes: no other may have the same number.
+        self._holders: dict[int, KeyRow] = {}
+        self.blocks = blocks or Blocks(connection)
+        self._clusters: dict[int, ClusterRow] = {}
         self._leads: dict[int, StoredLead] = {}
 
     # --- keys -------------------------------------------------------------------------------
 
     def load_keys(self, keys: Iterable[Key]) -> None:
         """Look up the rows of these keys; those that are new get one."""
-        known = self._key_rows
-        rows = {}
+        known, rows = self._key_rows, {}
         for key in keys:
             if key not in known:
-                row = known[key] = KeyRow(key, key_hash(key))
-                rows[row.hash] = row
-        select = "SELECT hash, subject, lead, leads FROM key WHERE hash IN"
-        for found, *belongs in select_in(self.connection, select, rows):
-            row = rows[found]
-            row.subject, row.lead, row.leads = row.stored = (*belongs,)
+                row = known[key] = KeyRow(key, key_hash(self.numbers.secret, key))
+                rows.setdefault(row.hash, []).append(row)
+        while rows:
+            rows = self._match_keys(rows)
+
+    def _match_keys(self, rows: dict[int, list[KeyRow]]) -> dict[int, list[KeyRow]]:
+        """Fill rows of keys by hash; return those whose hash is another key's, under the next."""
+        select = "SELECT hash, kind, scheme, value, cluster, lead, leads FROM key WHERE hash IN"
+        stored = {row[0]: row[1:] for row in select_in(self.connection, select, rows)}
+        others: dict[int, list[KeyRow]] = {}
+        for number, some in rows.items():
+            holder = self._holders.get(number)
+            for row in some:
+                found = stored.get(number)
+                if found is not None and found[:3] == row.key:
+                    row.cluster, row.lead, row.leads = row.stored = found[3:]
+                elif found is None and holder in (None, row):
+                    holder = self._holders[number] = row
+                else:
+                    row.hash = number + 1
+                    others.setdefault(row.hash, []).append(row)
+        return others
 
     def key_row(self, key: Key) -> KeyRow:
         """The row of a key."""
@@ -142,46 +163,47 @@ class WorkingSet:
         """Let a key be unknown from now on; the row that it had."""
         row = self.key_row(key)
         del self._key_rows[key]
+        self._holders.pop(row.hash, None)
         return row
 
     def changed_keys(self) -> list[KeyRow]:
         """The rows of keys that are not in the store as they are now."""
         rows = self._key_rows.values()
-        return [row for row in rows if row.subject is not None and row.belongs != row.stored]
+        return [row for row in rows if row.cluster is not None and row.belongs != row.stored]
 
-    # --- subjects ---------------------------------------------------------------------------
+    # --- clusters ---------------------------------------------------------------------------
 
-    def load_subjects(self, numbers: Collection[int]) -> None:
-        """Look up the rows of these subjects."""
-        self._subjects.update((number, SubjectRow(number)) for number in numbers)
+    def load_clusters(self, numbers: Collection[int]) -> None:
+        """Look up the rows of these clusters."""
+        self._clusters.update((number, ClusterRow(number)) for number in numbers)
         select = (
-            "SELECT subject.id, contact_only, event.time, event.trigger, event.id, event.seq"
-            " FROM subject LEFT JOIN event ON event.seq = subject.deletion WHERE subject.id IN"
+            "SELECT cluster.id, contact_only, event.time, event.trigger, event.id, event.seq"
+            " FROM cluster LEFT JOIN event ON event.seq = cluster.deletion WHERE cluster.id IN"
         )
         for number, contact_only, time, *rest in select_in(self.connection, select, numbers):
-            row = self._subjects[number]
+            row = self._clusters[number]
             row.contact_only = contact_only
             if time is not None:
                 trigger, event_id, row.deletion_seq = rest
                 row.deletion = (time, trigger, event_id)
         for (number,) in select_in(self.connection, _SEVERAL, numbers):
-            self._subjects[number].several = True
+            self._clusters[number].several = True
 
-    def subject(self, number: int) -> SubjectRow:
-        """A subject's row, which was looked up."""
-        return self._subjects[number]
+    def cluster(self, number: int) -> ClusterRow:
+        """A cluster's row, which was looked up."""
+        return self._clusters[number]
 
-    def size(self, subject: int) -> int:
-        """How many leads a subject has."""
-        found = self.connection.execute("SELECT count(*) FROM lead WHERE subject = ?", (subject,))
+    def size(self, cluster: int) -> int:
+        """How many leads a cluster has."""
+        found = self.connection.execute("SELECT count(*) FROM lead WHERE cluster = ?", (cluster,))
         return int(found.fetchone()[0])
 
-    def last_position(self, subject: int) -> Position | None:
-        """That of the last event of a subject."""
+    def last_position(self, cluster: int) -> Position | None:
+        """That of the last event of a cluster."""
         rows = self.connection.execute(
-            "SELECT last_time, last_trigger, last_id FROM lead WHERE subject = ?1 UNION ALL"
-            " SELECT time, trigger, id FROM event WHERE subject = ?1",
-            (subject,),
+            "SELECT last_time, last_trigger, last_id FROM lead WHERE cluster = ?1 UNION ALL"
+            " SELECT time, trigger, id FROM event WHERE cluster = ?1",
+            (cluster,),
         )
         return max(rows, default=None)
 
@@ -196,14 +218,14 @@ class WorkingSet:
         """A lead, which was looked up, ready to be folded on."""
         return self._leads[pk]
 
-    def leads_of(self, subjects: Iterable[int]) -> dict[int, int]:
-        """The numbers of all leads of these subjects, each with its subject."""
-        select = "SELECT id, subject FROM lead WHERE subject IN"
-        return dict(select_in(self.connection, select, subjects))
+    def leads_of(self, clusters: Iterable[int]) -> dict[int, int]:
+        """The numbers of all leads of these clusters, each with its cluster."""
+        select = "SELECT id, cluster FROM lead WHERE cluster IN"
+        return dict(select_in(self.connection, select, clusters))
 
-    def leads_of_subject(self, subject: int) -> list[StoredLead]:
-        """All leads of a subject, ready to be folded on."""
-        rows = self.connection.execute(f"{SELECT_LEADS} WHERE subject = ?", (subject,))
+    def leads_of_cluster(self, cluster: int) -> list[StoredLead]:
+        """All leads of a cluster, ready to be folded on."""
+        rows = self.connection.execute(f"{SELECT_LEADS} WHERE cluster = ?", (cluster,))
         return [stored_lead(row, self.parties) for row in rows]
 
     def lead_rows(self, pks: Iterable[int]) -> dict[int, tuple[Any, ...]]:
@@ -217,25 +239,36 @@ class WorkingSet:
         """All events that are bound to these leads."""
         return self._events(f"{SELECT_EVENTS} WHERE lead IN", leads)
 
-    def deletions_of(self, subjects: Iterable[int]) -> list[StoredEvent]:
-        """All deletions of these subjects."""
-        return self._events(f"{SELECT_EVENTS} WHERE subject IN", subjects)
+    def deletions_of(self, clusters: Iterable[int]) -> list[StoredEvent]:
+        """All deletions of these clusters."""
+        return self._events(f"{SELECT_EVENTS} WHERE cluster IN", clusters)
 
     def events_numbered(self, seqs: Iterable[int]) -> list[StoredEvent]:
         """Return the events of these numbers."""
         return self._events(f"{SELECT_EVENTS} WHERE seq IN", seqs)
 
-    def events_of_subject(self, subject: int) -> list[StoredEvent]:
-        """Return all events of a subject, its deletions too."""
-        return self.events_of_leads(self.leads_of([subject])) + self.deletions_of([subject])
+    def events_of_cluster(self, cluster: int) -> list[StoredEvent]:
+        """Return all events of a cluster, its deletions too."""
+        return self.events_of_leads(self.leads_of([cluster])) + self.deletions_of([cluster])
 
     def joined(self, seq: int, event: LeadEvent) -> LeadEvent:
         """Return the event of a change as all its copies make it."""
         return self._joined(event, self._copies([(seq, event.id)])[seq])
 
+    def content(self, entry: int, event_id: str) -> LeadEvent:
+        """Return what an entry of the ledger says under an id.
+
+        Raises:
+            LookupError: There is no such entry.
+        """
+        block = self.blocks.of(entry)
+        about = block.entry(entry)
+        packed = (event_id, about.digest, about.trigger, about.time, block.content(entry))
+        return unpack(*packed, identity=self.identity)
+
     def _events(self, select: str, numbers: Iterable[int]) -> list[StoredEvent]:
-        rows = select_in(self.connection, select, numbers)
-        stored = [stored_event(row, self.identity) for row in rows]
+        rows = sorted(select_in(self.connection, select, numbers), key=_by_entry)
+        stored = [self._stored_event(row) for row in rows]
         changes = [one for one in stored if one.event.trigger == "change"]
         copies = self._copies((one.seq, one.event.id) for one in changes)
         for one in changes:
@@ -243,25 +276,37 @@ class WorkingSet:
                 one.event = self._joined(one.event, copies[one.seq])
         return stored
 
+    def _stored_event(self, row: tuple[Any, ...]) -> StoredEvent:
+        seq, entry, event_id, lead, cluster, outcome, recorded_at = row
+        event = self.content(entry, event_id)
+        return StoredEvent(seq, entry, lead, cluster, OUTCOMES[outcome], recorded_at, event, event)
+
     def _copies(self, changes: Iterable[tuple[int, str]]) -> dict[int, list[LeadEvent]]:
         """Return the other copies of these changes, by number."""
         ids = dict(changes)
         copies: dict[int, list[LeadEvent]] = defaultdict(list)
-        for seq, *packed in select_in(self.connection, _COPIES, ids):
-            copies[seq].append(unpack(ids[seq], *packed, identity=self.identity))
+        for seq, entry in select_in(self.connection, COPIES, ids):
+            if not self.blocks.entry(entry).is_erased:
+                copies[seq].append(self.content(entry, ids[seq]))
         return copies
 
     def _joined(self, event: LeadEvent, copies: Sequence[LeadEvent]) -> LeadEvent:
         return self.identity.named(merged([event, *copies]))
 
 
-#: The subject of events in which the identity policy finds no name; it is none of all subjects.
+def _by_entry(row: tuple[Any, ...]) -> int:
+    return int(row[1])
+
+
+#: The cluster of events in which the identity policy finds no name; it is none of all clusters.
 UNNAMED: Final = 0
 
 
-def all_subjects(connection: sqlite3.Connection) -> list[int]:
-    """Return the numbers of all subjects."""
+def all_clusters(connection: sqlite3.Connection) -> list[int]:
+    """Return the numbers of all clusters."""
     rows = connection.execute(
-        "SELECT subject FROM lead UNION SELECT subject FROM event WHERE subject > ?", (UNNAMED,)
+        "SELECT cluster FROM lead WHERE sealed IS NULL"
+        " UNION SELECT cluster FROM event WHERE cluster > ? ORDER BY 1",
+        (UNNAMED,),
     )
     return [row[0] for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 import orjson
@@ -29,7 +29,7 @@ from lifecycle.domain import (
     Verdict,
     Verdicts,
 )
-from lifecycle.store.db.codec import TRIGGER_NUMBER, contact_value, hashed, unpack
+from lifecycle.store.db.codec import TRIGGER_NUMBER, contact_value, keyed_hash
 
 #: By their numbers in the store.
 OUTCOMES: Final[tuple[Verdicts, ...]] = ("applied", "refused", "noted")
@@ -60,7 +60,11 @@ def select_in(
 
 
 class Parties:
-    """The parties by number, kept between transactions: their rows never change."""
+    """The parties by number, kept between transactions: their rows never change.
+
+    Attributes:
+        added: The rows of parties that are not in the store yet.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -70,23 +74,29 @@ class Parties:
         """Forget all: after a rollback what was added is not there."""
         self._numbers: dict[Party, int] = {}
         self._parties: dict[int, Party] = {}
+        self.added: list[tuple[int, str, str]] = []
 
     def number(self, party: Party | None) -> int | None:
-        """The number of a party, which is added where it is new."""
+        """Return the number of a party; a new one gets the next, and is to be added."""
         if party is None:
             return None
         number = self._numbers.get(party)
         if number is None:
+            if len(self._numbers) > _MANY_PARTIES and not self.added:
+                self.forget()
             names = (party.id or "", party.name or "")
             number = self._find(names) or self._add(names)
-            if len(self._numbers) > _MANY_PARTIES:
-                self.forget()
-            if len(names[0]) + len(names[1]) <= _USUAL:
+            if self.added or len(names[0]) + len(names[1]) <= _USUAL:
                 self._numbers[party] = number
         return number
 
+    def release_added(self) -> list[tuple[int, str, str]]:
+        """Return the rows of new parties, which are in the store from now on."""
+        added, self.added = self.added, []
+        return added
+
     def party(self, number: int | None) -> Party | None:
-        """The party of this number."""
+        """Return the party of this number."""
         if number is None:
             return None
         party = self._parties.get(number)
@@ -106,47 +116,43 @@ class Parties:
         return row[0] if row else None
 
     def _add(self, names: tuple[str, str]) -> int:
-        cursor = self._connection.execute("INSERT INTO party (uri, name) VALUES (?, ?)", names)
-        return cast("int", cursor.lastrowid)
+        if self.added:
+            number = self.added[-1][0] + 1
+        else:
+            (last,) = self._connection.execute("SELECT max(id) FROM party").fetchone()
+            number = (last or 0) + 1
+        self.added.append((number, *names))
+        return number
 
 
 # --- events ---------------------------------------------------------------------------------
 
-SELECT_EVENTS: Final = (
-    "SELECT seq, lead, subject, outcome, recorded_at, run,"
-    " id, digest, trigger, time, content FROM event"
-)
+SELECT_EVENTS: Final = "SELECT seq, entry, id, lead, cluster, outcome, recorded_at FROM event"
 
 
 @define
 class StoredEvent:
     """An event as it stands in the store: with its number, its lead, and what became of it.
 
-    ``own`` is what the content that counts says; of a change ``event`` is what all copies make.
+    ``own`` is what the canonical content says; of a change ``event`` is what all copies make.
     """
 
     seq: int
+    entry: int
     lead: int | None
-    subject: int | None
+    cluster: int | None
     outcome: Verdicts
     recorded_at: int
-    run: int | None
     event: LeadEvent
     own: LeadEvent
-
-
-def stored_event(row: tuple[Any, ...], identity: Identity) -> StoredEvent:
-    """Return the event of a row of SELECT_EVENTS, with its keys by an identity policy."""
-    seq, lead, subject, outcome, recorded_at, run, *packed = row
-    event = unpack(*packed, identity=identity)
-    return StoredEvent(seq, lead, subject, OUTCOMES[outcome], recorded_at, run, event, event)
 
 
 # --- leads ----------------------------------------------------------------------------------
 
 LEAD_COLUMNS: Final = (
-    "id, lead_id, subject, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only, keys"
+    "id, lead_id, cluster, state, since, holder, owner, sender, recipient, contact, events,"
+    " refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only, keys,"
+    " deleted_at, kept_holder, known_since, sealed"
 )
 SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
@@ -160,7 +166,7 @@ class StoredLead:
     """
 
     pk: int
-    subject: int
+    row: tuple[Any, ...]
     track: Track
     keys: frozenset[Key]
     claims: bool
@@ -168,8 +174,8 @@ class StoredLead:
 
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
-    pk, lead_id, subject, state, since, holder, owner, sender, recipient, contact = row[:10]
-    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[10:]
+    pk, lead_id, _, state, since, holder, owner, sender, recipient, contact = row[:10]
+    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[10:20]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
@@ -185,6 +191,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     known = orjson.loads(decisions) if decisions else {}
     claims = bool(doubts) or any(event_id is not None for event_id in known.values())
     keys = row_keys(row)
+    lead.contact_deleted_at = row[20]
     own = {key for key in keys if key.kind == "lead"}
     track = Track(
         lead,
@@ -196,35 +203,39 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
         Memory.from_data(orjson.loads(memory)) if memory else Memory(),
         orjson.loads(doubts) if doubts else {},
     )
-    return StoredLead(pk, subject, track, frozenset(keys), claims)
+    return StoredLead(pk, row, track, frozenset(keys), claims)
 
 
-def complete_lead(row: tuple[Any, ...], parties: Parties, deleted_at: int | None) -> Lead:
-    """The lead of a row of SELECT_LEADS as it is shown, with its keys."""
+def complete_lead(row: tuple[Any, ...], parties: Parties) -> Lead:
+    """Return the lead of a row of SELECT_LEADS as it is shown, with its keys."""
     stored = stored_lead(row, parties)
     lead = stored.track.lead
     lead.keys = tuple(sorted(stored.keys, key=Key.order))
-    lead.contact_deleted_at = deleted_at
     return lead
 
 
-def key_hash(key: Key) -> bytes:
-    """What keys are found by. The length keeps a scheme apart from a value."""
-    return hashed(f"{key.kind}:{len(key.scheme)}:{key.scheme}:{key.value}")
+def key_hash(secret: bytes, key: Key) -> int:
+    """Return the hash that a key is found by. The length keeps a scheme apart from a value."""
+    return keyed_hash(secret, f"key:{key.kind}:{len(key.scheme)}:{key.scheme}:{key.value}")
+
+
+def id_hash(secret: bytes, event_id: str) -> int:
+    """Return the hash that an event is found by."""
+    return keyed_hash(secret, f"id:{event_id}")
 
 
 def row_keys(row: tuple[Any, ...]) -> list[Key]:
     """The keys of the lead of a row of SELECT_LEADS."""
-    return [Key(*key) for key in orjson.loads(row[-1])]
+    return [Key(*key) for key in orjson.loads(row[19])]
 
 
-def lead_row(pk: int, subject: int, track: Track, parties: Parties) -> tuple[Any, ...]:
-    """The columns of LEAD_COLUMNS."""
+def lead_row(pk: int, cluster: int, track: Track, parties: Parties) -> tuple[Any, ...]:
+    """Return the columns of LEAD_COLUMNS, but for those of when its name and marks are known."""
     lead, number = track.lead, parties.number
     return (
         pk,
         lead.lead_id,
-        subject,
+        cluster,
         STATE_NUMBER[lead.state],
         lead.since,
         number(lead.holder),
@@ -294,14 +305,6 @@ def history_row(content: Iterable[Any], event_id: str, step: int, parties: Parti
 def _refusal_text(refusal: Refusal) -> str:
     parts = {"allowed": refusal.allowed, "guard": refusal.guard, "why": refusal.why}
     return json_text({name: part for name, part in parts.items() if part})
-
-
-def redacted_refusal(text: str, redact: Callable[[str], str]) -> str:
-    """A refusal as it is stored, with other words for why a guard refused."""
-    parts = orjson.loads(text)
-    if "why" in parts:
-        parts["why"] = redact(parts["why"])
-    return json_text(parts)
 
 
 def _refusal_from(verdict: Verdict, text: str | None) -> Refusal | None:

@@ -1,97 +1,409 @@
-"""What is current in the store, and what of it a fold says again: the rest is superseded."""
+"""The difference between what folds say and what stands: the rows that a transaction writes.
+
+Rows of history and findings that are no longer true are superseded, never removed.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any, Final, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
-from lifecycle.domain import OPEN_FINDINGS
-from lifecycle.store.db.rows import HISTORY_CONTENT, select_in
-
-_CONTENT: Final = ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
-_ROWS: Final = (
-    f"SELECT history.id, history.lead, event, step, {_CONTENT} FROM event"
-    " JOIN history ON history.event = event.seq"
-    " WHERE history.superseded_at IS NULL AND event.lead IN"
+from lifecycle.domain import HUB_SIZE, Finding, Group, HistoryRow, Key, Track, Verdicts
+from lifecycle.store.db.lookups import UNNAMED, ClusterRow, KeyRow, WorkingSet
+from lifecycle.store.db.rows import (
+    OUTCOME_NUMBER,
+    StoredEvent,
+    history_content,
+    id_hash,
+    lead_row,
+    row_keys,
 )
-_FINDINGS: Final = (
-    "SELECT code, event, detail, id, lead, subject FROM finding WHERE superseded_at IS NULL"
+from lifecycle.store.db.statements import (
+    ADD_EVENT,
+    ADD_FINDING,
+    ADD_FORMER_LEAD,
+    ADD_HISTORY,
+    ADD_LEAD,
+    ADD_PARTY,
+    JOIN_FINDINGS,
+    JOIN_LEADS,
+    MARK_LEAD,
+    MOVE_EVENT,
+    MOVE_FINDING,
+    REHOME_FINDINGS,
+    REMOVE_CLUSTER,
+    REMOVE_KEY,
+    REMOVE_LEAD,
+    SAVE_CLUSTER,
+    SAVE_EVENT,
+    SAVE_KEY,
+    SAVE_LEAD,
+    SUPERSEDE_FINDING,
+    SUPERSEDE_HISTORY,
+    Writes,
+    finding_row,
 )
-_OPEN: Final = ", ".join(f"'{code}'" for code in OPEN_FINDINGS)
-_CONTESTED: Final = (
-    "SELECT event FROM (SELECT event FROM copy UNION ALL SELECT event FROM erased_copy)"
-    " WHERE event IN"
+from lifecycle.store.ingest.current import Current
+from lifecycle.store.ingest.folding import Folding
+from lifecycle.store.ingest.identify import Arrival
+from lifecycle.store.ingest.item import Place
+from lifecycle.store.ingest.set_aside import SetAside, nameless
+from lifecycle.store.ingest.shared_findings import Home, SharedFindings, may_hold_several
+
+#: Returns the canonical digest of an event and those of others, if a content of it came now.
+NewDigests: TypeAlias = Callable[[int], tuple[bytes, list[bytes]] | None]
+_SEQ: Final = "SELECT seq FROM event WHERE hash = ? AND id = ?"
+_MARKS: Final = (
+    "SELECT id, lead_id, deleted_at, kept_holder, known_since FROM lead WHERE cluster = ?"
 )
+# Columns of a lead's row.
+_LEAD_ID, _HOLDER, _DELETED_AT, _KEPT_HOLDER, _KNOWN_SINCE = 1, 5, 20, 21, 22
 
 
-class CurrentFinding(NamedTuple):
-    """A finding that stands: its number, and the lead or the subject that it concerns."""
+class Diff:
+    """What a transaction writes.
 
-    id: int
-    lead: int | None
-    subject: int | None
-
-
-class Current:
-    """The rows of history and the findings that stand, of what is folded again.
-
-    ``additions`` is what the fold says and they do not.
+    ``renames``: all keys are found again under another identity policy; the old ones are gone.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = {}
-        self._findings: dict[tuple[str, int | None, str], list[CurrentFinding]] = defaultdict(list)
-        self.additions: list[tuple[Any, ...]] = []
+    def __init__(
+        self,
+        working: WorkingSet,
+        writes: Writes,
+        aside: SetAside,
+        recorded_at: int,
+        new_digests: NewDigests,
+        renames: bool,  # noqa: FBT001 - as the intake passes it on
+    ) -> None:
+        self._working = working
+        self._writes = writes
+        self._aside = aside
+        self._renames = renames
+        self._parties = working.parties
+        self._recorded_at = recorded_at
+        self._current = Current(working.connection)
+        self._shared = SharedFindings(working, writes, recorded_at, new_digests)
+        self._hubs: dict[KeyRow, None] = {}
+        self._contested: set[int] = set()
+        self._removed_leads: set[int] = set()
+        self._removed_clusters: set[int] = set()
+        self._were: dict[int, tuple[Any, ...]] = {}
 
-    def read(self, leads: Collection[int], subjects: Collection[int]) -> None:
-        """Read what stands of these leads, and of these subjects themselves.
+    # --- folds ------------------------------------------------------------------------------
 
-        Conflicts and hubs are left out: they are settled when everything else is written.
+    def part(self, folding: Folding, refolded: Collection[int]) -> None:
+        """Compare a fold of some leads of a cluster, while its others stay as they are."""
+        cluster = self._join(folding.clusters)
+        if refolded:
+            self._load_rows_to_replace([folding], refolded, ())
+        self._were.update((one.pk, one.row) for one in folding.leads.values())
+        pks = {group: stored.pk for group, stored in folding.leads.items()}
+        self._number_leads(folding, pks, set())
+        is_doubtful = may_hold_several(folding)
+        self._save_cluster(folding, cluster)
+        self._save_leads(folding, cluster, pks)
+        if is_doubtful:
+            self._current.read_several([row.id for row in folding.clusters])
+            for finding in self._shared.contact_findings(folding):
+                self._save_finding(finding, folding, None, cluster)
+        self._removed_leads.update(set(refolded) - set(pks.values()))
+
+    def whole(self, foldings: list[Folding], homes: Mapping[int, int], clusters: list[int]) -> None:
+        """Compare folds that say all there is to say of these clusters.
+
+        ``homes`` are the clusters of their leads so far, by lead.
         """
-        for number, lead, event, step, *content in select_in(self._connection, _ROWS, leads):
-            self._rows[event, step] = (number, lead, tuple(content))
-        folded = f"{_FINDINGS} AND code NOT IN ('conflict', 'hub')"
-        self._read_findings(f"{folded} AND lead IN", leads)
-        self._read_findings(f"{folded} AND subject IN", subjects)
+        named = self._load_rows_to_replace(foldings, homes, clusters)
+        taken: set[int] = set()
+        free = set(clusters)
+        for folding in sorted(foldings, key=lambda one: len(one.stored), reverse=True):
+            cluster = self._settle(folding, homes, free)
+            pks: dict[Group, int] = {}
+            self._number_leads(folding, pks, taken)
+            self._save_cluster(folding, cluster)
+            self._save_leads(folding, cluster, pks)
+        if not self._renames:
+            self._remove_unused_keys(foldings, named)
+        self._removed_leads.update(set(homes) - taken)
+        self._removed_clusters.update(free)
 
-    def read_open(self, lead: int) -> None:
-        """Read the findings that a lead which is folded on may close."""
-        self._read_findings(f"{_FINDINGS} AND code IN ({_OPEN}) AND lead IN", [lead])
+    def finish(self, contested: Iterable[int]) -> None:
+        """Let all of it be written that no fold says by itself; nothing is read afterwards."""
+        for seq in sorted(self._contested.union(contested)):
+            self._shared.save_conflicts(seq)
+        for row in self._hubs:
+            self._shared.save_hub(row)
+        self._replace()
+        for key in self._working.changed_keys():
+            self._writes.add(SAVE_KEY, key.hash, *key.key, *key.belongs)
+        for lead in sorted(self._removed_leads):
+            self._supersede_name(self._were[lead])
+            self._writes.add(REMOVE_LEAD, lead)
+        for cluster in sorted(self._removed_clusters):
+            self._writes.add(REHOME_FINDINGS, cluster)
+        for party in self._parties.release_added():
+            self._writes.add(ADD_PARTY, *party)
 
-    def contested(self, events: Iterable[int]) -> list[int]:
-        """Those of these events that have other copies, or had some that were erased."""
-        return [seq for (seq,) in select_in(self._connection, _CONTESTED, events)]
+    def set_aside(self, stored: Iterable[StoredEvent]) -> None:
+        """Quarantine events in which the identity policy finds no name any more."""
+        for one in stored:
+            if one.cluster == UNNAMED:
+                continue
+            self._writes.add(MOVE_EVENT, None, UNNAMED, OUTCOME_NUMBER[one.outcome], one.seq)
+            self._shared.homes[one.seq] = Home(one.event, None, UNNAMED)
+            self._contested.update(self._current.contested([one.seq]))
+            about, body = self._working.blocks.entry(one.entry), self._working.blocks.body(one.entry)
+            message = nameless(body, about.time, self._working.identity)
+            place = Place(about.log or None, about.line or None)
+            self._aside.quarantine(message, place, again=True)
 
-    def says_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:
-        """Whether this very row stands already; it is true still."""
-        was = self._rows.get((event, step))
-        if was is None or was[1:] != (lead, content):
-            return False
-        del self._rows[event, step]
-        return True
+    # --- clusters ---------------------------------------------------------------------------
 
-    def says_finding(
-        self, code: str, event: int | None, detail: str, lead: int | None
-    ) -> CurrentFinding | None:
-        """This very finding, if it stands already; it is true still."""
-        were = self._findings.get((code, event, detail), [])
-        found = next((one for one in were if one.lead == lead), None)
-        if found is not None:
-            were.remove(found)
-        return found
+    def _join(self, clusters: list[ClusterRow]) -> int:
+        """Return the one cluster that these are from now on: the largest takes the others in."""
+        if not clusters:
+            return self._working.numbers.next_cluster()
+        if len(clusters) == 1:
+            return clusters[0].id
+        home = max(clusters, key=lambda row: (self._working.size(row.id), -row.id)).id
+        others = [row.id for row in clusters if row.id != home]
+        for row in self._working.lead_rows(self._working.leads_of(others)).values():
+            self._belong(map(self._working.key_row, row_keys(row)), home)
+        for other in others:
+            self._writes.add(JOIN_LEADS, home, other)
+            self._writes.add(JOIN_FINDINGS, home, other)
+            self._writes.add(REMOVE_CLUSTER, other)
+        return home
 
-    def untrue_rows(self) -> list[int]:
-        """The numbers of the rows that were not said again."""
-        return [number for number, _, _ in self._rows.values()]
+    def _settle(self, folding: Folding, homes: Mapping[int, int], free: set[int]) -> int:
+        """Return the number of a cluster that was folded whole: where most of its events were."""
+        were = Counter(
+            one.cluster if one.lead is None else homes[one.lead] for one in folding.stored.values()
+        )
+        for number, _ in sorted(were.items(), key=lambda one: (-one[1], one[0] or 0)):
+            if number in free:
+                free.discard(number)
+                return number
+        return self._working.numbers.next_cluster()
 
-    def untrue_findings(self) -> list[int]:
-        """The numbers of the findings that were not said again."""
-        return [one.id for were in self._findings.values() for one in were]
+    def _save_cluster(self, folding: Folding, cluster: int) -> None:
+        """Note where keys belong, and what a cluster is besides its leads."""
+        for arrival in folding.arrivals.values():
+            self._belong(arrival.rows, cluster)
+        if not folding.clusters:
+            for stored in folding.stored.values():
+                self._belong(map(self._working.key_row, stored.event.keys), cluster)
+        before = sum(row.contact_only for row in folding.clusters)
+        known = {row.deletion: row.deletion_seq for row in folding.clusters}
+        contact_only = before + folding.contact_only()
+        deletion = folding.part.deletion
+        was_deleted = next(iter(known), None)
+        if (contact_only, deletion) == (before, was_deleted):
+            return
+        seq = known.get(deletion)
+        if seq is None and deletion is not None:
+            seq = folding.seq(deletion[2])
+        self._writes.add(SAVE_CLUSTER, cluster, contact_only, seq)
+        if folding.clusters and deletion is not None and deletion != was_deleted:
+            self._mark_leads(folding, deletion[0])
 
-    def _read_findings(self, select: str, numbers: Iterable[int]) -> None:
-        rows = select_in(self._connection, select, numbers)
-        for code, event, detail, number, lead, subject in rows:
-            self._findings[code, event, detail].append(CurrentFinding(number, lead, subject))
+    def _mark_leads(self, folding: Folding, deleted_at: int) -> None:
+        """Mark the leads of a cluster that no event of the fold is bound to."""
+        touched = {folding.leads[group].pk for group in folding.touched() if group in folding.leads}
+        touched.update(one.lead for one in folding.stored.values() if one.lead is not None)
+        for cluster in folding.clusters:
+            for pk, *marks in self._working.connection.execute(_MARKS, (cluster.id,)):
+                if pk not in touched and marks[1] != deleted_at:
+                    self._writes.add(ADD_FORMER_LEAD, pk, *marks, self._recorded_at)
+                    self._writes.add(MARK_LEAD, deleted_at, self._recorded_at, pk)
+
+    def _belong(self, rows: Iterable[KeyRow], cluster: int) -> None:
+        """Let these keys belong to a cluster."""
+        for row in rows:
+            row.cluster = cluster
+
+    def _remove_unused_keys(self, foldings: Iterable[Folding], named: Iterable[Key]) -> None:
+        """Remove keys that only a content named which is canonical no more."""
+        used = {
+            key
+            for folding in foldings
+            for event, _, _ in folding.part.fates.values()
+            for key in event.keys
+        }
+        for key in sorted(set(named) - used):
+            self._writes.add(REMOVE_KEY, self._working.forget_key(key).hash)
+
+    # --- leads ------------------------------------------------------------------------------
+
+    def _load_rows_to_replace(
+        self, foldings: list[Folding], leads: Collection[int], clusters: Collection[int]
+    ) -> set[Key]:
+        """Load what stands of leads and clusters that are folded again; return their keys."""
+        self._current.read(leads, clusters)
+        again = [one.seq for folding in foldings for one in folding.stored.values()]
+        arrivals = [one for folding in foldings for one in folding.arrivals.values()]
+        again += [one.seq for one in arrivals if one.stands is not None]
+        self._contested.update(self._current.contested(again))
+        for number in clusters:
+            self._writes.add(REMOVE_CLUSTER, number)
+        rows = self._working.lead_rows(leads)
+        self._were.update(rows)
+        of_leads = [row_keys(row) for row in rows.values()]
+        named = {key for keys in of_leads for key in keys}
+        named.update(key for one in self._working.deletions_of(clusters) for key in one.event.keys)
+        self._working.load_keys(sorted(named))
+        if not self._renames:
+            for keys in of_leads:
+                self._count(map(self._working.key_row, keys), -1)
+        return named
+
+    def _count(self, rows: Iterable[KeyRow], more: int) -> None:
+        """Count the leads that a key of a contact is shared by."""
+        for row in rows:
+            if row.key.kind == "contact":
+                if max(row.leads, row.leads + more) > HUB_SIZE:
+                    self._hubs[row] = None
+                row.leads += more
+
+    def _number_leads(self, folding: Folding, pks: dict[Group, int], taken: set[int]) -> None:
+        """Give each lead its number: that of the lead of its name, or a new one."""
+        tracks = folding.part.tracks
+        arrived = (one.stands.lead for one in folding.arrivals.values() if one.stands)
+        were = {one.lead for one in folding.stored.values()}.union(arrived) - {None}
+        if were:
+            names = {self._were[lead][_LEAD_ID]: lead for lead in sorted(filter(None, were))}
+            for group, track in tracks.items():
+                lead = names.get(track.lead.lead_id)
+                if group not in pks and lead is not None and lead not in taken:
+                    pks[group] = lead
+                    taken.add(lead)
+        for group in tracks:
+            if group not in pks:
+                pks[group] = self._working.numbers.next_lead()
+
+    def _save_leads(self, folding: Folding, cluster: int, pks: dict[Group, int]) -> None:
+        part = folding.part
+        touched = folding.touched()
+        for group in part.tracks:
+            if group in touched:
+                self._save_lead(folding, cluster, pks[group], group)
+        for finding in part.findings:
+            self._save_finding(finding, folding, None, cluster)
+        last = folding.last_stored() if folding.stored else {}
+        for event, verdict, group in part.fates.values():
+            lead = None if group is None else pks[group]
+            home = Home(event, lead, cluster if group is None else None)
+            arrival = folding.arrivals.get(event.id)
+            stands = arrival.stands if arrival else folding.stored[event.id]
+            if arrival is None or (stands is not None and arrival.entry == stands.entry):
+                if stands is not None:
+                    self._move_event(stands, home, verdict)
+            else:
+                is_late = event.position < last.get(group, event.position)
+                self._save_event(arrival, home, verdict, is_late=is_late)
+
+    def _save_lead(self, folding: Folding, cluster: int, pk: int, group: Group) -> None:
+        track = folding.part.tracks[group]
+        stored = folding.leads.get(group)
+        named = track.keys - stored.keys if stored else track.keys
+        keys = [self._working.key_row(key) for key in sorted(named)]
+        self._count(keys, 1)
+        for key in keys:
+            if key.key.kind == "lead":
+                key.lead = pk
+        if stored and stored.claims:
+            self._current.read_open(pk)
+        for row in track.rows:
+            self._save_row(row, folding.seq(row.event_id), pk)
+        for finding in track.findings + track.open_findings():
+            self._save_finding(finding, folding, pk, None)
+        deletion = folding.part.deletion
+        deleted_at = None if deletion is None else deletion[0]
+        before = self._were.get(pk)
+        row = self._lead_row(pk, cluster, track, deleted_at, goes_on=stored is not None)
+        if row != before:
+            self._writes.add(SAVE_LEAD if before else ADD_LEAD, *row)
+
+    def _lead_row(
+        self, pk: int, cluster: int, track: Track, deleted_at: int | None, *, goes_on: bool
+    ) -> tuple[Any, ...]:
+        """Return the columns of a lead; where its name and marks differ, the old are superseded."""
+        row, before = lead_row(pk, cluster, track, self._parties), self._were.get(pk)
+        moved = next((one for one in reversed(track.rows) if not one.refused), None)
+        kept_holder = row[_HOLDER]
+        if moved is not None:
+            kept_holder = None if moved.holder == track.lead.holder else kept_holder
+        elif goes_on and before is not None and before[_HOLDER] == kept_holder:
+            kept_holder = before[_KEPT_HOLDER]
+        known_since = self._recorded_at
+        if before is not None:
+            marks = (before[_LEAD_ID], before[_DELETED_AT], before[_KEPT_HOLDER])
+            if marks == (row[_LEAD_ID], deleted_at, kept_holder):
+                known_since = before[_KNOWN_SINCE]
+            else:
+                self._supersede_name(before)
+        return (*row, deleted_at, kept_holder, known_since, None)
+
+    def _supersede_name(self, row: tuple[Any, ...]) -> None:
+        """Keep the name and the marks of a lead as they were known until now."""
+        marks = (row[_LEAD_ID], row[_DELETED_AT], row[_KEPT_HOLDER], row[_KNOWN_SINCE])
+        self._writes.add(ADD_FORMER_LEAD, row[0], *marks, self._recorded_at)
+
+    # --- events -----------------------------------------------------------------------------
+
+    def _move_event(self, stored: StoredEvent, home: Home, verdict: Verdicts) -> None:
+        self._shared.homes[stored.seq] = home
+        where = (home.lead, home.cluster)
+        if (stored.lead, stored.cluster, stored.outcome) != (*where, verdict):
+            self._writes.add(MOVE_EVENT, *where, OUTCOME_NUMBER[verdict], stored.seq)
+
+    def _save_event(
+        self, arrival: Arrival, home: Home, verdict: Verdicts, *, is_late: bool
+    ) -> None:
+        place, packed = arrival.place, arrival.packed
+        self._shared.homes[arrival.seq] = home
+        self._writes.add(
+            ADD_EVENT if arrival.stands is None else SAVE_EVENT,
+            *(arrival.seq, arrival.entry, id_hash(self._working.numbers.secret, packed.id)),
+            *(packed.id, packed.trigger, packed.time, home.lead, home.cluster),
+            *(OUTCOME_NUMBER[verdict], is_late, self._recorded_at, place.log, place.line),
+        )
+
+    # --- history and findings ---------------------------------------------------------------
+
+    def _save_row(self, row: HistoryRow, seq: int, lead: int) -> None:
+        content = history_content(row, self._parties)
+        if not self._current.match_row(seq, row.step, lead, content):
+            self._current.additions.append((lead, seq, row.step, self._recorded_at, *content))
+
+    def _save_finding(
+        self, finding: Finding, folding: Folding, lead: int | None, cluster: int | None
+    ) -> None:
+        seq = self._finding_seq(finding, folding)
+        match = self._current.match_finding(finding.code, seq, finding.detail, lead)
+        if match is None:
+            row = finding_row(finding, lead, cluster, seq, self._recorded_at)
+            self._writes.add(ADD_FINDING, *row)
+        elif match.cluster != cluster:
+            self._writes.add(MOVE_FINDING, cluster, match.id)
+
+    def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
+        event_id = finding.event_id
+        if event_id is None:
+            return None
+        if event_id in folding.arrivals or event_id in folding.stored:
+            return folding.seq(event_id)
+        values = (id_hash(self._working.numbers.secret, event_id), event_id)
+        return int(self._working.connection.execute(_SEQ, values).fetchone()[0])
+
+    def _replace(self) -> None:
+        """Supersede what was current and is not said any more; then add what is said instead."""
+        numbers = self._working.numbers
+        for number in self._current.untrue_rows():
+            superseded = (self._recorded_at, numbers.next_change(), number)
+            self._writes.add(SUPERSEDE_HISTORY, *superseded)
+        for added in self._current.additions:
+            self._writes.add(ADD_HISTORY, numbers.next_change(), *added)
+        for number in self._current.untrue_findings():
+            self._writes.add(SUPERSEDE_FINDING, self._recorded_at, number)

@@ -1,32 +1,32 @@
-"""A fold of one subject within a transaction, and what it started from."""
+"""A fold of one cluster within a transaction, and what it started from."""
 
 from __future__ import annotations
 
 from attrs import define, field
 
 from lifecycle.domain import Group, Position, SubjectFold
-from lifecycle.store.db.lookups import SubjectRow
+from lifecycle.store.db.lookups import ClusterRow
 from lifecycle.store.db.rows import StoredEvent, StoredLead
 from lifecycle.store.ingest.identify import Arrival
 
 
 @define
 class Folding:
-    """A fold of one subject, and what it started from.
+    """A fold of one cluster, and what it started from.
 
     Attributes:
         part: The fold.
         arrivals: What arrived, by event id.
         stored: The stored events that were folded again, by event id.
         leads: The leads that were folded on, by group.
-        subjects: The subjects that were joined; none where a subject was folded as a whole.
+        clusters: The clusters that were joined; none where a cluster was folded as a whole.
     """
 
     part: SubjectFold
     arrivals: dict[str, Arrival]
     stored: dict[str, StoredEvent] = field(factory=dict)
     leads: dict[Group, StoredLead] = field(factory=dict)
-    subjects: list[SubjectRow] = field(factory=list)
+    clusters: list[ClusterRow] = field(factory=list)
 
     def go_on(self, group: Group, stored: StoredLead) -> None:
         """Let the fold of this group go on from a lead as it is stored."""

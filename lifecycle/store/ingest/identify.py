@@ -1,29 +1,20 @@
-"""The first half of a transaction: what arrived, and what of it is new."""
+"""The first step of a transaction: which messages are new events, and which are known."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field
 
-from lifecycle.domain import TRIGGERS, Identity, LeadEvent, Problem, immutable
-from lifecycle.messages import (
-    MAX_BYTES,
-    Decoded,
-    Ignored,
-    Reading,
-    Undecodable,
-    format_time,
-    read_message,
-)
-from lifecycle.store.db.codec import Packed, content_of, pack, unpack
-from lifecycle.store.db.compression import ERASED, decompress
-from lifecycle.store.db.rows import StoredEvent, select_in
+from lifecycle.domain import TRIGGERS, LeadEvent, Problem, merged
+from lifecycle.messages import Ignored, Undecodable, format_time
+from lifecycle.store.db.codec import Packed, content_of, unpack
+from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
+from lifecycle.store.db.statements import ADD_COPY, Writes
+from lifecycle.store.ingest.item import IngestItem, Place
 from lifecycle.store.ingest.outcome import Outcome
+from lifecycle.store.ingest.set_aside import SetAside, nameless
 from lifecycle.store.ledger.chain import Ledger
 
 if TYPE_CHECKING:
@@ -31,139 +22,164 @@ if TYPE_CHECKING:
 
 #: A time further ahead of the clock than this is quarantined until it is due, in microseconds.
 AHEAD: Final = 24 * 60 * 60 * 1_000_000
-
-
-@immutable
-class Place:
-    """Where a message came from: the number of a log and a line in it, and the run that read it.
-
-    A line is ``unfinished`` when it has no end yet: it may be written to, and is read again.
-    """
-
-    log: int | None = None
-    line: int | None = None
-    run: int | None = None
-    unfinished: bool = False
-
-
-#: A message as the store takes it.
-Taken: TypeAlias = Packed | Ignored | Undecodable
-
-
-def taken(reading: Reading) -> Taken:
-    """A reading as the store takes it."""
-    return pack(reading) if isinstance(reading, Decoded) else reading
+#: What erasing keeps out, as it is counted among the ignored messages.
+SUPPRESSED: Final = "suppressed"
+Version: TypeAlias = tuple[bytes, int]
+_Columns: TypeAlias = tuple[str, bytes, int, int, str | bytes]
 
 
 @define(eq=False)
 class Arrival:
-    """An event to be folded: a new one, or another copy that counts from now on.
+    """An event to be folded: a new one, or one whose canonical content is another from now on.
 
-    ``ledger`` is the number of its content; ``replaces`` that of the verdict on the copy that
-    counted before, and ``lead`` the lead to which that was bound; ``rows`` are those of its keys,
-    in their order. Where another copy only completes what stands in the store, ``stands`` is that.
+    ``entry`` is the number of its content; ``stands`` is what stands in the store under its id,
+    and ``rows`` are those of its keys, in their order.
     """
 
     seq: int
-    ledger: int
+    entry: int
     packed: Packed
     event: LeadEvent
     place: Place
-    replaces: int | None = None
-    lead: int | None = None
     stands: StoredEvent | None = None
     rows: list[KeyRow] = field(factory=list)
 
 
 @define
 class _Standing:
-    """The copy that counts so far."""
+    """The canonical content of an id so far, and the others that are known under it."""
 
     seq: int
-    version: tuple[bytes, int]
+    version: Version
+    entry: int
     arrival: Arrival | None = None
+    others: dict[Version, _Columns] | None = None
 
 
 class Arrivals:
-    """Sorts what arrives: new events, copies, conflicts; and keeps what is none of these."""
+    """Sorts what arrives: new events, duplicates, conflicts; and what is none of these.
 
-    def __init__(self, working: WorkingSet, recorded_at: int, now: int) -> None:
+    Attributes:
+        to_fold: What is to be folded.
+        digests: The digests of all contents of the events that have several, by number.
+    """
+
+    def __init__(
+        self,
+        working: WorkingSet,
+        ledger: Ledger,
+        writes: Writes,
+        aside: SetAside,
+        now: int,
+    ) -> None:
         self._working = working
-        self._connection = working.connection
-        self._recorded_at = recorded_at
-        self._ledger = Ledger(working.connection, recorded_at)
+        self._ledger = ledger
+        self._writes = writes
+        self._aside = aside
         self._latest = now + AHEAD
-        self._identity = working.identity
-        self._standing: dict[bytes, _Standing] = {}
-        self._ignored: Counter[str] = Counter()
-        self._erased: set[bytes] = set()
-        (self._any_erased,) = working.connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM erased)"
-        ).fetchone()
+        self._standing: dict[str, _Standing] = {}
+        select = "SELECT kind, max(until IS NULL), max(until) FROM suppressed GROUP BY kind"
+        self._any_suppressed = bool(working.connection.execute(select).fetchall())
+        self._suppressed: dict[int, int | None] = {}
         self.to_fold: list[Arrival] = []
-        self.contested: set[int] = set()
+        self.contested: dict[int, _Standing] = {}
 
-    def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome | str]:
-        """What became of each message; an event id where the fold will say it."""
-        self._look_up(one.id_hash for one, _ in messages if isinstance(one, Packed))
+    def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome | str]:
+        """Return what became of each message; an event id where the fold will tell it."""
+        self._look_up([one for one, _ in messages if isinstance(one, Packed)])
         return [self._take(message, place) for message, place in messages]
 
-    def save(self) -> None:
-        """Write what no fold concerns: the ledger, and how many messages were ignored."""
-        self._ledger.save()
-        if not self._ignored:
-            return
-        self._connection.executemany(
-            "INSERT INTO ignored VALUES (?1, ?2)"
-            " ON CONFLICT (topic) DO UPDATE SET messages = messages + ?2",
-            sorted(self._ignored.items()),
-        )
+    def digests(self, seq: int) -> tuple[bytes, list[bytes]] | None:
+        """Return the canonical digest of an event and those of its others, if one came now."""
+        standing = self.contested.get(seq)
+        if standing is None:
+            return None
+        return standing.version[0], [digest for digest, _ in self._others(standing)]
 
-    def _look_up(self, hashes: Iterable[bytes]) -> None:
-        hashes = list(hashes)
-        if self._any_erased:
-            select = "SELECT id_hash FROM erased WHERE id_hash IN"
-            self._erased.update(found for (found,) in select_in(self._connection, select, hashes))
-        select = "SELECT id_hash, seq, digest, time FROM event WHERE id_hash IN"
-        for id_hash, seq, digest, time in select_in(self._connection, select, hashes):
-            self._standing.setdefault(id_hash, _Standing(seq, (digest, time)))
+    def _look_up(self, messages: list[Packed]) -> None:
+        secret = self._working.numbers.secret
+        ids = {id_hash(secret, one.id): one.id for one in messages}
+        if self._any_suppressed:
+            self._look_up_suppressed(messages, ids)
+        select = "SELECT hash, id, seq, entry FROM event WHERE hash IN"
+        for _, event_id, seq, entry in sorted(
+            select_in(self._working.connection, select, ids), key=_entry_of
+        ):
+            if event_id not in self._standing:
+                about = self._working.blocks.entry(entry)
+                self._standing[event_id] = _Standing(seq, (about.digest, about.time), entry)
 
-    def _take(self, message: Taken, place: Place) -> Outcome | str:
+    def _look_up_suppressed(self, messages: list[Packed], ids: dict[int, str]) -> None:
+        secret, identity = self._working.numbers.secret, self._working.identity
+        hashes = set(ids)
+        for one in messages:
+            event = unpack(*one.columns, identity=identity)
+            hashes.update(key_hash(secret, key) for key in event.keys)
+        select = "SELECT hash, until FROM suppressed WHERE hash IN"
+        self._suppressed.update(select_in(self._working.connection, select, sorted(hashes)))
+
+    def _is_suppressed(self, event: LeadEvent) -> bool:
+        """Return whether a message is about somebody who was erased, and not new business."""
+        secret = self._working.numbers.secret
+        for key in event.keys if self._suppressed else ():
+            number = key_hash(secret, key)
+            if number in self._suppressed:
+                until = self._suppressed[number]
+                if until is None or event.time <= until:
+                    return True
+        return False
+
+    def _take(self, message: IngestItem, place: Place) -> Outcome | str:
         if isinstance(message, Packed):
-            if message.id_hash in self._erased:
+            if self._suppressed and self._is_id_suppressed(message.id):
                 return Outcome("duplicate", message.id, TRIGGERS[message.trigger])
             if message.time > self._latest:
                 return self._postpone(message, place)
             return self._arrive(message, place)
         if isinstance(message, Ignored):
-            self._ignored[message.topic] += 1
+            self._aside.ignore(message.topic)
             return Outcome("ignored", topic=message.topic)
-        self._quarantine(message, place, None)
+        self._aside.quarantine(message, place)
         return Outcome("quarantined", problems=message.problems)
 
+    def _is_id_suppressed(self, event_id: str) -> bool:
+        return id_hash(self._working.numbers.secret, event_id) in self._suppressed
+
     def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
-        standing = self._standing.get(packed.id_hash)
+        standing = self._standing.get(packed.id)
         if standing is not None and packed.version == standing.version:
             return Outcome("duplicate", packed.id, TRIGGERS[packed.trigger])
-        event = unpack(*packed.columns, identity=self._identity)
+        event = unpack(*packed.columns, identity=self._working.identity)
         if not event.keys:
-            return self._set_aside(packed, place)
+            message = nameless(packed.body, packed.time, self._working.identity)
+            self._aside.quarantine(message, place)
+            return Outcome("quarantined", problems=message.problems)
+        if self._suppressed and self._is_suppressed(event):
+            self._aside.ignore(SUPPRESSED)
+            return Outcome("ignored", topic=SUPPRESSED)
         if standing is None:
-            seq = self._working.numbers.next_event()
-            arrival = Arrival(seq, self._ledger.enter(packed), packed, event, place)
-            self._standing[packed.id_hash] = _Standing(seq, packed.version, arrival)
+            seq = self._enter(packed, place)
+            arrival = Arrival(seq, seq, packed, event, place)
+            self._standing[packed.id] = _Standing(seq, packed.version, seq, arrival, {})
             self.to_fold.append(arrival)
             return packed.id
         if event.trigger == "change":
             return self._complete(standing, packed, event, place)
-        known = self._is_known(standing, packed.digest)
+        return self._contest(standing, packed, event, place)
+
+    def _contest(
+        self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
+    ) -> Outcome:
+        """Let another content under a known id be canonical, or keep it as another."""
+        digests = {standing.version[0], *(digest for digest, _ in self._others(standing))}
+        is_known = packed.digest in digests
         if packed.version < standing.version:
             self._replace(standing, packed, event, place)
         elif packed.digest != standing.version[0]:
-            self._keep_other(standing.seq, packed)
-        if not known:
-            self.contested.add(standing.seq)
-        return Outcome("duplicate" if known else "conflict", packed.id, TRIGGERS[packed.trigger])
+            self._keep_other(standing, packed, place)
+        if not is_known:
+            self.contested[standing.seq] = standing
+        return Outcome("duplicate" if is_known else "conflict", packed.id, TRIGGERS[packed.trigger])
 
     def _complete(
         self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
@@ -171,162 +187,90 @@ class Arrivals:
         """Let another copy of a change complete it: the event is what all copies make."""
         if packed.version < standing.version:
             self._replace(standing, packed, event, place)
-        elif standing.arrival is not None:
-            self._keep_other(standing.seq, packed)
-        else:
-            self._complete_stored(standing, packed, place)
+        elif self._keep_other(standing, packed, place) and standing.arrival is None:
+            self._complete_stored(standing)
         if (arrival := standing.arrival) is not None:
-            arrival.event = self._joined(arrival)
+            arrival.event = self._joined(standing, arrival.packed.columns)
         return Outcome("duplicate", packed.id, "change")
 
-    def _complete_stored(self, standing: _Standing, packed: Packed, place: Place) -> None:
+    def _complete_stored(self, standing: _Standing) -> None:
         """Fold what stands in the store again, if another copy says more of it."""
         (stands,) = self._working.events_numbered([standing.seq])
-        before = stands.event
-        if not self._keep_other(standing.seq, packed):
-            return
-        ledger, verdict, *columns = self._connection.execute(
-            "SELECT ledger, outcome, id, id_hash, digest, trigger, time, content, body"
-            " FROM event WHERE seq = ?",
-            (standing.seq,),
-        ).fetchone()
-        arrival = Arrival(
-            *(standing.seq, ledger, Packed(*columns), before, place, verdict, stands.lead, stands)
-        )
-        if content_of(self._joined(arrival)) != content_of(before):
-            standing.arrival = arrival
-            self.to_fold.append(arrival)
+        packed = self._stored_packed(standing, stands)
+        event = self._joined(standing, packed.columns)
+        if content_of(event) != content_of(stands.event):
+            place = self._stored_place(standing)
+            standing.arrival = Arrival(standing.seq, standing.entry, packed, event, place, stands)
+            self.to_fold.append(standing.arrival)
 
-    def _joined(self, arrival: Arrival) -> LeadEvent:
-        own = unpack(*arrival.packed.columns, identity=self._identity)
-        return self._working.joined(arrival.seq, own)
+    def _joined(self, standing: _Standing, columns: _Columns) -> LeadEvent:
+        identity = self._working.identity
+        some = [columns, *self._others(standing).values()]
+        return identity.named(merged([unpack(*one, identity=identity) for one in some]))
 
-    def _is_known(self, standing: _Standing, digest: bytes) -> bool:
-        """Return whether a content came under this id before, canonical or not."""
-        return digest == standing.version[0] or bool(
-            self._connection.execute(
-                "SELECT EXISTS (SELECT 1 FROM copy WHERE event = ? AND digest = ?)",
-                (standing.seq, digest),
-            ).fetchone()[0]
-        )
+    def _stored_packed(self, standing: _Standing, stands: StoredEvent) -> Packed:
+        block = self._working.blocks.of(standing.entry)
+        about, content = block.entry(standing.entry), block.content(standing.entry)
+        body = block.body(standing.entry)
+        columns = (about.digest, about.trigger, about.time, content.decode(), body)
+        return Packed(stands.event.id, *columns)
 
-    def _set_aside(self, packed: Packed, place: Place) -> Outcome:
-        """Quarantine a message in which the identity policy finds no name."""
-        message = nameless(decompress(packed.body), packed.time, self._identity)
-        self._quarantine(message, place, None)
-        return Outcome("quarantined", problems=message.problems)
+    def _stored_place(self, standing: _Standing) -> Place:
+        about = self._working.blocks.entry(standing.entry)
+        return Place(about.log or None, about.line or None)
 
     def _replace(self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place) -> None:
-        """Let this copy count, and keep the one that counted, with its number in the ledger."""
-        ledger = self._ledger.enter(packed)
+        """Let this content be canonical, and keep the one that was."""
+        others, entry = self._others(standing), self._enter(packed, place)
         arrival = standing.arrival
         if arrival is not None:
-            was = arrival.packed
-            recorded_at = arrival.stands.recorded_at if arrival.stands else self._recorded_at
-            self._keep_copy(
-                *(standing.seq, arrival.ledger, was.digest, was.trigger, was.time),
-                *(recorded_at, was.content, was.body),
-            )
-            arrival.event, arrival.packed, arrival.ledger = event, packed, ledger
-            run = arrival.stands.run if arrival.stands else arrival.place.run
-            arrival.stands = None
+            others[standing.version] = arrival.packed.columns
+            arrival.event, arrival.packed, arrival.entry = event, packed, entry
+            arrival.place = place
         else:
-            verdict, run, lead, *copy = self._connection.execute(
-                "SELECT outcome, run, lead, seq, ledger, digest, trigger, time, recorded_at,"
-                " content, body FROM event WHERE seq = ?",
-                (standing.seq,),
-            ).fetchone()
-            self._keep_copy(*copy)
-            arrival = Arrival(standing.seq, ledger, packed, event, place, verdict, lead)
-            standing.arrival = arrival
-            self.to_fold.append(arrival)
-        # It stands where this copy stood, and counts for the run that brought the first.
-        arrival.place = Place(place.log, place.line, run)
-        standing.version = packed.version
+            (stands,) = self._working.events_numbered([standing.seq])
+            others[standing.version] = self._stored_packed(standing, stands).columns
+            standing.arrival = Arrival(standing.seq, entry, packed, event, place, stands)
+            self.to_fold.append(standing.arrival)
+        others.pop(packed.version, None)
+        self._writes.add(ADD_COPY, standing.seq, standing.entry)
+        standing.version, standing.entry = packed.version, entry
 
-    def _keep_other(self, seq: int, packed: Packed) -> bool:
-        """Keep a copy that does not count, if it is not known yet; return whether it was new."""
-        known = self._connection.execute(
-            "SELECT 1 FROM copy WHERE event = ? AND digest = ? AND time = ?", (seq, *packed.version)
-        ).fetchone()
-        if known is None:
-            self._keep_copy(
-                *(seq, self._ledger.enter(packed), packed.digest, packed.trigger, packed.time),
-                *(self._recorded_at, packed.content, packed.body),
-            )
-        return known is None
+    def _keep_other(self, standing: _Standing, packed: Packed, place: Place) -> bool:
+        """Keep a content that is not canonical; return whether it was new."""
+        others = self._others(standing)
+        if packed.version in others or packed.version == standing.version:
+            return False
+        others[packed.version] = packed.columns
+        self._writes.add(ADD_COPY, standing.seq, self._enter(packed, place))
+        return True
 
-    def _keep_copy(self, *columns: Any) -> None:
-        self._connection.execute(
-            "INSERT INTO copy (event, ledger, digest, trigger, time, recorded_at, content, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            columns,
-        )
+    def _others(self, standing: _Standing) -> dict[Version, _Columns]:
+        """Return the other contents that are known under an id, by version."""
+        if standing.others is None:
+            standing.others = {}
+            select = "SELECT entry FROM copy WHERE event = ? ORDER BY entry"
+            for (entry,) in self._working.connection.execute(select, (standing.seq,)):
+                block = self._working.blocks.of(entry)
+                one = block.entry(entry)
+                columns = ("", one.digest, one.trigger, one.time, block.content(entry))
+                if not one.is_erased:
+                    standing.others[one.digest, one.time] = columns
+        return standing.others
+
+    def _enter(self, packed: Packed, place: Place) -> int:
+        if place.entry is not None:
+            return place.entry
+        return self._ledger.enter(packed, place.log, place.line)
 
     def _postpone(self, packed: Packed, place: Place) -> Outcome:
         time = format_time(packed.time)
         expected = f"expected a time at most a day ahead of the clock, got {time}"
         problems = (Problem("time", expected, "future_time"),)
-        message = Undecodable.whole(decompress(packed.body), problems)
-        self._quarantine(message, place, packed.time - AHEAD)
+        message = Undecodable.whole(packed.body, problems)
+        self._aside.quarantine(message, place, packed.time - AHEAD)
         return Outcome("quarantined", problems=problems)
 
-    def _quarantine(self, message: Undecodable, place: Place, due_at: int | None) -> None:
-        self._connection.execute(
-            "INSERT OR IGNORE INTO quarantine"
-            " (digest, raw, size, problems, log, line, unfinished, recorded_at, due_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                message.digest,
-                message.raw[:MAX_BYTES],
-                message.size,
-                problems_text(message.problems),
-                place.log,
-                place.line,
-                place.unfinished,
-                self._recorded_at,
-                due_at,
-            ),
-        )
 
-
-def nameless(raw: bytes, time: int, identity: Identity) -> Undecodable:
-    """Return a message in which an identity policy finds no name, with its problems."""
-    readings = read_message(raw, received_at=time, identity=identity)
-    problems = [one for reading in readings for one in getattr(reading, "problems", ())]
-    return Undecodable.whole(raw, problems)
-
-
-def quarantine_event(
-    connection: sqlite3.Connection, seq: int, identity: Identity, recorded_at: int
-) -> None:
-    """Let the message of an event stand in the quarantine, as it has no name under a policy."""
-    log, line, time, body = connection.execute(
-        "SELECT log, line, time, body FROM event WHERE seq = ?", (seq,)
-    ).fetchone()
-    if body == ERASED:
-        return
-    message = nameless(decompress(body), time, identity)
-    connection.execute(
-        "INSERT INTO quarantine"
-        " (digest, raw, size, problems, log, line, unfinished, recorded_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET left_at = NULL, left_as = NULL,"
-        " problems = excluded.problems",
-        (
-            *(message.digest, message.raw, message.size, problems_text(message.problems)),
-            *(log, line, recorded_at),
-        ),
-    )
-
-
-def problems_text(problems: tuple[Problem, ...]) -> str:
-    """Problems as JSON: path, message, code."""
-    rows = [[problem.path, problem.message, problem.code] for problem in problems]
-    return json.dumps(rows, ensure_ascii=True)
-
-
-def problems_from(text: str) -> tuple[Problem, ...]:
-    """Problems from their JSON."""
-    rows: list[Any] = json.loads(text)
-    return tuple(Problem(*row) for row in rows)
+def _entry_of(row: tuple[Any, ...]) -> int:
+    return int(row[3])

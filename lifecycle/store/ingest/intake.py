@@ -1,6 +1,6 @@
 """Messages taken in together: what arrived is folded onto what is known, what differs is written.
 
-The events are sorted into subjects. A subject in which every one of them is last in its order is
+The events are sorted into clusters. A cluster in which every one of them is last in its order is
 folded on from the leads as they are; where one is earlier, or links what was apart, the leads that
 it can change are folded again from their events. (design.md sections 5 and 6)
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from typing import Final
 
 from lifecycle.domain import (
     Group,
@@ -25,19 +26,29 @@ from lifecycle.domain import (
     subjects_of,
 )
 from lifecycle.messages import read_message
-from lifecycle.store.db.lookups import SubjectRow, WorkingSet
+from lifecycle.store.db.blocks import Blocks
+from lifecycle.store.db.lookups import ClusterRow, WorkingSet
 from lifecycle.store.db.rows import Parties, StoredEvent, select_in
+from lifecycle.store.db.statements import Writes
+from lifecycle.store.ingest.diff import Diff
 from lifecycle.store.ingest.folding import Folding
-from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals, Place, Taken, taken
+from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
+from lifecycle.store.ingest.item import IngestItem, Place, to_stored
 from lifecycle.store.ingest.outcome import Outcome
-from lifecycle.store.ingest.partition import Piece, Pieces
-from lifecycle.store.ingest.write import Save
+from lifecycle.store.ingest.partition import Component, Partition
+from lifecycle.store.ingest.set_aside import SetAside
+from lifecycle.store.ledger.bound import BOUND
+from lifecycle.store.ledger.unit import Unit
 
 _in_order = attrgetter("event.position")
+_DUE: Final = f"SELECT raw, {BOUND['quarantine']} FROM quarantine WHERE due_at <= ? ORDER BY id"
 
 
 class Intake:
-    """The work of taking some messages in, on a connection that has begun a transaction."""
+    """The work of taking some messages in, on a connection that has begun a transaction.
+
+    ``blocks``: where the contents of earlier entries are read, if not in this very store.
+    """
 
     def __init__(
         self,
@@ -46,108 +57,121 @@ class Intake:
         parties: Parties,
         identity: Identity,
         *,
+        unit: Unit,
         recorded_at: int,
         now: int,
         renames: bool = False,
+        blocks: Blocks | None = None,
     ) -> None:
         self._machine = machine
         self._connection = connection
-        self._working = WorkingSet(connection, parties, identity)
-        self._arrivals = Arrivals(self._working, recorded_at, now)
-        self._save = Save(self._working, recorded_at, renames=renames)
+        self._working = WorkingSet(
+            connection, parties, identity, numbers=unit.numbers, blocks=blocks
+        )
+        self._unit = unit
+        self._writes = Writes()
+        self._ledger = unit.ledger(recorded_at)
+        self._aside = SetAside(connection, self._writes, unit.bound, recorded_at)
+        self._arrivals = Arrivals(self._working, self._ledger, self._writes, self._aside, now)
+        self._diff = Diff(
+            self._working, self._writes, self._aside, recorded_at, self._arrivals.digests, renames
+        )
         self._now = now
         self._results: dict[str, Outcome] = {}
 
-    def take(self, messages: Sequence[tuple[Taken, Place]]) -> list[Outcome]:
-        """Take these messages in; what became of each."""
+    def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
+        """Take these messages in; return what became of each."""
         self._take_due()
         results = self._arrivals.take(messages)
         self._fold_arrivals(self._arrivals.to_fold)
-        self._arrivals.save()
-        self._save.flush(self._arrivals.contested)
+        self._flush()
         return [one if isinstance(one, Outcome) else self._results[one] for one in results]
 
-    def deleted_subjects(self) -> list[int]:
-        """The subjects of what was taken in whose contact is deleted."""
+    def deleted_clusters(self) -> list[int]:
+        """Return the clusters of what was taken in whose contact is deleted."""
         select = (
-            "SELECT DISTINCT subject.id FROM event LEFT JOIN lead ON lead.id = event.lead"
-            " JOIN subject ON subject.id = coalesce(event.subject, lead.subject)"
-            " WHERE subject.deletion IS NOT NULL AND event.seq IN"
+            "SELECT DISTINCT cluster.id FROM event LEFT JOIN lead ON lead.id = event.lead"
+            " JOIN cluster ON cluster.id = coalesce(event.cluster, lead.cluster)"
+            " WHERE cluster.deletion IS NOT NULL AND event.seq IN"
         )
         seqs = (arrival.seq for arrival in self._arrivals.to_fold)
         return sorted({one for (one,) in select_in(self._connection, select, seqs)})
 
-    def fold_again(self, subjects: list[int]) -> None:
-        """Fold these subjects again from all their events, and write what differs."""
-        self._fold_whole(subjects, [])
-        self._save.flush(())
+    def fold_again(self, clusters: list[int]) -> None:
+        """Fold these clusters again from all their events, and write what differs."""
+        self._fold_whole(clusters, [])
+        self._flush()
 
-    def fold_renamed(self, subjects: list[int], unnamed: Iterable[int]) -> None:
-        """Fold these subjects and unnamed events again, with the keys that are found in them now.
+    def fold_renamed(self, clusters: list[int], unnamed: Iterable[int]) -> None:
+        """Fold these clusters and unnamed events again, with the keys that are found in them now.
 
-        Together they must be whole: no key of theirs is one of other subjects.
+        Together they must be whole: no key of theirs is one of other clusters.
         """
-        self._fold_whole(subjects, [], self._working.events_numbered(unnamed))
-        self._save.flush(())
+        self._fold_whole(clusters, [], self._working.events_numbered(unnamed))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what differs; until here nothing was written, and nothing is read any more."""
+        self._diff.finish(self._arrivals.contested)
+        self._aside.count()
+        self._unit.add_blocks(self._ledger, self._writes)
+        self._writes.execute(self._connection)
 
     def _take_due(self) -> None:
         """Take in what was quarantined because its time was ahead, and is due."""
-        due = self._connection.execute(
-            "SELECT id, raw, log, line, due_at FROM quarantine WHERE due_at <= ?", (self._now,)
-        ).fetchall()
-        for number, raw, log, line, due_at in due:
-            self._connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
-            place = Place(log, line)
+        for raw, *row in self._connection.execute(_DUE, (self._now,)).fetchall():
+            self._aside.take_out([tuple(row)])
+            _, _, log, line, _, _, due_at, _, _ = row
             # It may have no time but that of its receipt.
             readings = read_message(raw, received_at=due_at + AHEAD, identity=None)
-            self._arrivals.take([(taken(reading), place) for reading in readings])
+            place = Place(log, line)
+            self._arrivals.take([(to_stored(reading), place) for reading in readings])
 
     def _fold_arrivals(self, arrivals: list[Arrival]) -> None:
-        pieces = Pieces()
+        components = Partition()
         self._working.load_keys([key for arrival in arrivals for key in arrival.event.keys])
         for arrival in arrivals:
             arrival.rows = [self._working.key_row(key) for key in arrival.event.keys]
-            pieces.add(arrival, arrival.rows, self._subjects(arrival))
-        subjects = list(pieces)
-        self._working.load_subjects({number for piece in subjects for number in piece.numbers})
+            components.add(arrival, arrival.rows, self._clusters(arrival))
+        clusters = list(components)
+        self._working.load_clusters({number for component in clusters for number in component.numbers})
         self._working.load_leads(
             {row.lead for arrival in arrivals for row in arrival.rows if row.lead is not None}
         )
-        for piece in subjects:
-            self._fold_subject(piece)
+        for component in clusters:
+            self._fold_cluster(component)
 
-    def _subjects(self, arrival: Arrival) -> set[int]:
-        """The subjects that an arrival belongs to by its keys, or by what it replaces."""
-        subjects = {row.subject for row in arrival.rows if row.subject is not None}
-        if arrival.replaces is not None:
-            subjects.add(self._subject_of(arrival.seq))
-        return subjects
+    def _clusters(self, arrival: Arrival) -> set[int]:
+        """The clusters that an arrival belongs to by its keys, or by what it replaces."""
+        clusters = {row.cluster for row in arrival.rows if row.cluster is not None}
+        stands = arrival.stands
+        if stands is not None:
+            clusters.add(self._cluster_of(stands))
+        return clusters
 
-    def _subject_of(self, seq: int) -> int:
-        row = self._connection.execute(
-            "SELECT coalesce(event.subject, lead.subject) FROM event"
-            " LEFT JOIN lead ON lead.id = event.lead WHERE event.seq = ?",
-            (seq,),
-        ).fetchone()
-        return int(row[0])
+    def _cluster_of(self, stands: StoredEvent) -> int:
+        if stands.cluster is not None:
+            return stands.cluster
+        select = "SELECT cluster FROM lead WHERE id = ?"
+        return int(self._connection.execute(select, (stands.lead,)).fetchone()[0])
 
-    # --- one subject --------------------------------------------------------------------------
+    # --- one cluster --------------------------------------------------------------------------
 
-    def _fold_subject(self, piece: Piece) -> None:
-        """Fold the arrivals of one subject in the least costly way that is exact."""
-        piece.arrivals.sort(key=_in_order)
-        rows = [self._working.subject(number) for number in sorted(piece.numbers)]
-        leads = _leads(piece.arrivals)
-        if self._needs_whole(piece.arrivals, rows, leads):
-            self._fold_whole(sorted(piece.numbers), piece.arrivals)
+    def _fold_cluster(self, component: Component) -> None:
+        """Fold the arrivals of one cluster in the least costly way that is exact."""
+        component.arrivals.sort(key=_in_order)
+        rows = [self._working.cluster(number) for number in sorted(component.numbers)]
+        leads = _leads(component.arrivals)
+        if self._needs_whole(component.arrivals, rows, leads):
+            self._fold_whole(sorted(component.numbers), component.arrivals)
         else:
-            self._fold_on(rows, piece.arrivals, leads)
+            self._fold_on(rows, component.arrivals, leads)
 
     def _needs_whole(
-        self, arrivals: list[Arrival], rows: list[SubjectRow], leads: list[Piece]
+        self, arrivals: list[Arrival], rows: list[ClusterRow], leads: list[Component]
     ) -> bool:
         """Whether what arrived can change leads that it does not name."""
-        if any(arrival.replaces is not None for arrival in arrivals):
+        if any(arrival.stands is not None for arrival in arrivals):
             return True
         unnamed = any(not arrival.event.lead_keys for arrival in arrivals)
         contact_only = any(row.contact_only for row in rows)
@@ -166,11 +190,11 @@ class Intake:
         # A new lead matters to earlier events of the contact alone while there is one or none.
         return max(counts, default=1) > 1 or (0 in counts and self._working.size(rows[0].id) <= 1)
 
-    def _fold_on(self, rows: list[SubjectRow], arrivals: list[Arrival], leads: list[Piece]) -> None:
+    def _fold_on(self, rows: list[ClusterRow], arrivals: list[Arrival], leads: list[Component]) -> None:
         """Fold the arrivals onto the leads as they are; again only leads that they precede."""
         deletions = [row.deletion for row in rows if row.deletion is not None]
         part = SubjectFold(self._machine, deletion=min(deletions, default=None))
-        folding = Folding(part, {one.event.id: one for one in arrivals}, subjects=rows)
+        folding = Folding(part, {one.event.id: one for one in arrivals}, clusters=rows)
         groups: dict[str, Group] = {
             arrival.event.id: lead for lead in leads for arrival in lead.arrivals
         }
@@ -186,30 +210,30 @@ class Intake:
             events += [one.event for one in folding.stored.values()]
             events.sort(key=attrgetter("position"))
         part.run(events, groups)
-        self._save.part(folding, refolded)
+        self._diff.part(folding, refolded)
         self._tell(folding)
 
-    def _go_on_from_all(self, folding: Folding, leads: list[Piece]) -> None:
-        """Load every lead of the subject: an event without lead keys chooses among them."""
+    def _go_on_from_all(self, folding: Folding, leads: list[Component]) -> None:
+        """Load every lead of the cluster: an event without lead keys chooses among them."""
         groups: dict[int, Group] = {pk: lead for lead in leads for pk in lead.numbers}
-        for stored in self._working.leads_of_subject(folding.subjects[0].id):
+        for stored in self._working.leads_of_cluster(folding.clusters[0].id):
             folding.go_on(groups.get(stored.pk, stored.pk), stored)
 
-    def _go_on(self, folding: Folding, lead: Piece) -> bool:
+    def _go_on(self, folding: Folding, lead: Component) -> bool:
         """Go on from the lead as it is, if nothing that arrived changes what was folded of it."""
         if not self._goes_on(lead):
             return False
         folding.go_on(lead, self._working.lead(min(lead.numbers)))
         return True
 
-    def _goes_on(self, lead: Piece) -> bool:
+    def _goes_on(self, lead: Component) -> bool:
         """Return whether what arrived can be folded onto a lead as it is."""
         if len(lead.numbers) > 1:
             return False
         track = self._working.lead(min(lead.numbers)).track
         return not any(is_refolded(arrival.event, track) for arrival in lead.arrivals)
 
-    def _go_again(self, folding: Folding, lead: Piece, groups: dict[str, Group]) -> list[int]:
+    def _go_again(self, folding: Folding, lead: Component, groups: dict[str, Group]) -> list[int]:
         """Load all events of a lead, or of those that turn out to be one; their numbers."""
         for one in self._working.events_of_leads(lead.numbers):
             folding.stored[one.event.id] = one
@@ -217,14 +241,14 @@ class Intake:
         return sorted(lead.numbers)
 
     def _fold_whole(
-        self, subjects: list[int], arrivals: list[Arrival], more: Sequence[StoredEvent] = ()
+        self, clusters: list[int], arrivals: list[Arrival], more: Sequence[StoredEvent] = ()
     ) -> None:
-        """Fold all events of these subjects again; they may turn out to be other subjects now."""
-        homes = self._working.leads_of(subjects)
-        stored = self._working.events_of_leads(homes) + self._working.deletions_of(subjects)
-        self._save.set_aside(one for one in stored if not one.event.keys)
+        """Fold all events of these clusters again; they may turn out to be other clusters now."""
+        homes = self._working.leads_of(clusters)
+        stored = self._working.events_of_leads(homes) + self._working.deletions_of(clusters)
+        self._diff.set_aside([one for one in stored if not one.event.keys])
         stored = [one for one in (*stored, *more) if one.event.keys]
-        replaced = {arrival.seq for arrival in arrivals if arrival.replaces is not None}
+        replaced = {arrival.seq for arrival in arrivals if arrival.stands is not None}
         known = {one.event.id: one for one in stored if one.seq not in replaced}
         new = {arrival.event.id: arrival for arrival in arrivals}
         events = [one.event for one in known.values()] + [one.event for one in arrivals]
@@ -240,7 +264,7 @@ class Intake:
                     {event.id: known[event.id] for event in members if event.id in known},
                 )
             )
-        self._save.whole(foldings, homes, subjects)
+        self._diff.whole(foldings, homes, clusters)
         for folding in foldings:
             self._tell(folding)
 
@@ -264,9 +288,9 @@ class Intake:
             )
 
 
-def _leads(arrivals: Iterable[Arrival]) -> list[Piece]:
+def _leads(arrivals: Iterable[Arrival]) -> list[Component]:
     """The leads that arrivals name, each with those in the store that have these names."""
-    leads = Pieces()
+    leads = Partition()
     for arrival in arrivals:
         own = arrival.rows[: len(arrival.event.lead_keys)]
         if own:

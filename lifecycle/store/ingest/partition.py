@@ -1,4 +1,4 @@
-"""Arrivals sorted into what hangs together: subjects by all their keys, leads by their own."""
+"""Arrivals sorted into what hangs together: clusters by all their keys, leads by their own."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from attrs import define, field
 from lifecycle.store.db.lookups import KeyRow
 from lifecycle.store.ingest.identify import Arrival
 
-#: By what arrivals hang together: keys, and the number of a subject or a lead in the store.
+#: By what arrivals hang together: keys, and the number of a cluster or a lead in the store.
 Node: TypeAlias = KeyRow | int
 
 
 @define(eq=False)
-class Piece:
+class Component:
     """Arrivals that hang together.
 
     Attributes:
         arrivals: In the order in which they came.
-        numbers: The subjects, or the leads, in the store that they belong to.
+        numbers: The clusters, or the leads, in the store that they belong to.
         nodes: By what they hang together.
     """
 
@@ -28,20 +28,20 @@ class Piece:
     numbers: set[int] = field(factory=set)
     nodes: list[Node] = field(factory=list)
 
-    def take_in(self, other: Piece) -> None:
-        """Take another piece in."""
+    def take_in(self, other: Component) -> None:
+        """Take another component in."""
         self.arrivals += other.arrivals
         self.numbers |= other.numbers
         self.nodes += other.nodes
 
 
-class Pieces:
-    """The pieces: a union-find whose roots carry what belongs to them."""
+class Partition:
+    """Components of arrivals: a union-find whose roots carry what belongs to them."""
 
     def __init__(self) -> None:
-        self._of: dict[Node, Piece] = {}
+        self._of: dict[Node, Component] = {}
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[Component]:
         return iter(dict.fromkeys(self._of.values()))
 
     def add(self, arrival: Arrival, keys: list[KeyRow], numbers: set[int]) -> None:
@@ -49,22 +49,22 @@ class Pieces:
         of = self._of
         nodes: list[Node] = [*keys, *numbers]
         found = [of[node] for node in nodes if node in of]
-        piece = found[0] if found else Piece()
+        component = found[0] if found else Component()
         for other in found:
-            if other is not piece:
-                piece = self._joined(piece, other)
+            if other is not component:
+                component = self._joined(component, other)
         if len(found) < len(nodes):
             for node in nodes:
                 if node not in of:
-                    of[node] = piece
-                    piece.nodes.append(node)
-            piece.numbers |= numbers
-        piece.arrivals.append(arrival)
+                    of[node] = component
+                    component.nodes.append(node)
+            component.numbers |= numbers
+        component.arrivals.append(arrival)
 
-    def _joined(self, one: Piece, other: Piece) -> Piece:
+    def _joined(self, one: Component, other: Component) -> Component:
         if one is other or self._of[other.nodes[0]] is one:
             return one
-        small, large = sorted((one, other), key=lambda piece: len(piece.nodes))
+        small, large = sorted((one, other), key=lambda component: len(component.nodes))
         for node in small.nodes:
             self._of[node] = large
         large.take_in(small)

@@ -1,109 +1,157 @@
-"""Findings that no fold of some leads can make: conflicting copies, hubs, contacts of several ids.
-
-They are settled when everything else of a transaction is written.
-"""
+"""Findings that no fold of some leads can make: conflicts, hubs, contacts of several ids."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from lifecycle.domain import (
     HUB_SIZE,
     TRIGGERS,
     Finding,
+    LeadEvent,
     are_several,
     conflict,
     contact_ids,
     hub,
+    names_contact,
 )
+from lifecycle.messages import format_time
 from lifecycle.store.db.lookups import UNNAMED, KeyRow, WorkingSet
 from lifecycle.store.db.rows import row_keys
-from lifecycle.store.db.statements import ADD_FINDING, MOVE_FINDING, SUPERSEDE_FINDING, finding_row
-from lifecycle.store.ledger.tombstones import erased_conflicts
+from lifecycle.store.db.statements import (
+    ADD_FINDING,
+    MOVE_FINDING,
+    SUPERSEDE_FINDING,
+    Writes,
+    finding_row,
+)
+from lifecycle.store.ingest.folding import Folding
 
-_SEVERAL: Final = (
-    "SELECT event, detail, lead, id FROM finding"
-    " WHERE code = 'several_ids' AND subject = ? AND superseded_at IS NULL"
+_OF_EVENT: Final = (
+    "SELECT detail, lead, id FROM finding"
+    " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL"
+)
+_OF_KEY: Final = (
+    "SELECT detail, lead, id FROM finding"
+    " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL"
 )
 
 
-class Settling:
-    """Brings the findings about copies and hubs up to date."""
+class Home(NamedTuple):
+    """An event, and the lead or the cluster that it belongs to from now on."""
 
-    def __init__(self, connection: sqlite3.Connection, recorded_at: int) -> None:
-        self._connection = connection
+    event: LeadEvent
+    lead: int | None
+    cluster: int | None
+
+
+class SharedFindings:
+    """Compares the findings about contents, hubs and contacts with those that stand.
+
+    Attributes:
+        homes: Where the events belong that were folded in this transaction, by number.
+    """
+
+    def __init__(
+        self,
+        working: WorkingSet,
+        writes: Writes,
+        recorded_at: int,
+        new_digests: Callable[[int], tuple[bytes, list[bytes]] | None],
+    ) -> None:
+        self._working = working
+        self._writes = writes
         self._recorded_at = recorded_at
+        self._new_digests = new_digests
+        self.homes: dict[int, Home] = {}
 
-    def conflicts_of(self, seq: int) -> None:
-        """One finding for each other content that is known under an event's id."""
-        event_id, digest, trigger, lead, subject = self._connection.execute(
-            "SELECT id, digest, trigger, lead, subject FROM event WHERE seq = ?", (seq,)
-        ).fetchone()
-        if TRIGGERS[trigger] == "change":
+    def save_conflicts(self, seq: int) -> None:
+        """Let there be one finding for each other content that is known under an event's id."""
+        home = self.homes.get(seq) or self._stored_home(seq)
+        if home.event.trigger == "change":
             return  # its copies make one event
-        copies = self._connection.execute(
-            "SELECT DISTINCT digest FROM copy WHERE event = ? AND digest <> ?", (seq, digest)
-        )
-        wanted = [conflict(event_id, other) for (other,) in copies]
-        wanted += [finding for _, finding in erased_conflicts(self._connection, [seq])]
-        if subject == UNNAMED:
-            wanted = []
-        known = self._connection.execute(
-            "SELECT detail, lead, id FROM finding"
-            " WHERE code = 'conflict' AND event = ? AND superseded_at IS NULL",
-            (seq,),
-        )
-        self._settle(wanted, known, lead, subject, seq)
+        findings = [] if home.cluster == UNNAMED else self._conflicts(seq, home.event)
+        rows = self._working.connection.execute(_OF_EVENT, (seq,)).fetchall()
+        self._settle(findings, rows, home.lead, home.cluster, seq)
 
-    def hub(self, row: KeyRow) -> None:
-        """A finding for a contact key that very many leads share."""
+    def save_hub(self, row: KeyRow) -> None:
+        """Let there be a finding for a contact key that very many leads share."""
         finding = hub(row.key)
-        known = self._connection.execute(
-            "SELECT detail, lead, id FROM finding"
-            " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL",
-            (finding.detail,),
-        )
-        wanted = [finding] if row.leads > HUB_SIZE else []
-        self._settle(wanted, known, None, row.subject, None)
+        rows = self._working.connection.execute(_OF_KEY, (finding.detail,)).fetchall()
+        self._settle([finding] if row.leads > HUB_SIZE else [], rows, None, row.cluster, None)
 
-    def contacts_of(self, working: WorkingSet, subject: int) -> None:
-        """A finding for each contact of a subject that holds several ids."""
-        rows = working.lead_rows(working.leads_of([subject])).values()
-        keys = {key for row in rows for key in row_keys(row)}
-        keys.update(key for one in working.deletions_of([subject]) for key in one.event.keys)
-        wanted: dict[int, list[Finding]] = defaultdict(list)
-        if are_several(keys):
-            working.load_keys(keys)
-            stored = sorted(working.events_of_subject(subject), key=attrgetter("event.position"))
-            hubs = [key for key in keys if working.key_row(key).leads > HUB_SIZE]
-            seqs = {one.event.id: one.seq for one in stored}
-            for finding in contact_ids([one.event for one in stored], hubs):
-                wanted[seqs[str(finding.event_id)]].append(finding)
-        known: dict[int, list[tuple[str, int | None, int]]] = defaultdict(list)
-        for event, *row in self._connection.execute(_SEVERAL, (subject,)):
-            known[event].append((*row,))
-        for event in sorted(wanted.keys() | known.keys()):
-            self._settle(wanted[event], known[event], None, subject, event)
+    def contact_findings(self, folding: Folding) -> list[Finding]:
+        """Return a finding for each contact of joined clusters that holds several ids."""
+        working, clusters = self._working, [row.id for row in folding.clusters]
+        leads = working.leads_of(clusters)
+        keys = {key for row in working.lead_rows(leads).values() for key in row_keys(row)}
+        deletions = working.deletions_of(clusters)
+        arrived = [one.event for one in folding.arrivals.values()]
+        keys.update(key for one in deletions for key in one.event.keys)
+        keys.update(key for event in arrived for key in event.keys)
+        if not are_several(keys):
+            return []
+        working.load_keys(sorted(keys))
+        events = [one.event for one in working.events_of_leads(leads) + deletions] + arrived
+        hubs = [key for key in keys if working.key_row(key).leads > HUB_SIZE]
+        return contact_ids(sorted(events, key=attrgetter("position")), hubs)
+
+    def _conflicts(self, seq: int, event: LeadEvent) -> list[Finding]:
+        blocks = self._working.blocks
+        select = "SELECT entry FROM copy WHERE event = ? ORDER BY entry"
+        rows = self._working.connection.execute(select, (seq,)).fetchall()
+        others = [blocks.entry(entry) for (entry,) in rows]
+        new = self._new_digests(seq)
+        canonical, more = new or (event.digest, [])
+        digests = {one.digest for one in others if not one.is_erased}.union(more) - {canonical}
+        findings = [conflict(event.id, digest) for digest in sorted(digests)]
+        for one in others:
+            if one.is_erased:
+                what = f"{TRIGGERS[one.trigger]} of {format_time(one.time)}"
+                findings.append(Finding("conflict", event.id, f"another content, erased: {what}"))
+        return list(dict.fromkeys(findings))
+
+    def _stored_home(self, seq: int) -> Home:
+        (stored,) = self._working.events_numbered([seq])
+        return Home(stored.own, stored.lead, stored.cluster)
 
     def _settle(
         self,
-        wanted: Iterable[Finding],
-        known: Iterable[tuple[str, int | None, int]],
+        findings: Iterable[Finding],
+        rows: Iterable[tuple[str, int | None, int]],
         lead: int | None,
-        subject: int | None,
+        cluster: int | None,
         event: int | None,
     ) -> None:
-        standing = {(detail, of_lead): number for detail, of_lead, number in known}
-        for finding in wanted:
+        standing = {(detail, of_lead): number for detail, of_lead, number in rows}
+        for finding in findings:
             number = standing.pop((finding.detail, lead), None)
             if number is None:
-                added = finding_row(finding, lead, subject, event, self._recorded_at)
-                self._connection.execute(ADD_FINDING, added)
+                row = finding_row(finding, lead, cluster, event, self._recorded_at)
+                self._writes.add(ADD_FINDING, *row)
             elif lead is None:
-                self._connection.execute(MOVE_FINDING, (subject, number))
+                self._writes.add(MOVE_FINDING, cluster, number)
         for number in standing.values():
-            self._connection.execute(SUPERSEDE_FINDING, (self._recorded_at, number))
+            self._writes.add(SUPERSEDE_FINDING, self._recorded_at, number)
+
+
+def may_hold_several(folding: Folding) -> bool:
+    """Return whether what arrived can change whether contacts of a cluster hold several ids."""
+    named = [arrival.rows[len(arrival.event.lead_keys) :] for arrival in folding.arrivals.values()]
+    rows = [row for some in named for row in some if names_contact(row.key)]
+    if not rows:
+        return False
+    if not folding.clusters:
+        return are_several(row.key for row in rows)
+    if len(folding.clusters) > 1 or any(row.several for row in folding.clusters):
+        return True
+    # What only adds to the contact of a hub changes nothing: the finding of the hub stands. A key
+    # that is new may be the second of its scheme, and several may link what was apart.
+    some_more = [some for some in named if not any(map(_is_hub, some))]
+    return any(len(some) > 1 or row.stored is None for some in some_more for row in some)
+
+
+def _is_hub(row: KeyRow) -> bool:
+    return row.leads > HUB_SIZE

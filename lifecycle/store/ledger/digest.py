@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from lifecycle.domain import DatasetDigest
+from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.lookups import UNNAMED
 
 _SELECT: Final = (
-    "SELECT event.id_hash, event.id, event.digest, event.time, copy.digest, copy.time"
-    " FROM event LEFT JOIN copy ON copy.event = event.seq"
-    f" WHERE event.subject IS NOT {UNNAMED} ORDER BY event.id_hash"
+    "SELECT id, event.entry, (SELECT group_concat(entry) FROM copy WHERE copy.event = seq)"
+    f" FROM event WHERE cluster IS NOT {UNNAMED} ORDER BY event.entry"
 )
 
 
@@ -31,13 +29,16 @@ def digest_of(connection: sqlite3.Connection) -> str:
 
 
 def contents_of(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes, int]]:
-    """Yield the id, the digest and the earliest time of every content that is stored."""
-    for _, some in groupby(connection.execute(_SELECT), itemgetter(0)):
-        rows: list[tuple[Any, ...]] = list(some)
-        _, event_id, digest, time, *_ = rows[0]
-        times = {digest: time}
-        for *_, other, at in rows:
-            if other is not None:
-                times[other] = min(at, times.get(other, at))
-        for one, at in times.items():
-            yield event_id, one, at
+    """Yield the id, the digest and the earliest time of every content that is stored.
+
+    Of one that was erased, its commitment stands for the digest.
+    """
+    blocks = Blocks(connection)
+    for event_id, canonical, others in connection.execute(_SELECT):
+        times: dict[bytes, int] = {}
+        for number in (canonical, *map(int, (others or "").split(",") if others else ())):
+            entry = blocks.entry(number)
+            digest = entry.commitment if entry.is_erased else entry.digest
+            times[digest] = min(entry.time, times.get(digest, entry.time))
+        for digest, time in times.items():
+            yield event_id, digest, time

@@ -1,0 +1,197 @@
+"""Blocks: up to 64 entries of the ledger in one row, with their contents and messages compressed.
+
+What an entry is stands in ``about``, in rows of ABOUT of one size; the decoded contents and the
+messages stand one behind the other in a frame each. (design.md section 8)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from lifecycle.store.db.compression import compress, decompress
+
+#: So many entries are in a block, at most.
+BLOCK: Final = 64
+#: Kinds of entries: a content, rules, the rows of bound tables, an erasure.
+CONTENT, RULES, STATE, ERASURE = range(4)
+#: The salt and the digest of an entry whose content was erased, or that has none.
+NO_SALT: Final = bytes(16)
+NO_DIGEST: Final = bytes(32)
+#: kind, trigger, recorded_at, time, log, line, sizes of content and body, digest, salt, commitment.
+ABOUT: Final = Struct("<BBqqIIII32s16s32s")
+_KEPT: Final = 256
+_COLUMNS: Final = "first, size, link, about, contents, bodies"
+_SELECT: Final = f"SELECT {_COLUMNS} FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
+ADD_BLOCK: Final = f"INSERT INTO block ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+REMOVE_BLOCK: Final = "DELETE FROM block WHERE first = ?"
+SAVE_BLOCK: Final = "UPDATE block SET about = ?4, contents = ?5, bodies = ?6 WHERE first = ?1"
+
+
+class Entry(NamedTuple):
+    """One entry of the ledger, without its content.
+
+    Attributes:
+        number: Its number, from 1 without a gap.
+        kind: CONTENT, RULES, STATE or ERASURE.
+        trigger: The number of the event's trigger; 0 for other kinds.
+        recorded_at: When it was stored, microseconds since 1970 in UTC.
+        time: The time of the event; 0 for other kinds.
+        log: The number of the log it stood in; 0 where it was applied directly.
+        line: The line in the log, from 1; 0 where there is none.
+        digest: That of the content; NO_DIGEST once it is erased.
+        salt: What the commitment is salted with; NO_SALT once the content is erased.
+        commitment: What the link binds.
+    """
+
+    number: int
+    kind: int
+    trigger: int
+    recorded_at: int
+    time: int
+    log: int
+    line: int
+    digest: bytes
+    salt: bytes
+    commitment: bytes
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether it is a content that was erased."""
+        return self.kind == CONTENT and self.salt == NO_SALT
+
+    def erased(self) -> Entry:
+        """Return what stays of it when its content is erased."""
+        return self._replace(digest=NO_DIGEST, salt=NO_SALT)
+
+
+class Stored(NamedTuple):
+    """An entry with its content as JSON and its message; both are empty where there is none."""
+
+    entry: Entry
+    content: bytes = b""
+    body: bytes = b""
+
+
+class Block:
+    """A row of the table; its frames are opened when something of them is asked for."""
+
+    def __init__(self, row: Sequence[Any]) -> None:
+        self.first, self.size, self.link, self._about, self._contents, self._bodies = row
+        sizes = [fields[6:8] for fields in ABOUT.iter_unpack(self._about)]
+        self._places = [list(accumulate(some, initial=0)) for some in zip(*sizes, strict=True)]
+        self._opened: list[bytes | None] = [None, None]
+
+    def __len__(self) -> int:
+        return int(self.size)
+
+    def entries(self) -> list[Entry]:
+        """Return its entries."""
+        rows = ABOUT.iter_unpack(self._about)
+        return [
+            Entry(number, *fields[:6], *fields[8:]) for number, fields in enumerate(rows, self.first)
+        ]
+
+    def entry(self, number: int) -> Entry:
+        """Return the entry of this number."""
+        fields = ABOUT.unpack_from(self._about, (number - self.first) * ABOUT.size)
+        return Entry(number, *fields[:6], *fields[8:])
+
+    def content(self, number: int) -> bytes:
+        """Return what was decoded, as JSON; nothing where it was erased."""
+        return self._text(0, number)
+
+    def body(self, number: int) -> bytes:
+        """Return the message; nothing where it was erased."""
+        return self._text(1, number)
+
+    def stored(self) -> list[Stored]:
+        """Return its entries, with everything."""
+        return [
+            Stored(entry, self.content(entry.number), self.body(entry.number))
+            for entry in self.entries()
+        ]
+
+    def _text(self, which: int, number: int) -> bytes:
+        text, places = self._opened[which], self._places[which]
+        if text is None:
+            frame = (self._contents, self._bodies)[which]
+            text = self._opened[which] = decompress(frame, places[-1])
+        place = number - self.first
+        return text[places[place] : places[place + 1]]
+
+
+class Blocks:
+    """The blocks of a store, within one transaction or snapshot; the last ones used are kept."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._kept: OrderedDict[int, Block] = OrderedDict()
+        self._last: Block | None = None
+
+    def of(self, number: int) -> Block:
+        """Return the block that holds an entry.
+
+        Raises:
+            LookupError: There is none.
+        """
+        last = self._last
+        if last is not None and last.first <= number < last.first + last.size:
+            return last
+        row = self._connection.execute(
+            "SELECT first, size FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,)
+        ).fetchone()
+        if row is None or number >= row[0] + row[1]:
+            raise LookupError(f"no entry {number} in the ledger")
+        block = self._kept.pop(row[0], None)
+        if block is None:
+            block = Block(self._connection.execute(_SELECT, (row[0],)).fetchone())
+        self._kept[block.first] = self._last = block
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return block
+
+    def entry(self, number: int) -> Entry:
+        """Return the entry of this number."""
+        return self.of(number).entry(number)
+
+    def content(self, number: int) -> bytes:
+        """Return the content of an entry, as JSON."""
+        return self.of(number).content(number)
+
+    def body(self, number: int) -> bytes:
+        """Return the message of an entry."""
+        return self.of(number).body(number)
+
+    def all(self) -> Iterator[Block]:
+        """Yield all blocks, in their order."""
+        for row in self._connection.execute(f"SELECT {_COLUMNS} FROM block ORDER BY first"):
+            yield Block(row)
+
+    def loose(self) -> list[Block]:
+        """Return the blocks at the end that have room for more entries, in their order."""
+        found: list[Block] = []
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM block ORDER BY first DESC")
+        for row in rows:
+            if row[1] >= BLOCK:
+                break
+            found.append(Block(row))
+        rows.close()
+        return found[::-1]
+
+
+def encoded(stored: Iterable[Stored], link: bytes) -> tuple[Any, ...]:
+    """Return the row of a block of these entries; ``link`` is that of the last one."""
+    some = list(stored)
+    about = b"".join(
+        ABOUT.pack(
+            *entry[1:7], len(content), len(body), entry.digest, entry.salt, entry.commitment
+        )
+        for entry, content, body in some
+    )
+    contents, bodies = (compress([one[place] for one in some]) for place in (1, 2))
+    return (some[0].entry.number, len(some), link, about, contents, bodies)
