@@ -65,7 +65,7 @@ def test_of_its_messages_as_many_are_refused_and_copied_as_it_promises(part, tmp
     log = tmp_path / "log.jsonl"
     generator.write_log(log, 4_000)
     with LeadStore(tmp_path / "leads.db") as store:
-        store.relax()
+        store.session().relax()
         found = replay(store, [log])
     assert found.read == 4_000
     assert found.refused / found.read == pytest.approx(generator.INVALID, abs=0.008)

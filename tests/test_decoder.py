@@ -110,7 +110,7 @@ def test_what_is_wrong_with_a_log_is_told(harm, error, left, write_log, tmp_path
     with LeadStore(path, clock=lambda: NOW) as store:
         with pytest.raises(error):
             replay(store, [packed])
-        assert bool(store.cursor(str(packed)).byte_offset) is left
+        assert bool(store.session().cursor(str(packed)).byte_offset) is left
 
 
 def test_it_ends_when_nobody_waits_for_it_any_more(write_log):

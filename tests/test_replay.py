@@ -263,7 +263,7 @@ from lifecycle.replay import replay
 
 path, log, nth = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 store = LeadStore(path, clock=lambda: 1_900_000_000_000_000)
-store.relax()
+store.session().relax()
 left = nth
 
 def die(statement):

@@ -34,7 +34,7 @@ from lifecycle import (
     parse_time,
 )
 from lifecycle.messages import read_message
-from lifecycle.store import Place, taken
+from lifecycle.store import Place, to_stored
 from lifecycle.store.db import file as connection
 from lifecycle.store.db import transaction as unit
 from lifecycle.store.ingest.intake import Intake
@@ -839,16 +839,18 @@ def test_a_hub_costs_no_more_after_an_event_of_the_contact_alone(store):
 
 
 def test_what_is_taken_in_one_transaction_is_there_as_a_whole_or_not_at_all(store):
+    session = store.session()
+
     def taken_in(*messages):
         readings = [one for message in messages for one in read_message(message)]
-        return store.take([(taken(one), Place()) for one in readings])
+        return session.take([(to_stored(one), Place()) for one in readings])
 
-    with suppress(RuntimeError), store.transaction():
+    with suppress(RuntimeError), session.transaction():
         assert taken_in(lead("add", "10:00"))[0].kind == "applied"
         assert taken_in(lead("assign", "11:00"))[0].kind == "applied"
         raise RuntimeError
     assert list(store.leads()) == []
-    with store.transaction():
+    with session.transaction():
         taken_in(lead("assign", "11:00"))
         taken_in(lead("add", "10:00"))
     assert verdicts(store.history("crmleadid:1")) == [

@@ -94,8 +94,9 @@ def uses(store):
         yield store.rebuild
         yield lambda: store.erase("crmleadid:1")
         yield store.purge
-        yield store.relax
-        yield store.begin_run
+        yield lambda: store.session().relax()
+        yield lambda: store.session().cursor("log")
+        yield lambda: store.session().counts()
 
 
 def test_a_store_that_was_closed_says_so(tmp_path):
@@ -135,7 +136,7 @@ def test_what_is_acknowledged_is_on_disk_in_every_journal_mode(journal, level, t
     with LeadStore(path) as store:
         assert store._connection.execute("PRAGMA journal_mode").fetchone() == (journal,)
         assert store._connection.execute("PRAGMA synchronous").fetchone() == (level,)
-        store.relax()
+        store.session().relax()
         relaxed = 1 if journal == "wal" else level
         assert store._connection.execute("PRAGMA synchronous").fetchone() == (relaxed,)
     with LeadReader(path) as reader:

@@ -178,7 +178,7 @@ import os, signal, sys
 from lifecycle import LeadStore
 store = LeadStore(sys.argv[1])
 store._connection.execute("PRAGMA cache_size = 5")
-with store.transaction():
+with store._writer.transaction():
     store._connection.execute("DELETE FROM lead")
     for number in range(2000):
         store._connection.execute("INSERT INTO party (uri, name) VALUES (?, ?)", ("x" * 99, number))

@@ -175,7 +175,7 @@ def _import(
         taking_in(path, rules_path, on_contact_delete) as store,
     ):
         store.path = database  # what errors name
-        store.relax()
+        store.session().relax()
         if own is not None:
             store.take_meanings(own, layout.name)
         imported = load(store, reading, tell=tell)

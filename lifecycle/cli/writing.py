@@ -20,7 +20,7 @@ from lifecycle.replay import (
     seldom_collect,
 )
 from lifecycle.replay import replay as replay_logs
-from lifecycle.store import LeadStore, OnContactDelete, Place, taken
+from lifecycle.store import LeadStore, OnContactDelete, Place, to_stored
 from lifecycle.text import counted, most_common
 
 
@@ -70,7 +70,7 @@ def replay(
         raise click.UsageError("standard input can be read only once")
     sources = [_checked(path) for path in logs]
     with taking_in(database, rules_path, on_contact_delete) as store:
-        store.relax()
+        store.session().relax()
         seldom_collect()
         with progress("replay") as tell:
             summary = replay_logs(store, sources, batch=batch, restart=restart, tell=tell)
@@ -111,11 +111,10 @@ def apply(
     log = Log.open(source) if isinstance(source, Path) else source
     with log, taking_in(database, rules_path, on_contact_delete) as store:
         for text in log.texts():
-            messages = [(taken(one), Place()) for one in text.readings(received_at)]
+            messages = [(to_stored(one), Place()) for one in text.readings(received_at)]
             if not messages:
                 continue
-            with store.transaction():
-                outcomes = store.take(messages)
+            outcomes = store.session().take(messages)
             for outcome in outcomes:
                 click.echo(to_json(outcome.as_dict()))
 

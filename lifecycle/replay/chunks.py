@@ -10,7 +10,7 @@ from attrs import define, field
 from lifecycle.errors import InputError
 from lifecycle.replay.log import DamagedLogError, Log, digest_of
 from lifecycle.replay.texts import Text
-from lifecycle.store import Taken, taken
+from lifecycle.store import IngestItem, to_stored
 
 #: A chunk ends with so many messages, or so many bytes of lines.
 CHUNK: Final = 250
@@ -32,7 +32,7 @@ class Chunk:
     """
 
     line: int
-    messages: list[tuple[Taken, int, bool]] = field(factory=list)
+    messages: list[tuple[IngestItem, int, bool]] = field(factory=list)
     end: int | None = None
     tail_size: int = 0
     tail_digest: bytes = b""
@@ -58,7 +58,7 @@ def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chu
     try:
         for text in log.texts(offset, line):
             for reading in text.readings():
-                chunk.messages.append((taken(reading), text.line, text.is_whole))
+                chunk.messages.append((to_stored(reading), text.line, text.is_whole))
                 if len(chunk.messages) > size:  # a page of very many messages
                     chunk.bytes_read = log.bytes_read
                     yield chunk

@@ -27,7 +27,7 @@ from lifecycle.errors import InputError
 from lifecycle.messages import Ignored, Undecodable
 from lifecycle.replay.chunks import Chunk, chunks
 from lifecycle.replay.log import DamagedLogError, Log
-from lifecycle.store import Packed, Taken
+from lifecycle.store import IngestItem, Packed
 
 #: Of a smaller log a process of its own would take longer to start than it saves, in bytes.
 WORTH_IT: Final = 8 * 1024 * 1024
@@ -145,7 +145,7 @@ def _plain(chunk: Chunk) -> tuple[Any, ...]:
     return (chunk.line, messages, *astuple(chunk, recurse=False)[2:])
 
 
-def _plain_message(message: Taken) -> Any:
+def _plain_message(message: IngestItem) -> Any:
     match message:
         case Packed():
             return tuple(message)
@@ -162,7 +162,7 @@ def _chunk(frame: tuple[Any, ...]) -> Chunk:
     )
 
 
-def _message(plain: Any) -> Taken:
+def _message(plain: Any) -> IngestItem:
     if isinstance(plain, str):
         return Ignored(plain)
     if len(plain) == len(Packed._fields):

@@ -15,7 +15,7 @@ from lifecycle.errors import InputError
 from lifecycle.replay.chunks import CHUNK, Chunk, chunks
 from lifecycle.replay.decoder import decoded_elsewhere, is_worth_it
 from lifecycle.replay.log import DamagedLogError, Log, check_log
-from lifecycle.store import Cursor, LeadStore, OutcomeKind, Place, Taken
+from lifecycle.store import Cursor, IngestItem, LeadStore, OutcomeKind, Place
 
 #: So many messages are in a transaction: what is written all over is written once for all of them.
 BATCH: Final = 20_000
@@ -134,7 +134,7 @@ class _Run:
         self._batch = batch
         self._restart = restart
         self._tell = tell
-        self._number = store.begin_run()
+        self._session = store.session()
         self._counts: Counter[OutcomeKind] = Counter()
         self._topics: Counter[str] = Counter()
         self._read = 0
@@ -150,8 +150,8 @@ class _Run:
         except DamagedLogError:
             # What its checksum does not vouch for may be wrong: mended, it is read from the start.
             if cursor is not None:
-                with self._store.transaction():
-                    self._store.move(Cursor(cursor.log))
+                with self._session.transaction():
+                    self._session.move(Cursor(cursor.log))
             raise
 
     def _chunks(self, log: Log, cursor: Cursor | None) -> Generator[Chunk]:
@@ -163,7 +163,7 @@ class _Run:
 
     def _start(self, log: Log) -> Cursor:
         """Where to begin: behind what is in the store, if it is the same log up to there."""
-        cursor = self._store.cursor(log.name)
+        cursor = self._session.cursor(log.name)
         tail = cursor.byte_offset - cursor.tail_size
         if (
             cursor.byte_offset
@@ -172,7 +172,7 @@ class _Run:
             and log.has(tail, cursor.tail_size, cursor.tail_digest)
         ):
             self._resumed_from += cursor.line
-            self._store.forget_unfinished(cursor)
+            self._session.forget_unfinished(cursor)
             return cursor
         return Cursor(cursor.log, 0, 0, *log.head())
 
@@ -184,8 +184,8 @@ class _Run:
         A stream is not read while a transaction is open: nobody could write who knows how long.
         """
         failed: InputError | None = None
-        gathered = _Gathered(cursor, self._number)
-        with self._store.transaction():
+        gathered = _Gathered(cursor)
+        with self._session.transaction():
             while True:
                 gathered.add(chunk)
                 if gathered.is_enough():
@@ -205,15 +205,15 @@ class _Run:
                 chunk = more
             self._apply(gathered.release())
             if gathered.cursor is not None:
-                self._store.move(gathered.cursor)
+                self._session.move(gathered.cursor)
         refused = self._counts["refused"]
         self._tell(Progress(log.name, log.size, chunk.bytes_read, self._read, refused))
         if failed is not None:
             raise failed
         return gathered.cursor
 
-    def _apply(self, messages: list[tuple[Taken, Place]]) -> None:
-        for outcome in self._store.take(messages) if messages else ():
+    def _apply(self, messages: list[tuple[IngestItem, Place]]) -> None:
+        for outcome in self._session.take(messages) if messages else ():
             self._counts[outcome.kind] += 1
             if outcome.topic is not None:
                 self._topics[outcome.topic] += 1
@@ -224,7 +224,7 @@ class _Run:
         counts = {name: self._counts[name] for name in _ARRIVED_BEFORE}
         return Summary(
             read=self._read,
-            **self._store.run_counts(self._number),
+            **self._session.counts(),
             **counts,
             leads=self._store.lead_count(),
             resumed_from=self._resumed_from,
@@ -236,19 +236,18 @@ class _Run:
 class _Gathered:
     """Messages of a transaction that are still to be applied, and the cursor behind them."""
 
-    def __init__(self, cursor: Cursor | None, run: int) -> None:
+    def __init__(self, cursor: Cursor | None) -> None:
         self.cursor = cursor
         self.count = 0
         self.size = 0
-        self._run = run
-        self._messages: list[tuple[Taken, Place]] = []
+        self._messages: list[tuple[IngestItem, Place]] = []
         self._released = 0
 
     def add(self, chunk: Chunk) -> None:
         """Add a chunk."""
         log = self.cursor.log if self.cursor else None
         for message, line, whole in chunk.messages:
-            self._messages.append((message, Place(log, line, self._run, not whole)))
+            self._messages.append((message, Place(log, line, unfinished=not whole)))
         self.count += len(chunk.messages)
         self.size += chunk.size
         if self.cursor is not None and chunk.end is not None:
@@ -264,7 +263,7 @@ class _Gathered:
         """Whether there are as many as are folded together."""
         return len(self._messages) >= TOGETHER or self.size - self._released >= _TOGETHER_BYTES
 
-    def release(self) -> list[tuple[Taken, Place]]:
+    def release(self) -> list[tuple[IngestItem, Place]]:
         """The messages, which are not kept any more."""
         messages, self._messages = self._messages, []
         self._released = self.size

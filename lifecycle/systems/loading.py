@@ -13,7 +13,7 @@ from attrs import define
 
 from lifecycle.messages import read_message
 from lifecycle.replay import Progress
-from lifecycle.store import LeadStore, OutcomeKind, Place, UnmappedValue, taken
+from lifecycle.store import LeadStore, OutcomeKind, Place, UnmappedValue, to_stored
 from lifecycle.systems.reading import Fact, Reading
 
 #: So many facts are in a transaction.
@@ -66,7 +66,7 @@ def load(
             may be loaded again.
     """
     started = time.monotonic()
-    run = store.begin_run()
+    session = store.session()
     logs: dict[Path, int] = {}
     counts: Counter[OutcomeKind] = Counter()
     done = 0
@@ -74,15 +74,15 @@ def load(
         messages = []
         for fact in batch:
             if fact.file not in logs:
-                logs[fact.file] = store.cursor(str(fact.file.resolve())).log
-            place = Place(logs[fact.file], fact.line, run)
+                logs[fact.file] = session.cursor(str(fact.file.resolve())).log
+            place = Place(logs[fact.file], fact.line)
             readings = read_message(fact.text, identity=None)
-            messages += [(taken(one), place) for one in readings]
-        with store.transaction():
-            counts.update(outcome.kind for outcome in store.take(messages))
+            messages += [(to_stored(one), place) for one in readings]
+        with session.transaction():
+            counts.update(outcome.kind for outcome in session.take(messages))
         done += len(batch)
         tell(Progress(str(batch[-1].file), None, 0, done))
-    outcomes = {**store.run_counts(run)} | {name: counts[name] for name in _ARRIVED_BEFORE}
+    outcomes = {**session.counts()} | {name: counts[name] for name in _ARRIVED_BEFORE}
     seconds = round(time.monotonic() - started, 3)
     unmapped = store.unmapped_values(reading.source)
     return Imported(reading, outcomes, unmapped, store.lead_count(), seconds)

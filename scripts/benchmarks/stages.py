@@ -90,7 +90,7 @@ def measure(log: Path) -> dict[str, Any]:
         sampler.running(),
         LeadStore(Path(folder) / "leads.db") as store,
     ):
-        store.relax()
+        store.session().relax()
         messages = replay(store, [log]).read
     micros = {stage: 1e6 * sampler.seconds[stage] / messages for stage in STAGES}
     return {"messages": messages, "micros": micros}

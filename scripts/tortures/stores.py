@@ -68,7 +68,7 @@ def defects(path: Path) -> list[str]:
 def filled(path: Path, some: Iterable[Message], *, batch: int = 5000) -> str:
     """Make a store of these messages, undisturbed; what it says."""
     with LeadStore(path) as store:
-        store.relax()
+        store.session().relax()
         store.apply_many(some, batch=batch)
         return said(store)
 
@@ -76,7 +76,7 @@ def filled(path: Path, some: Iterable[Message], *, batch: int = 5000) -> str:
 def replayed(path: Path, log: Path, *, batch: int) -> str:
     """Replay a log, or what is left of it, undisturbed; what the store says then."""
     with LeadStore(path) as store:
-        store.relax()
+        store.session().relax()
         replay(store, [log], batch=batch)
         return said(store)
 
