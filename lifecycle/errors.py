@@ -175,8 +175,8 @@ class HubError(LifecycleError):
         self.alias = alias
         self.hubs = tuple(hubs)
         super().__init__(
-            f"{alias} may be many people: {'; '.join(hubs)}. Nothing was erased; --hub (in a"
-            " program hub=True) erases everything that hangs together"
+            f"{alias} may be many people: {'; '.join(hubs)}. Nothing was erased; --all-of-them"
+            " (in a program all_of_them=True) erases everything that hangs together"
         )
 
 

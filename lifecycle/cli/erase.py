@@ -1,9 +1,10 @@
-"""``lifecycle erase``: everything personal of a person, out of the store and out of its file."""
+"""``lifecycle erase``: a person, out of the store and out of its file."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,12 +18,18 @@ from lifecycle.text import clean, counted
 
 @click.command()
 @options.database
-@click.argument("key", metavar="[KEY]", required=False)
+@click.argument("who", metavar="[WHO]", required=False)
 @click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
 @click.option(
-    "--hub",
+    "--all-of-them",
     is_flag=True,
-    help="Erase also what may be many people: a hub, several ids, more than 100 names.",
+    help="Erase also what may be many people: a hub, several ids, several contacts.",
+)
+@click.option(
+    "--forever", is_flag=True, help="Ignore later messages about the person, too: no new leads."
+)
+@click.option(
+    "--deleted", is_flag=True, help="Erase everybody whose contact is deleted, in place of WHO."
 )
 @click.option(
     "--purge",
@@ -34,35 +41,45 @@ from lifecycle.text import clean, counted
 @click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
 def erase(
     database: Path,
-    key: str | None,
+    who: str | None,
     *,
     dry_run: bool,
-    hub: bool,
+    all_of_them: bool,
+    forever: bool,
+    deleted: bool,
     purge: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase a person: payloads, contact, personal keys, texts, quarantine.
+    """Erase a person: seal the leads, remove messages, contact, keys, texts, quarantine.
 
-    KEY is any name of the contact or of a lead, and everything that hangs together with it is
-    erased: all leads of the person. It cannot be undone: a terminal shows what goes and what stays,
-    and asks; elsewhere give --yes, after a look with --dry-run. States, times, who acted and other
-    ids stay, and so does the ledger that `lifecycle verify` checks.
+    WHO is any name of the contact or of a lead; all leads that hang together with it are sealed,
+    as erased:NUMBER. It cannot be undone: a terminal shows what goes and what stays, and asks;
+    elsewhere give --yes, after a look with --dry-run. States, times and who acted stay, and so does
+    the ledger that `lifecycle verify` checks.
     """
-    if (key is None) != purge or (purge and (dry_run or hub or as_json)):
-        raise click.UsageError("expected the KEY of a person, or --purge and nothing else")
+    if (who is not None) + deleted + purge != 1:
+        raise click.UsageError("expected WHO, or --deleted, or --purge")
+    if (purge and (dry_run or forever or as_json)) or (all_of_them and who is None):
+        raise click.UsageError("--purge stands alone, and --all-of-them is for WHO")
     is_asked = not (yes or dry_run or purge)
     if is_asked and not sys.stdin.isatty():
         raise click.UsageError("erasing cannot be undone: give --yes, or --dry-run to look")
     with LeadStore(database, create=False, accept_clock=options.is_clock_accepted()) as store:
-        if key is None:
-            found = store.purge()
-            click.echo("the file was written anew" if found else "nothing was left to remove")
+        if purge:
+            is_done = store.purge()
+            click.echo("the file was written anew" if is_done else "nothing was left to remove")
             return
+        if who is None:
+            run = partial(store.erase_deleted, forever=forever)
+        else:
+            run = partial(store.erase, who, all_of_them=all_of_them, forever=forever)
         if is_asked:
-            _ask(store.erase(key, hub=hub, dry_run=True))
+            _ask(run(dry_run=True))
         with waiting("erase"):
-            erasure = store.erase(key, hub=hub, dry_run=dry_run)
+            erasure = run(dry_run=dry_run)
+        for reason in store.spared:
+            click.echo(f"not erased, it may be many people: {clean(reason)}", err=True)
     if as_json:
         click.echo(to_json(erasure.as_dict()))
         return
@@ -83,19 +100,16 @@ def _print(erasure: Erasure, done: str, *, err: bool = False) -> None:
 
 def _lines(erasure: Erasure, done: str) -> Iterator[str]:
     if not erasure.removed:
-        yield "nothing personal was left to erase"
-    else:
-        yield (
-            f"{done} {counted(erasure.events, 'message')} of {counted(len(erasure.leads), 'lead')},"
-            f" {counted(erasure.copies, 'other content')} under their ids"
-            f" and {counted(erasure.quarantined, 'quarantined message')};"
-            f" {counted(erasure.keys, 'personal key')} replaced"
-        )
-        yield from (f"  {lead_id}" for lead_id in erasure.leads)
-    stays = {"keys": erasure.kept_keys, "parties": erasure.kept_parties}
-    for what, names in stays.items():
-        if names:
-            yield f"{what} that stay:"
-            yield from (f"  {name}" for name in names)
-    if erasure.kept_ids:
-        yield f"{counted(erasure.kept_ids, 'id')} of messages stay"
+        yield "nothing was left to erase"
+        return
+    yield (
+        f"{done} {counted(erasure.events, 'message')} of {counted(len(erasure.leads), 'lead')},"
+        f" {counted(erasure.copies, 'other content')} under ids of messages,"
+        f" {counted(erasure.keys, 'key')} and {counted(erasure.quarantined, 'quarantined message')}"
+    )
+    yield "what stays: states, times and counts of sealed leads"
+    yield from (f"  {lead_id}" for lead_id in erasure.leads)
+    if erasure.kept_parties:
+        yield "what stays: who acted or held"
+        yield from (f"  {name}" for name in erasure.kept_parties)
+    yield "not searched: messages about other people"

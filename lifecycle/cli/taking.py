@@ -39,7 +39,7 @@ def taking_in(
         for reason in store.spared:
             click.echo(
                 f"not erased, though a contact was deleted: {clean(reason)}: it may be many people."
-                " Look, and then `lifecycle erase DB KEY --hub`",
+                " Look, and then `lifecycle erase DB WHO --all-of-them`",
                 err=True,
             )
         if on_contact_delete == "erase":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -14,7 +15,10 @@ from lifecycle.domain import Key, Meanings, Rules, machine_for
 from lifecycle.errors import HubError, UnknownMessageError
 from lifecycle.messages import Message, Undecodable, read_message
 from lifecycle.store.db.codec import Packed
-from lifecycle.store.erasure.erase import Erasing, Erasure, hubs_of, is_unpurged, purge
+from lifecycle.store.db.lookups import WorkingSet
+from lifecycle.store.erasure.erase import Erasing, Erasure
+from lifecycle.store.erasure.purge import is_unpurged, purge
+from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Place, to_stored
@@ -243,38 +247,58 @@ class LeadStore(LeadReader):
 
     # --- erasing ----------------------------------------------------------------------------
 
-    def erase(self, alias: str, *, hub: bool = False, dry_run: bool = False) -> Erasure:
-        """Erase a person: everything personal of all that hangs together with this name.
+    def erase(
+        self,
+        alias: str,
+        *,
+        all_of_them: bool = False,
+        forever: bool = False,
+        dry_run: bool = False,
+    ) -> Erasure:
+        """Erase a person: seal all leads that hang together with this name.
 
-        The name may be that of a contact, too, with or without ``contact:`` before it. ``hub``:
-        erase also where more hangs together than is one person's, by a placeholder for instance.
-        ``dry_run``: tell what would be erased, and erase nothing.
+        The name may be that of a contact, too, with or without ``contact:`` before it. States,
+        times and who acted stay, as a sealed record; all else goes. A later copy of an erased
+        message is a duplicate; a message from before about the person is ignored. The file is then
+        written anew, so that it holds no trace (``purge``).
 
-        Payloads, contacts, keys that are personal, texts, copies, and what is in the quarantine.
-        States, times, who acted, other ids and the ledger stay. A later copy of an erased message
-        is a duplicate. The file is then written anew, so that it holds no trace (``purge``).
+        Args:
+            alias: Any name of the person.
+            all_of_them: Erase also what may be many people.
+            forever: Ignore later messages about the person, too.
+            dry_run: Tell what would be erased, and erase nothing.
 
         Raises:
             UnknownLeadError: Nobody has this name.
             AmbiguousLeadError: It may mean several persons.
-            HubError: It may be of many people, and ``hub`` was not given.
+            HubError: It may be of many people, and ``all_of_them`` was not given.
             UnpurgedError: It is erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
-        with self._unit_of_work(before="PRAGMA secure_delete = ON"):
-            self._check_rules()
-            subject, keys = find_person(self._working(), alias)
-            hubs = hubs_of(self._connection, subject)
-            if hubs and not hub:
-                raise HubError(alias, hubs)
-            if dry_run:
-                return self._rehearse(subject, keys)
-            erasure = self._erase(subject, keys)
-        self.purge()
-        return erasure
+        with self._erasing(dry_run=dry_run) as unit:
+            working = self._working()
+            cluster, keys = find_person(working, alias)
+            clusters = [] if cluster is None else [cluster]
+            reasons = [one for number in clusters for one in reasons_to_refuse(working, number)]
+            if reasons and not all_of_them:
+                raise HubError(alias, reasons)
+            erasure = self._erase(unit, clusters, keys, forever=forever)
+        return self._finish(erasure, dry_run=dry_run)
+
+    def erase_deleted(self, *, forever: bool = False, dry_run: bool = False) -> Erasure:
+        """Erase everybody whose contact is deleted, but who may be many people: ``spared`` tells.
+
+        Raises:
+            UnpurgedError: They are erased, but the file still holds traces, as it is in use.
+            StoreError: The store could not be written; nothing was erased.
+        """
+        with self._erasing(dry_run=dry_run) as unit:
+            clusters = self._spare(deleted_clusters(self._connection))
+            erasure = self._erase(unit, clusters, (), forever=forever)
+        return self._finish(erasure, dry_run=dry_run)
 
     def purge(self) -> bool:
-        """Remove the traces of what was erased from the file; whether there may have been any.
+        """Remove the traces of what was erased from the file; return whether there were any.
 
         The file is written anew, which takes time and room as it is large.
 
@@ -284,31 +308,52 @@ class LeadStore(LeadReader):
         with self._gate.held():
             if not is_unpurged(self._connection):
                 return False
-            purge(self._connection, self.path, self._now())
+            purge(self._connection, self.path, self._writer.now())
         _LOG.info("%s: traces of the erased are removed", self.path)
         return True
 
-    def _rehearse(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
-        """Erase, and take it back."""
-        self._connection.execute("SAVEPOINT rehearsal")
-        try:
-            return evolve(self._erase(subject, keys), erased_at=None)
-        finally:
-            self._connection.execute("ROLLBACK TO rehearsal")
-            self._connection.execute("RELEASE rehearsal")
-            self._parties.forget()
+    @contextmanager
+    def _erasing(self, *, dry_run: bool) -> Iterator[Unit]:
+        """Begin a transaction to erase in; a rehearsal is taken back in the end."""
+        with self._writer.transaction(before="PRAGMA secure_delete = ON") as unit:
+            if not dry_run:
+                yield unit
+                return
+            self._connection.execute("SAVEPOINT rehearsal")
+            try:
+                yield Unit(self._connection)
+            finally:
+                self._connection.execute("ROLLBACK TO rehearsal")
+                self._connection.execute("RELEASE rehearsal")
+                self._parties.forget()
 
-    def _erase_deleted(self, subjects: Iterable[int]) -> None:
-        """Erase those whose contact is deleted, but for hubs."""
-        for subject in subjects:
-            keys = hubs_of(self._connection, subject)
-            if keys:
-                self.spared = tuple(dict.fromkeys((*self.spared, *keys)))
-            else:
-                self.erased += self._erase(subject, ()).removed
+    def _erase(
+        self, unit: Unit, clusters: Collection[int], keys: Collection[Key], *, forever: bool = False
+    ) -> Erasure:
+        identity = self._writer.rules.identity
+        working = WorkingSet(self._connection, self._parties, identity, numbers=unit.numbers)
+        recorded_at = self._writer.next_recorded_at()
+        return Erasing(working, unit, recorded_at, forever=forever).erase(clusters, keys)
 
-    def _erase(self, subject: int | None, keys: Iterable[Key]) -> Erasure:
-        recorded_at = self._next_recorded_at()
-        fold_again = self._intake(self._rules, recorded_at).fold_again
-        erasing = Erasing(self._connection, self._parties, self._rules, recorded_at, fold_again)
-        return erasing.erase(subject, set(keys))
+    def _finish(self, erasure: Erasure, *, dry_run: bool) -> Erasure:
+        if dry_run:
+            return evolve(erasure, erased_at=None)
+        self.purge()
+        return erasure
+
+    def _erase_deleted(self, clusters: Iterable[int]) -> None:
+        """Erase those of some clusters that are one person each, within a transaction."""
+        persons = self._spare(clusters)
+        if persons:
+            with self._writer.transaction() as unit:
+                self.erased += self._erase(unit, persons, ()).removed
+
+    def _spare(self, clusters: Iterable[int]) -> list[int]:
+        """Return the clusters that are one person each; ``spared`` says why others are not."""
+        working, persons = self._working(), []
+        for cluster in clusters:
+            reasons = reasons_to_refuse(working, cluster)
+            self.spared = tuple(dict.fromkeys((*self.spared, *reasons)))
+            if not reasons:
+                persons.append(cluster)
+        return persons

@@ -1,160 +1,140 @@
-"""What is to be erased of a person: the contents of their events, and those under other ids."""
+"""Selection of the contents that go with a person, and reasons to leave a cluster alone."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
-import orjson
-from attrs import define, evolve, field, frozen
+from attrs import define, frozen
 
-from lifecycle.domain import Identity, Key, LeadEvent, merged
-from lifecycle.store.db.codec import unpack
-from lifecycle.store.db.compression import payload_text
+from lifecycle.domain import HUB_SIZE, Components, Key, LeadEvent, names_contact
+from lifecycle.store.db.lookups import UNNAMED, WorkingSet
 from lifecycle.store.db.rows import key_hash, select_in
+from lifecycle.store.erasure.person import Person
 
-_EVENTS: Final = (
-    "SELECT EXISTS (SELECT 1 FROM erased WHERE erased.event = seq), seq, ledger, id_hash, body, id,"
-    " digest, trigger, time, content FROM event"
-    " WHERE subject = ?1 OR lead IN (SELECT id FROM lead WHERE subject = ?1)"
-)
 _COPIES: Final = (
-    "SELECT copy.event, copy.id, copy.ledger, event.id_hash, copy.body,"
-    " event.id, copy.digest, copy.trigger, copy.time, copy.content"
-    " FROM copy JOIN event ON event.seq = copy.event"
+    "SELECT copy.event, copy.entry, event.id, event.entry"
+    " FROM copy JOIN event ON event.seq = copy.event ORDER BY copy.entry"
 )
-_EVENTS_OF: Final = "SELECT seq FROM event WHERE subject IN"
-_EVENTS_OF_LEADS: Final = (
-    "SELECT event.seq FROM lead JOIN event ON event.lead = lead.id WHERE lead.subject IN"
+_UNNAMED: Final = "SELECT seq, entry, id FROM event WHERE cluster = ? ORDER BY entry"
+_REASONS: Final = (
+    "SELECT code, detail FROM finding"
+    " WHERE superseded_at IS NULL AND code IN ('hub', 'several_ids')"
+    " AND (cluster = ?1 OR lead IN (SELECT id FROM lead WHERE cluster = ?1)) ORDER BY id"
 )
+_SAID: Final = {"hub": f"more than {HUB_SIZE} leads share ", "several_ids": "several ids, "}
+_SHOWN: Final = 5
 
 
 @frozen
-class Stored:
-    """A content that is to be erased.
+class Content:
+    """A content that goes: the event under whose id it came, its entry, and what it says."""
 
-    Attributes:
-        number: That of its event; of a copy its own.
-        ledger: That of its entry.
-        id_hash: The hash of the id that it came under.
-        event: What was decoded.
-        body: The message itself, compressed.
-    """
-
-    number: int
-    ledger: int
-    id_hash: bytes
+    seq: int
+    entry: int
     event: LeadEvent
-    body: bytes
-
-    @property
-    def message(self) -> Any:
-        """The message itself, parsed."""
-        return orjson.loads(payload_text(self.body) or "null")
 
 
 @define
-class Erasable:
+class Contents:
     """The contents of a person.
 
     Attributes:
-        events: Their events.
-        copies: Other contents under the ids of these, and theirs under the ids of others.
-        theirs: Those of the copies that are about them.
-        tombstones: What stays of the copies: the number of the entry, and that of the event.
-        linked: The numbers of other events that the copies may have concerned while they counted.
-        contested: The numbers of the events that lose copies.
-        others: Those among these that are of other people.
-        kept: The keys that stayed of what was erased before.
+        keys: All names of the person.
+        events: Those that are canonical.
+        copies: Others under the ids of these, and theirs under the ids of others.
+        contested: The numbers of events of other people that lose a content.
+        linked: The keys of all contents that are not canonical, if any such content goes.
     """
 
-    events: list[Stored] = field(factory=list)
-    copies: list[Stored] = field(factory=list)
-    theirs: list[Stored] = field(factory=list)
-    tombstones: list[tuple[int, int]] = field(factory=list)
-    linked: set[int] = field(factory=set)
-    contested: set[int] = field(factory=set)
-    others: set[int] = field(factory=set)
-    kept: set[Key] = field(factory=set)
-
-    @property
-    def about(self) -> list[Stored]:
-        """The contents that tell who the person is."""
-        return self.events + self.theirs
+    keys: set[Key]
+    events: list[Content]
+    copies: list[Content]
+    contested: set[int]
+    linked: set[Key]
 
     @property
     def entries(self) -> list[int]:
-        """The numbers of all entries whose contents are to be erased."""
-        return [one.ledger for one in self.events + self.copies]
+        """The numbers of all entries that lose their content."""
+        return sorted(one.entry for one in self.events + self.copies)
 
 
-def erasable(
-    connection: sqlite3.Connection,
-    subject: int | None,
-    keys: Collection[Key],
-    identity: Identity,
-) -> Erasable:
-    """Find what is to be erased of a subject, and what has one of these keys."""
-    found = Erasable()
-    for erased, *columns in connection.execute(_EVENTS, (subject,)):
-        stored = _stored(columns, identity)
-        if erased:
-            found.kept.update(stored.event.keys)
-        else:
-            found.events.append(stored)
-    own = {one.number for one in found.events}
-    names = set(keys).union(*(one.event.keys for one in found.events))
-    completing: dict[int, list[LeadEvent]] = defaultdict(list)
-    rest: list[tuple[int, set[Key]]] = []
-    for seq, *columns in connection.execute(_COPIES):
-        copy = _stored(columns, identity)
-        theirs = not names.isdisjoint(copy.event.keys)
-        if not theirs and seq not in own:
-            rest.append((seq, set(copy.event.keys)))
-            continue
-        found.copies.append(copy)
-        if copy.event.trigger == "change":
-            completing[seq].append(copy.event)
-        found.tombstones.append((copy.ledger, seq))
-        found.contested.add(seq)
-        if seq not in own:
-            found.others.add(seq)
-        if theirs and _owners(connection, copy.event.keys) <= {subject}:
-            found.theirs.append(copy)
-    found.linked = _linked(connection, found.copies, rest)
-    found.events = [_completed(one, completing.get(one.number, [])) for one in found.events]
-    return found
+def select(
+    working: WorkingSet, clusters: Collection[int], keys: Collection[Key]
+) -> tuple[Contents, Person]:
+    """Return what goes with these clusters, and with contents under these keys."""
+    leads = working.leads_of(clusters)
+    stored = working.events_of_leads(leads) + working.deletions_of(clusters)
+    events = [Content(one.seq, one.entry, one.event) for one in stored]
+    names = set(keys).union(*(one.event.keys for one in events))
+    own = {one.seq for one in events}
+    copies: list[Content] = []
+    undecided: list[Content] = []
+    contested: set[int] = set()
+    linked: set[Key] = set()
+    for copy, is_erased in _copies(working):
+        linked.update(copy.event.keys)
+        if not names.isdisjoint(copy.event.keys) or (copy.seq in own and not copy.event.keys):
+            copies.append(copy)
+            if copy.seq not in own and not is_erased:
+                contested.add(copy.seq)
+        elif copy.seq in own:
+            undecided.append(copy)
+    # What another person is named in, too, does not tell who this one is.
+    about = events + [one for one in copies if names.issuperset(one.event.keys)]
+    bodies = (working.blocks.body(one.entry) for one in about)
+    person = Person([one.event for one in about], bodies, names)
+    copies += [one for one in undecided if person.is_in_message(working.blocks.body(one.entry))]
+    events += [one for one in _unnamed(working) if person.is_in_message(_body(working, one))]
+    return Contents(names, events, copies, contested, linked if copies else set()), person
 
 
-def _completed(stored: Stored, copies: list[LeadEvent]) -> Stored:
-    """Return an event as all copies of its change make it: what stays of it must say the same."""
-    return evolve(stored, event=merged([stored.event, *copies])) if copies else stored
+def clusters_named(working: WorkingSet, keys: Iterable[Key]) -> set[int]:
+    """Return the clusters whose names these are now."""
+    hashes = [key_hash(working.numbers.secret, key) for key in keys]
+    rows = select_in(working.connection, "SELECT cluster FROM key WHERE hash IN", hashes)
+    return {cluster for (cluster,) in rows}
 
 
-def _linked(
-    connection: sqlite3.Connection, copies: Collection[Stored], rest: list[tuple[int, set[Key]]]
-) -> set[int]:
-    """The events that hung together by these copies: by their keys, and by those of others."""
-    keys = {key for copy in copies for key in copy.event.keys}
-    events: set[int] = set()
-    while more := [(seq, named) for seq, named in rest if named & keys and not named <= keys]:
-        keys.update(*(named for _, named in more))
-    events.update(seq for seq, named in rest if named & keys)
-    subjects = _owners(connection, keys) - {None}
-    for select in (_EVENTS_OF, _EVENTS_OF_LEADS):
-        events.update(seq for (seq,) in select_in(connection, select, subjects))
-    return events
+def reasons_to_refuse(working: WorkingSet, cluster: int) -> list[str]:
+    """Return why a cluster may be many people: a hub, several ids, or more than one contact."""
+    rows = working.connection.execute(_REASONS, (cluster,)).fetchall()
+    reasons = [_SAID[code] + detail for code, detail in rows]
+    if any(code == "hub" for code, _ in rows):
+        return reasons
+    contacts: Components[Key] = Components()
+    for one in working.events_of_cluster(cluster):
+        contacts.link(sorted(filter(names_contact, one.event.contact_keys)))
+    first: dict[Key, Key] = {}
+    for key in sorted(contacts):
+        first.setdefault(contacts.find(key), key)
+    if len(first) > 1:
+        shown = [*map(str, sorted(first.values())[:_SHOWN]), *["..."][: len(first) - _SHOWN]]
+        reasons.append(f"{len(first):,} contacts, {', '.join(shown)}")
+    return reasons
 
 
-def _stored(columns: list[Any], identity: Identity) -> Stored:
-    number, ledger, id_hash, body, *packed = columns
-    return Stored(number, ledger, id_hash, unpack(*packed, identity=identity), body)
+def deleted_clusters(connection: sqlite3.Connection) -> list[int]:
+    """Return the clusters whose contact is deleted."""
+    rows = connection.execute("SELECT id FROM cluster WHERE deletion IS NOT NULL ORDER BY id")
+    return [number for (number,) in rows]
 
 
-def _owners(connection: sqlite3.Connection, keys: Collection[Key]) -> set[int | None]:
-    """The subjects whose names these are now."""
-    hashes = map(key_hash, keys)
-    rows = select_in(connection, "SELECT subject FROM key WHERE hash IN", hashes)
-    return {subject for (subject,) in rows}
+def _copies(working: WorkingSet) -> Iterator[tuple[Content, bool]]:
+    """Yield all contents that are not canonical, and whether that of their event was erased."""
+    for seq, entry, event_id, canonical in working.connection.execute(_COPIES).fetchall():
+        if not working.blocks.entry(entry).is_erased:
+            is_erased = working.blocks.entry(canonical).is_erased
+            yield Content(seq, entry, working.content(entry, event_id)), is_erased
+
+
+def _unnamed(working: WorkingSet) -> Iterator[Content]:
+    """Yield the events in which the identity policy finds no name."""
+    for seq, entry, event_id in working.connection.execute(_UNNAMED, (UNNAMED,)).fetchall():
+        if not working.blocks.entry(entry).is_erased:
+            yield Content(seq, entry, working.content(entry, event_id))
+
+
+def _body(working: WorkingSet, content: Content) -> bytes:
+    return working.blocks.body(content.entry)
