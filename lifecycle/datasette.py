@@ -1,4 +1,4 @@
-"""For Datasette: a store shows its views, with facets, and links from a lead to its history.
+"""A plugin for Datasette: views with facets, and links from a lead to its history.
 
 Found by its entry point where both are installed. Databases that are no stores are left alone.
 """
@@ -35,7 +35,7 @@ _VIEWS: Final = {
         "facets": ["severity", "code"],
     },
     "event_list": {
-        "description": "The messages that count, decoded. An id leads to the message itself.",
+        "description": "The canonical messages. An id leads to the message itself.",
         "facets": ["trigger", "outcome"],
     },
 }
@@ -59,8 +59,10 @@ WHERE lead_id = :lead_id AND recorded_at <= strftime('%Y-%m-%dT%H:%M:%fZ', :mome
     "message": {
         "title": "A message as it came",
         "sql": """SELECT event.id AS event_id, log.name AS log, event.line,
-  lifecycle_payload(event.body) AS message
-FROM event LEFT JOIN log ON log.id = event.log WHERE event.id = :event_id""",
+  lifecycle_payload(block.about, block.bodies, event.entry - block.first) AS message
+FROM event LEFT JOIN log ON log.id = event.log
+JOIN block ON block.first = (SELECT max(first) FROM block WHERE first <= event.entry)
+WHERE event.id = :event_id""",
     },
 }
 
@@ -87,7 +89,7 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
     """Let SQL on a store read messages."""
     (application_id,) = conn.execute("PRAGMA application_id").fetchone()
     if application_id == _APPLICATION_ID:
-        from lifecycle.store.db.compression import register  # noqa: PLC0415 - takes a while
+        from lifecycle.store.db.functions import register  # noqa: PLC0415 - takes a while
 
         register(conn)
 

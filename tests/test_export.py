@@ -129,7 +129,8 @@ def test_all_of_history_has_every_row_once(exported, told):
 
 
 def test_the_name_of_a_lead_that_is_none_any_more_is_kept(exported, told):
-    (former,) = told._connection.execute("SELECT lead_id FROM former_lead").fetchall()
+    select = "SELECT lead_id FROM former_lead WHERE lead NOT IN (SELECT id FROM lead)"
+    (former,) = told._connection.execute(select).fetchall()
     named = {row["lead_id"] for row in exported("history", "jsonl", "--all")}
     assert named - {one.lead_id for one in told.leads()} == set(former)
 
@@ -146,7 +147,8 @@ def test_events_are_all_that_came_with_their_messages(exported, told):
         assert row["lead_id"] == lead_id
         assert message is None or message.items() <= row.items()
     assert not messages
-    assert [row["seq"] for row in rows] == list(range(1, 10))
+    numbers = [row["seq"] for row in rows]
+    assert (numbers, len(numbers)) == (sorted(set(numbers)), 9)
     assert [row["trigger"] for row in rows if row["lead_id"] is None] == ["delete"]
     first = rows[0]
     assert first["keys"] == ["lead:crmleadid:1", "contact:c:1"]
@@ -342,7 +344,7 @@ def test_a_reader_who_goes_away_is_no_error(style, leads, path):
 def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(told, path, tmp_path, lifecycle):
     table, file = "events", tmp_path / "out.csv"
     file.write_text("old")
-    told._connection.execute("UPDATE event SET body = x'00' WHERE seq = 5")
+    told._connection.execute("UPDATE block SET bodies = x'00' WHERE first > 5")
     before = sorted(tmp_path.iterdir())
     for style in ("csv", "jsonl", "parquet"):
         result = lifecycle("export", path, "--what", table, "--format", style, "-o", file)

@@ -1,148 +1,202 @@
-"""What was known at a past moment: the events recorded by then, folded with the rules of then.
+"""Leads and histories at a past moment, from rows that have both times.
 
-What a store says is a function of the set of its events, so what it said at a moment is that
-function of those it had. Copies that counted then and do not any more are in the table ``copy``.
-(design.md section 2, law 4)
+A lead existed then if a version of it stood; its rows are those recorded by then and not superseded
+yet. What no row holds is that of now (owner, sender, recipient, contact, keys), or not told (the
+number of events). (design.md section 8)
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from lifecycle.domain import Components, History, Key, Lead, LeadEvent, LeadHistory, fold
-from lifecycle.store.db.codec import unpack
-from lifecycle.store.db.lookups import UNNAMED, WorkingSet, all_subjects
-from lifecycle.store.db.rows import StoredEvent, select_in
+from lifecycle.domain import Key, Lead
+from lifecycle.errors import UnknownLeadError
+from lifecycle.store.db.lookups import COPIES, WorkingSet
+from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
+from lifecycle.store.query.find import SEALED_SCHEME, find_lead, leads_of, possible_keys, the_one
+from lifecycle.store.query.history import SELECT_ROWS, entry_of, history_of
+from lifecycle.store.query.leads import read_leads
+from lifecycle.store.query.results import HistoryEntry
+
+#: Behind every moment at which something can be recorded.
+_NOW: Final = 2**63 - 1
+#: So many leads are read together.
+_TOGETHER: Final = 256
 
 
-@frozen
-class _Copy:
-    """A copy that counted at the moment: its event, and the subject that this belongs to now."""
+class Version(NamedTuple):
+    """A lead as it was known during a time: its number, its name, its marks (table ``lead``)."""
 
-    event: LeadEvent
-    subject: int
+    lead: int
+    lead_id: str
+    deleted_at: int | None
+    kept_holder: int | None
 
 
-class Knowledge:
-    """The store as it was known at a moment (``at``, microseconds), or as it is (None)."""
+class KnownAt:
+    """The store as it was known at a moment (microseconds), or as it is (None)."""
 
     def __init__(self, working: WorkingSet, at: int | None) -> None:
         self._working = working
         self._connection = working.connection
-        self._at = at
-        self.rules = rules_at(self._connection, at)
-        # Under another identity policy other subjects hung together, and nobody knows which.
-        self._as_now = self.rules.identity == working.identity
-        self._counted: dict[int, list[_Copy]] = defaultdict(list)
-        if at is not None:
-            self._read_copies(at)
-
-    def history_of(self, keys: Sequence[Key]) -> History:
-        """What was known of everything that hangs together with these keys."""
-        start = {
-            one.subject
-            for some in self._counted.values()
-            for one in some
-            if not set(keys).isdisjoint(one.event.keys)
-        }
-        start.update(self._subjects_of(keys))
-        return fold(self.rules, self._events(self._linked(start)))
-
-    def histories(self) -> Iterator[History]:
-        """What was known of every subject, a few at a time."""
-        if not self._as_now:
-            yield fold(self.rules, self._events([UNNAMED, *all_subjects(self._connection)]))
-            return
-        components = self._components()
-        together: dict[int | Key, list[int]] = defaultdict(list)
-        for subject in all_subjects(self._connection):
-            together[components.find(subject)].append(subject)
-        for some in together.values():
-            yield fold(self.rules, self._events(some))
-
-    def _linked(self, subjects: set[int]) -> set[int]:
-        """These subjects and those that were linked to them by copies that counted then."""
-        if not self._as_now:
-            return {UNNAMED, *all_subjects(self._connection)}
-        components = self._components()
-        roots = {components.find(subject) for subject in subjects}
-        return subjects | {
-            one for one in components if isinstance(one, int) and components.find(one) in roots
-        }
-
-    def _components(self) -> Components[int | Key]:
-        """What was linked by copies that counted then: they may share keys that no lead has now."""
-        components: Components[int | Key] = Components()
-        for one in (one for some in self._counted.values() for one in some):
-            keys = one.event.keys
-            components.link((one.subject, *keys, *self._subjects_of(keys)))
-        return components
-
-    def _subjects_of(self, keys: Iterable[Key]) -> list[int]:
-        rows = (self._working.key_row(key).subject for key in keys)
-        return [subject for subject in rows if subject is not None]
-
-    def _events(self, subjects: Iterable[int]) -> list[LeadEvent]:
-        subjects = list(subjects)
-        stored = self._working.events_of_leads(self._working.leads_of(subjects))
-        stored += self._working.deletions_of(subjects)
-        return [event for one in stored for event in self._version(one)]
-
-    def _version(self, stored: StoredEvent) -> Iterator[LeadEvent]:
-        """The copies of an event that the fold of then must see: it chooses among them."""
-        if self._at is None or stored.recorded_at <= self._at:
-            yield stored.own
-        yield from (one.event for one in self._counted.get(stored.seq, ()))
-
-    def _read_copies(self, at: int) -> None:
-        """Read the copy of each event that counted then; of a change all that were known."""
-        rows = self._connection.execute(
-            "SELECT copy.event, coalesce(event.subject, lead.subject), event.id, copy.digest,"
-            " copy.trigger, copy.time, copy.content FROM copy"
-            " JOIN event ON event.seq = copy.event"
-            " LEFT JOIN lead ON lead.id = event.lead"
-            " WHERE copy.recorded_at <= ? ORDER BY copy.digest DESC, copy.time DESC",
-            (at,),
+        self._is_past = at is not None
+        self._at = _NOW if at is None else at
+        self._standing = f"(superseded_at IS NULL OR superseded_at > {self._at})"
+        columns = "lead_id, deleted_at, kept_holder"
+        self._select = f"SELECT id, {columns} FROM lead WHERE known_since <= {self._at}"
+        self._select_former = (
+            f"SELECT lead, {columns} FROM former_lead"
+            f" WHERE known_since <= {self._at} AND superseded_at > {self._at}"
         )
-        for seq, subject, *packed in rows:
-            copy = _Copy(unpack(*packed, identity=self.rules.identity), subject)
-            known = self._counted[seq] if copy.event.trigger == "change" else []
-            self._counted[seq] = [*known, copy]
+
+    def lead(self, alias: str, as_of: int | None) -> Lead:
+        """Return the lead of a name; ``as_of``: as it was at that moment.
+
+        Raises:
+            UnknownLeadError: No lead had this name.
+            AmbiguousLeadError: Several had.
+        """
+        if self._is_past or as_of is not None:
+            leads = [*self._leads([self.find(alias)], as_of)]
+        else:
+            number = find_lead(self._working, alias)
+            leads = read_leads(self._connection, self._working.parties, [number])
+        return leads[0]
+
+    def leads(self, as_of: int | None) -> Iterator[Lead]:
+        """Yield all leads by ``lead_id``; with ``as_of`` those to which something had happened."""
+        rows = [*self._connection.execute(self._select)]
+        rows += self._connection.execute(self._select_former)
+        versions = sorted((Version(*row) for row in rows), key=lambda one: (one.lead_id, one.lead))
+        for start in range(0, len(versions), _TOGETHER):
+            for lead in self._leads(versions[start : start + _TOGETHER], as_of):
+                if as_of is None or lead.events or lead.state != "new":
+                    yield lead
+
+    def history(
+        self, alias: str, as_of: int | None, *, superseded: bool = False
+    ) -> list[HistoryEntry]:
+        """Return the rows of the lead of a name; raise as ``lead`` does."""
+        if self._is_past:
+            version = self.find(alias)
+            entries = self._histories([version])[version.lead]
+        else:
+            number = find_lead(self._working, alias)
+            parties = self._working.parties
+            entries = history_of(self._connection, parties, number, superseded=superseded)
+        shown = (entry for entry in entries if as_of is None or entry.row.at <= as_of)
+        return [evolve(entry, seq=seq) for seq, entry in enumerate(shown, 1)]
+
+    def find(self, alias: str) -> Version:
+        """Return the lead of a name; raise as ``lead`` does.
+
+        The name may be the one that the lead had then, one that it has now, or one that a lead has
+        now which took over the events.
+        """
+        if not self._is_past:
+            return self.versions([find_lead(self._working, alias)])[0]
+        for keys in possible_keys(alias, rules_at(self._connection, self._at).identity):
+            if versions := self._named(keys):
+                return _only(alias, versions)
+        for keys in possible_keys(alias, self._working.identity):
+            leads = sorted({lead for key in keys for lead in leads_of(self._working, key)})
+            if versions := self.versions(leads) or self.versions(self._origins(leads)):
+                return _only(alias, versions)
+        raise UnknownLeadError(alias, " (at that moment)")
+
+    def versions(self, leads: Collection[int]) -> list[Version]:
+        """Return those of these leads that existed."""
+        rows = select_in(self._connection, f"{self._select} AND id IN", leads)
+        rows += select_in(self._connection, f"{self._select_former} AND lead IN", leads)
+        return [Version(*row) for row in rows]
+
+    def _named(self, keys: Sequence[Key]) -> list[Version]:
+        """Return the leads whose name one of these keys was."""
+        names = {key.lead_id for key in keys}
+        rows = self._working.key_row
+        clusters = {cluster for key in keys if (cluster := rows(key).cluster) is not None}
+        found = select_in(self._connection, f"{self._select} AND cluster IN", clusters)
+        if any(name.startswith(SEALED_SCHEME) for name in names):
+            found += self._connection.execute(f"{self._select} AND sealed IS NOT NULL")
+        found += select_in(self._connection, f"{self._select_former} AND lead_id IN", names)
+        return [Version(*row) for row in dict.fromkeys(found) if row[1] in names]
+
+    def _origins(self, leads: Iterable[int]) -> set[int]:
+        """Return the leads that the rows were of then, of events that belong to these leads."""
+        select = (
+            "SELECT history.lead FROM event JOIN history ON history.event = event.seq"
+            f" WHERE history.recorded_at <= {self._at} AND {self._standing} AND event.lead IN"
+        )
+        return {lead for (lead,) in select_in(self._connection, select, leads)}
+
+    def _leads(self, versions: Sequence[Version], as_of: int | None) -> Iterator[Lead]:
+        numbers = [version.lead for version in versions]
+        histories, rows = self._histories(versions), self._working.lead_rows(numbers)
+        events: Counter[int] = Counter()
+        if as_of is not None and not self._is_past:
+            select = f"SELECT lead, seq FROM event WHERE time <= {as_of} AND lead IN"
+            events.update(lead for lead, _ in select_in(self._connection, select, numbers))
+        for version in versions:
+            row, entries = rows.get(version.lead), histories[version.lead]
+            lead = complete_lead(row, self._working.parties) if row else Lead(version.lead_id)
+            lead = evolve(lead, lead_id=version.lead_id, events=events[version.lead])
+            yield self._at_moment(lead, version, entries, as_of)
+
+    def _at_moment(
+        self, lead: Lead, version: Version, entries: Iterable[HistoryEntry], as_of: int | None
+    ) -> Lead:
+        """Return a lead with its state, its holder and its marks as they were."""
+        rows = [entry.row for entry in entries if as_of is None or entry.row.at <= as_of]
+        last = next((row for row in reversed(rows) if not row.refused), None)
+        holder = last.holder if last else None
+        if as_of is None and version.kept_holder is not None:
+            holder = self._working.parties.party(version.kept_holder)
+        deleted_at = version.deleted_at
+        if as_of is not None and deleted_at is not None and deleted_at > as_of:
+            deleted_at = None
+        return evolve(
+            lead,
+            state=last.target if last else "new",
+            since=last.at if last else None,
+            holder=holder,
+            refusals=sum(row.refused for row in rows),
+            contact_deleted_at=deleted_at,
+        )
+
+    def _histories(self, versions: Sequence[Version]) -> dict[int, list[HistoryEntry]]:
+        """Return the rows of leads in fold order, as they were known then."""
+        names = {version.lead: version.lead_id for version in versions}
+        select = f"{SELECT_ROWS} WHERE history.recorded_at <= {self._at} AND history.superseded_at"
+        rows = select_in(self._connection, f"{select} IS NULL AND event.lead IN", names)
+        rows += select_in(self._connection, f"{select} > {self._at} AND history.lead IN", names)
+        positions = self._positions({row[10]: row[11] for row in rows}) if self._is_past else {}
+        rows.sort(key=lambda row: (*positions.get(row[10], row[1:3]), *row[3:7]))
+        histories: dict[int, list[HistoryEntry]] = defaultdict(list)
+        for row in rows:
+            entry = entry_of(row, names[row[0]], self._working.parties)
+            histories[row[0]].append(evolve(entry, superseded_at=None))
+        return histories
+
+    def _positions(self, entries: dict[int, int]) -> dict[int, tuple[Any, ...]]:
+        """Return time and trigger of events as of then, where another content was canonical."""
+        contents = defaultdict(list)
+        for event, entry in dict.fromkeys(select_in(self._connection, COPIES, entries)):
+            contents[event].append(self._working.blocks.entry(entry))
+        positions = {}
+        for event, others in contents.items():
+            some = [self._working.blocks.entry(entries[event]), *others]
+            known = [one for one in some if one.recorded_at <= self._at and not one.is_erased]
+            if known:
+                canonical = min(known, key=lambda one: (one.digest, one.time))
+                positions[event] = (canonical.time, canonical.trigger)
+        return positions
 
 
-def recorded_times(
-    connection: sqlite3.Connection, event_ids: Iterable[int], at: int
-) -> dict[tuple[int, int], int]:
-    """When the rows that were current at a moment were recorded, by event and step."""
-    select = "SELECT event, step, recorded_at, superseded_at FROM history WHERE event IN"
-    return {
-        (event, step): recorded_at
-        for event, step, recorded_at, superseded_at in select_in(connection, select, event_ids)
-        if recorded_at <= at and (superseded_at is None or superseded_at > at)
-    }
-
-
-def at_moment(leads: Iterable[LeadHistory], history: History, at: int) -> list[Lead]:
-    """The leads as they were at a moment, by what is known: state and holder from the last step."""
-    events = Counter(fate.lead_id for fate in history.fates.values() if fate.position[0] <= at)
-    return [_lead_at(found, events[found.lead.lead_id], at) for found in leads]
-
-
-def _lead_at(found: LeadHistory, events: int, at: int) -> Lead:
-    rows = [row for row in found.rows if row.at <= at]
-    last = next((row for row in reversed(rows) if not row.refused), None)
-    deleted_at = found.lead.contact_deleted_at
-    return evolve(
-        found.lead,
-        state=last.target if last else "new",
-        since=last.at if last else None,
-        holder=last.holder if last else None,
-        events=events,
-        refusals=sum(row.refused for row in rows),
-        contact_deleted_at=deleted_at if deleted_at is not None and deleted_at <= at else None,
-    )
+def _only(alias: str, versions: Iterable[Version]) -> Version:
+    by_lead = {version.lead: version for version in versions}
+    return by_lead[the_one(alias, {lead: one.lead_id for lead, one in by_lead.items()})]

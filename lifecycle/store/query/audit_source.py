@@ -1,4 +1,4 @@
-"""A store as an audit sees it: its messages by subject, and what did not become an event."""
+"""The evidence that a store gives an audit: messages by cluster, and what became no event."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from attrs import frozen
 
-from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger, conflict
+from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger
 from lifecycle.messages import format_time
-from lifecycle.store.db.codec import CHANGE_NUMBER, hashed
-from lifecycle.store.db.lookups import WorkingSet, all_subjects
-from lifecycle.store.db.rows import Parties, select_in
+from lifecycle.store.db.lookups import WorkingSet, all_clusters
+from lifecycle.store.db.rows import Parties, id_hash, select_in
 from lifecycle.store.ledger.digest import contents_of
-from lifecycle.store.ledger.tombstones import erased_conflicts
-from lifecycle.store.query.results import (
-    MESSAGES_IN_ORDER,
-    SELECT_MESSAGES,
-    StoredMessage,
-    stored_message,
-)
+from lifecycle.store.query.history import lead_names
+from lifecycle.store.query.messages import read_conflicts, read_messages
+from lifecycle.store.query.results import StoredMessage
 
-#: So many subjects are looked up at a time.
+#: So many clusters are looked up at a time.
 _TOGETHER: Final = 500
 
 
@@ -58,7 +54,7 @@ class VerdictChange:
     changed_at: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "lead_id": self.lead_id,
             "event_id": self.event_id,
@@ -74,7 +70,7 @@ class StoreEvidence:
     """What a store holds, for an audit; read it within one ``snapshot``.
 
     Attributes:
-        conflicts: The findings for copies that do not count, by event id.
+        conflicts: The findings for contents that are not canonical, by event id.
         ignored: Ignored messages by topic, as often as they came.
         quarantined: Messages in the quarantine, each by the code of its first problem.
     """
@@ -84,107 +80,88 @@ class StoreEvidence:
     ) -> None:
         self._connection = connection
         self._working = WorkingSet(connection, parties, identity)
-        self.conflicts = self._read_conflicts()
+        self.conflicts: dict[str, list[Finding]] = defaultdict(list)
+        for finding in read_conflicts(self._working):
+            self.conflicts[str(finding.event_id)].append(finding)
         self.ignored: dict[str, int] = dict(
             connection.execute("SELECT topic, messages FROM ignored ORDER BY topic")
         )
         self.quarantined = self._read_quarantined()
 
     def subjects(self) -> Iterator[list[LeadEvent]]:
-        """The events of each subject in fold order, some subjects at a time."""
-        numbers = all_subjects(self._connection)
+        """Yield the events of each cluster in fold order, some clusters at a time."""
+        numbers = all_clusters(self._connection)
         for start in range(0, len(numbers), _TOGETHER):
             yield from self._events_of(numbers[start : start + _TOGETHER])
 
     def contents(self) -> Iterator[tuple[str, bytes, int]]:
-        """The id, the digest and the earliest time of each content, in any order."""
+        """Yield the id, the digest and the earliest time of each content, in any order."""
         return contents_of(self._connection)
 
     def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:
-        """Where the messages of these events stood."""
+        """Return where the messages of these events stood."""
+        ids, secret = set(event_ids), self._working.numbers.secret
         rows = select_in(
             self._connection,
             "SELECT event.id, log.name, event.line FROM event LEFT JOIN log ON log.id = event.log"
-            " WHERE event.id_hash IN",
-            map(hashed, event_ids),
+            " WHERE event.hash IN",
+            [id_hash(secret, event_id) for event_id in ids],
         )
-        return {event_id: Origin(source, line) for event_id, source, line in rows}
+        return {event_id: Origin(*where) for event_id, *where in rows if event_id in ids}
 
     def subject_of(self, event_id: str) -> list[LeadEvent]:
-        """The events of the subject that an event belongs to, in fold order."""
-        (events,) = self._events_of(self._subject_of(event_id))
+        """Return the events of the cluster that an event belongs to, in fold order."""
+        (events,) = self._events_of([self._cluster_of(event_id)])
         return events
 
-    def _subject_of(self, event_id: str) -> list[int]:
-        rows = self._connection.execute(
-            "SELECT coalesce(event.subject, lead.subject) FROM event"
-            " LEFT JOIN lead ON lead.id = event.lead WHERE id_hash = ?",
-            (hashed(event_id),),
-        )
-        return [row[0] for row in rows]
-
     def came_at(self, event_id: str, times: Iterable[int]) -> dict[int, list[StoredMessage]]:
-        """The messages of an event's subject that came, or came to count, at these moments."""
-        (subject,) = self._subject_of(event_id)
-        wanted = set(times)
-        rows = self._connection.execute(
-            f"{SELECT_MESSAGES} WHERE event.subject = ?1 OR event.lead IN"
-            f" (SELECT id FROM lead WHERE subject = ?1) {MESSAGES_IN_ORDER}",
-            (subject,),
-        )
-        found: dict[int, list[StoredMessage]] = defaultdict(list)
-        for row in rows:
-            if row[4] in wanted:
-                found[row[4]].append(stored_message(row))
-        return found
+        """Return the messages of an event's cluster that came, or became canonical, at times."""
+        moments = set(times)
+        where = "event.cluster = ?1 OR event.lead IN (SELECT id FROM lead WHERE cluster = ?1)"
+        messages: dict[int, list[StoredMessage]] = defaultdict(list)
+        for message in read_messages(self._working, where, self._cluster_of(event_id)):
+            if message.recorded_at in moments:
+                messages[message.recorded_at].append(message)
+        return messages
+
+    def _cluster_of(self, event_id: str) -> int:
+        (cluster,) = self._connection.execute(
+            "SELECT coalesce(event.cluster, lead.cluster) FROM event"
+            " LEFT JOIN lead ON lead.id = event.lead WHERE event.hash = ? AND event.id = ?",
+            (id_hash(self._working.numbers.secret, event_id), event_id),
+        ).fetchone()
+        return int(cluster)
 
     def verdict_changes(self) -> list[VerdictChange]:
-        """The verdicts that later messages or other rules changed, by lead and in order."""
+        """Return the verdicts that later messages or other rules changed, by lead and in order."""
         rows = self._connection.execute(
-            "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, event.trigger,"
-            " event.time, history.refusal IS NOT NULL, history.recorded_at, history.superseded_at,"
+            "SELECT coalesce(event.lead, history.lead), event.time, event.trigger, event.id,"
+            " history.recorded_at, history.superseded_at, history.refusal IS NOT NULL,"
             " event.recorded_at FROM history JOIN event ON event.seq = history.event"
-            " LEFT JOIN lead ON lead.id = event.lead"
-            " LEFT JOIN former_lead ON former_lead.id = history.lead WHERE event.seq IN ("
-            "SELECT history.event FROM history JOIN event ON event.seq = history.event"
-            " WHERE history.superseded_at IS NOT NULL"
+            " WHERE event.seq IN (SELECT history.event FROM history"
+            " JOIN event ON event.seq = history.event WHERE history.superseded_at IS NOT NULL"
             " OR history.recorded_at > event.recorded_at)"
-            " ORDER BY 1, event.time, event.trigger, event.id, history.recorded_at"
-        )
-        found: list[VerdictChange] = []
-        for event, some in groupby(rows, _of_event):
+        ).fetchall()
+        names = lead_names(self._connection, (row[0] for row in rows))
+        named = sorted(((names[lead], *rest) for lead, *rest in rows), key=itemgetter(*range(5)))
+        changes: list[VerdictChange] = []
+        for (lead_id, at, trigger, event_id), some in groupby(named, itemgetter(*range(4))):
             its_rows = list(some)
-            # Where another copy counts since, the event came when the first one did.
-            came = min(min(row[5], row[7]) for row in its_rows)
-            refused = [(row[5], row[6]) for row in its_rows if row[4]]
-            lead_id, event_id, trigger, at = event
-            found += _changes((lead_id, event_id, TRIGGERS[trigger], at), came, refused)
-        return found
+            # Where another content is canonical since, the event came when the first one did.
+            came = min(min(row[4], row[7]) for row in its_rows)
+            refused = [row[4:6] for row in its_rows if row[6]]
+            changes += _changes((lead_id, event_id, TRIGGERS[trigger], at), came, refused)
+        return changes
 
-    def _events_of(self, subjects: list[int]) -> Iterator[list[LeadEvent]]:
-        leads = self._working.leads_of(subjects)
-        found: dict[int, list[LeadEvent]] = defaultdict(list)
-        deletions = self._working.deletions_of(subjects)
-        for stored in chain(self._working.events_of_leads(leads), deletions):
-            subject = stored.subject if stored.lead is None else leads[stored.lead]
-            if subject is not None:
-                found[subject].append(stored.event)
-        for events in found.values():
-            events.sort(key=_position)
-            yield events
-
-    def _read_conflicts(self) -> dict[str, list[Finding]]:
-        rows = self._connection.execute(
-            "SELECT DISTINCT event.id, copy.digest FROM copy JOIN event ON event.seq = copy.event"
-            " WHERE copy.digest <> event.digest AND event.trigger <> ? ORDER BY 1, 2",
-            (CHANGE_NUMBER,),
-        )
-        found: dict[str, list[Finding]] = defaultdict(list)
-        for event_id, digest in rows:
-            found[event_id].append(conflict(event_id, digest))
-        for _, finding in erased_conflicts(self._connection):
-            found[str(finding.event_id)].append(finding)
-        return found
+    def _events_of(self, clusters: list[int]) -> Iterator[list[LeadEvent]]:
+        leads = self._working.leads_of(clusters)
+        events: dict[int, list[LeadEvent]] = defaultdict(list)
+        for stored in self._working.events_of_leads(leads):
+            events[leads[stored.lead or 0]].append(stored.event)
+        for stored in self._working.deletions_of(clusters):
+            events[stored.cluster or 0].append(stored.event)
+        for some in events.values():
+            yield sorted(some, key=_position)
 
     def _read_quarantined(self) -> dict[str, int]:
         rows = self._connection.execute(
@@ -193,14 +170,10 @@ class StoreEvidence:
         return dict(Counter(json.loads(problems)[0][2] for (problems,) in rows))
 
 
-def _of_event(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row[:4]
-
-
 def _changes(
     event: tuple[str, str, Trigger, int], arrived_at: int, refused: list[tuple[int, int | None]]
 ) -> Iterator[VerdictChange]:
-    """The changes of one event's verdict, from the times during which it was known as refused."""
+    """Yield the changes of an event's verdict, given the times when it was known as refused."""
     valid_since: int | None = arrived_at
     for number, (start, end) in enumerate(refused):
         if valid_since is not None and start > valid_since:

@@ -1,4 +1,4 @@
-"""All leads, rows of history and events of a store, in order and as they stream: for exports."""
+"""Leads, rows of history and events of a store, in order and as they stream: for exports."""
 
 from __future__ import annotations
 
@@ -9,48 +9,28 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from lifecycle.domain import Identity, Lead, LeadEvent, Verdicts
-from lifecycle.store.db.codec import unpack
-from lifecycle.store.db.compression import payload_text
-from lifecycle.store.db.lookups import UNNAMED
-from lifecycle.store.db.rows import (
-    FOLD_ORDER,
-    HISTORY_CONTENT,
-    OUTCOMES,
-    SELECT_LEADS,
-    Parties,
-    complete_lead,
-    history_row,
-    select_in,
-)
+from lifecycle.domain import TRIGGERS, Identity, Lead, LeadEvent, Verdicts
+from lifecycle.store.db.lookups import UNNAMED, WorkingSet
+from lifecycle.store.db.rows import OUTCOMES, Parties, select_in
+from lifecycle.store.query.history import SELECT_ROWS, entry_of
+from lifecycle.store.query.leads import read_leads
+from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
 from lifecycle.store.query.results import HistoryEntry
 
 #: So many names are sorted at a time: sorting all of them would take memory for each lead.
 _SORTED: Final = 50_000
-#: The rows of so many leads are read together.
+#: The rows of so many leads, and so many events, are read together.
 _TOGETHER: Final = 256
 # A lead that turned out to be another has its old rows still; no number is that of two.
 _LEADS: Final = "lead"
-_LEADS_EVER: Final = "(SELECT id, lead_id FROM lead UNION ALL SELECT id, lead_id FROM former_lead)"
-# In the order of the fold; nothing behind history.id, which no two rows share, is compared.
-_ROWS: Final = (
-    f"SELECT history.lead, {FOLD_ORDER}, history.recorded_at, history.superseded_at, event.late,"
-    f" {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
-    " FROM history JOIN event ON event.seq = history.event WHERE"
+_LEADS_EVER: Final = (
+    "(SELECT id, lead_id FROM lead UNION ALL SELECT lead, lead_id FROM former_lead AS former"
+    " WHERE lead NOT IN (SELECT id FROM lead) AND known_since ="
+    " (SELECT max(known_since) FROM former_lead WHERE lead = former.lead))"
 )
-_CURRENT: Final = f"{_ROWS} history.superseded_at IS NULL AND event.lead IN"
-_SUPERSEDED: Final = f"{_ROWS} history.superseded_at IS NOT NULL AND history.lead IN"
-_DELETIONS: Final = (
-    "SELECT subject.id, event.time FROM subject JOIN event ON event.seq = subject.deletion"
-    " WHERE subject.id IN"
-)
-_EVENTS: Final = (
-    "SELECT event.seq, lead.lead_id, event.outcome, event.recorded_at, event.late, log.name,"
-    " event.line, event.body, erased.erased_at, event.id, event.digest, event.trigger, event.time,"
-    " event.content FROM event LEFT JOIN lead ON lead.id = event.lead"
-    " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
-    f" WHERE event.subject IS NOT {UNNAMED} ORDER BY event.seq"
-)
+_CURRENT: Final = f"{SELECT_ROWS} WHERE history.superseded_at IS NULL AND event.lead IN"
+_SUPERSEDED: Final = f"{SELECT_ROWS} WHERE history.superseded_at IS NOT NULL AND history.lead IN"
+_EVENTS: Final = f"{SELECT_MESSAGES} WHERE event.cluster IS NOT {UNNAMED} ORDER BY event.seq"
 
 
 @frozen
@@ -96,17 +76,12 @@ class StoreListing:
         self._identity = identity
 
     def leads(self) -> Iterator[Lead]:
-        """All leads, sorted by ``lead_id``."""
+        """Yield all leads, sorted by ``lead_id``."""
         for names in self._names(_LEADS):
-            found = select_in(self._connection, f"{SELECT_LEADS} WHERE id IN", names)
-            rows = {row[0]: row for row in found}
-            subjects = {row[2] for row in found}
-            deletions = dict(select_in(self._connection, _DELETIONS, subjects))
-            for pk in names:
-                yield complete_lead(rows[pk], self._parties, deletions.get(rows[pk][2]))
+            yield from read_leads(self._connection, self._parties, list(names))
 
     def history(self, *, superseded: bool = False) -> Iterator[HistoryEntry]:
-        """The rows of all leads, sorted by ``lead_id`` and as ``LeadReader.history`` has them.
+        """Yield the rows of all leads, by ``lead_id``, as ``LeadReader.history`` has them.
 
         ``superseded`` adds the rows that are not true any more, each under the lead that it was
         recorded for.
@@ -120,27 +95,27 @@ class StoreListing:
                 rows[row[0]].append(row)
             for pk, lead_id in names.items():
                 for seq, row in enumerate(rows[pk], 1):
-                    yield self._entry(seq, lead_id, row)
+                    yield entry_of(row, lead_id, self._parties, seq)
 
     def events(self) -> Iterator[EventEntry]:
-        """The events that count, in the order in which they came."""
-        for row in self._connection.execute(_EVENTS):
-            seq, lead_id, outcome, recorded_at, late, log, line, body, erased_at, *packed = row
+        """Yield the events with their canonical messages, in the order in which they came."""
+        for number, row in enumerate(self._connection.execute(_EVENTS)):
+            if number % _TOGETHER == 0:  # a working set keeps what it has read
+                working = WorkingSet(self._connection, self._parties, self._identity)
+            seq, lead_id, event_id, trigger, time, outcome, *known, entry, sealed_at = row
+            recorded_at, late, log, line = known
+            payload, erased_at = read_body(working, entry, sealed_at)
+            if payload is None:
+                event = LeadEvent(event_id, TRIGGERS[trigger], time, b"")
+            else:
+                event = working.content(entry, event_id)
             yield EventEntry(
-                seq,
-                lead_id,
-                unpack(*packed, identity=self._identity),
-                OUTCOMES[outcome],
-                recorded_at,
-                bool(late),
-                log,
-                line,
-                payload_text(body),
-                erased_at,
+                *(seq, lead_id, event, OUTCOMES[outcome], recorded_at, bool(late)),
+                *(log, line, payload, erased_at),
             )
 
     def _names(self, leads: str) -> Iterator[dict[int, str]]:
-        """The leads by number, sorted by ``lead_id``, some at a time."""
+        """Yield the leads by number, sorted by ``lead_id``, some at a time."""
         last = ("", 0)
         while rows := self._next_names(leads, last):
             for start in range(0, len(rows), _TOGETHER):
@@ -153,14 +128,3 @@ class StoreListing:
             f" ORDER BY lead_id, id LIMIT {_SORTED}",
             last,
         ).fetchall()
-
-    def _entry(self, seq: int, lead_id: str, row: tuple[Any, ...]) -> HistoryEntry:
-        _, _, _, _, event_id, step, _, recorded_at, superseded_at, late, *content = row
-        return HistoryEntry(
-            seq=seq,
-            lead_id=lead_id,
-            row=history_row(content, event_id, step, self._parties),
-            recorded_at=recorded_at,
-            superseded_at=superseded_at,
-            late=bool(late),
-        )

@@ -1,66 +1,104 @@
-"""Whose name something is: the one lead, or the one person, of a name."""
+"""Resolve an alias to a lead or to a contact."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lifecycle.domain import Key
+from lifecycle.domain import Identity, Key, KeyKind, splits
 from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
-from lifecycle.store.db.codec import unpack
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.erasure.mentions import mentions, tells
-from lifecycle.store.query.aliases import possible_keys
+from lifecycle.store.query.history import lead_names
 from lifecycle.text import counted
 
 #: So many leads of a name are told.
 MANY: Final = 100
+#: The name of a lead whose person was erased begins so.
+SEALED_SCHEME: Final = "erased:"
 _SOME: Final = 5
-_COPIES: Final = "SELECT content FROM copy"
+_COPIES: Final = "SELECT event.id, copy.entry FROM copy JOIN event ON event.seq = copy.event"
 _LEADS: Final = f"GROUP BY lead.lead_id ORDER BY lead.lead_id LIMIT {_SOME}"
 _IN_CONTACTS: Final = f"SELECT lead_id FROM lead WHERE mentions(contact) {_LEADS}"
 _IN_MESSAGES: Final = (
     "SELECT lead.lead_id FROM event JOIN lead ON lead.id = event.lead"
-    f" WHERE mentions(lifecycle_payload(event.body)) {_LEADS}"
+    " JOIN block ON block.first = (SELECT max(first) FROM block WHERE first <= event.entry)"
+    " WHERE mentions(lifecycle_payload(block.about, block.bodies, event.entry - block.first))"
+    f" {_LEADS}"
 )
 _IN_QUARANTINE: Final = "SELECT count(*) FROM quarantine WHERE mentions(raw)"
+_SEALED: Final = "SELECT id FROM lead WHERE sealed IS NOT NULL AND lead_id = ?"
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 
 
+def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
+    """Yield the keys that a name may mean: a lead's ``scheme:value`` before a key with its kind.
+
+    Each spelling of a key is read, as in messages: the identity policy makes its normal form.
+
+    Raises:
+        TypeError: The name is not text.
+    """
+    if not isinstance(alias, str):
+        raise TypeError(f"expected a lead's name as text, got {type(alias).__name__}")
+    kinds: tuple[KeyKind, ...] = ("lead", "contact")
+    if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
+        return
+    yield _keys("lead", alias, identity)
+    for kind in kinds:
+        start, _, rest = alias.partition(":")
+        if start.strip().lower() == kind:
+            yield _keys(kind, rest, identity)
+
+
 def find_lead(working: WorkingSet, alias: str) -> int:
-    """The number of the one lead of this name.
+    """Return the number of the one lead of this name.
 
     Raises:
         UnknownLeadError: No lead has this name.
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     for keys in possible_keys(alias, working.identity):
-        leads = sorted({lead for key in keys for lead in _leads_of(working, key)})
-        if len(leads) == 1:
-            return leads[0]
-        if leads:
-            lead_ids = [_lead_id(working, lead) for lead in leads]
-            if lead_ids.count(alias) == 1:
-                return leads[lead_ids.index(alias)]
-            raise AmbiguousLeadError(alias, lead_ids)
+        if leads := sorted({lead for key in keys for lead in leads_of(working, key)}):
+            return the_one(alias, lead_names(working.connection, leads))
+    if alias.startswith(SEALED_SCHEME):
+        for (lead,) in working.connection.execute(_SEALED, (alias,)):
+            return int(lead)
     raise UnknownLeadError(alias, _hint(working, alias))
 
 
-def _hint(working: WorkingSet, alias: str) -> str:
-    """What else a name may be."""
-    if ":" not in alias:
-        return _HINT
-    for keys in possible_keys(f"contact:{alias}", working.identity):
-        if any(working.key_row(key).subject for key in keys):
-            return f"; a contact is: contact:{alias}"
-    return ""
+def the_one(alias: str, leads: Mapping[int, str]) -> int:
+    """Return the number of the one lead of these, or of the one whose very name it is.
+
+    Raises:
+        AmbiguousLeadError: There are several.
+    """
+    named = [lead for lead, lead_id in leads.items() if lead_id == alias or len(leads) == 1]
+    if len(named) != 1:
+        raise AmbiguousLeadError(alias, sorted(leads.values())[:MANY])
+    return named[0]
+
+
+def leads_of(working: WorkingSet, key: Key) -> list[int]:
+    """Return the leads that have a key: of a contact's not more than MANY."""
+    row = working.key_row(key)
+    if row.lead is not None or row.cluster is None:
+        return [] if row.lead is None else [row.lead]
+    rows = working.connection.execute(
+        "SELECT lead.id FROM lead, json_each(lead.keys) AS name WHERE lead.cluster = ?"
+        " AND json_extract(name.value, '$[0]') = ? AND json_extract(name.value, '$[1]') = ?"
+        f" AND json_extract(name.value, '$[2]') = ? ORDER BY lead.id LIMIT {MANY}",
+        (row.cluster, *key),
+    )
+    return [lead for (lead,) in rows]
 
 
 def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]:
-    """The subject that has this name, of a lead or of a contact, and the keys that it may mean.
+    """Return the cluster of a lead's or a contact's name, and the keys that the name may mean.
 
-    There is no subject where nothing has the name but contents that do not count.
+    There is no cluster where nothing has the name but contents that are not canonical.
 
     Raises:
         UnknownLeadError: Nobody has this name; it tells whose contact it stands in.
@@ -69,20 +107,36 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
     names = (alias, f"contact:{alias}")
     readings = (some for name in names for some in possible_keys(name, working.identity))
     keys = list(dict.fromkeys(key for some in readings for key in some))
-    named = {key: subject for key in keys if (subject := working.key_row(key).subject) is not None}
+    named = {key: cluster for key in keys if (cluster := working.key_row(key).cluster) is not None}
     if len(set(named.values())) > 1:
         raise AmbiguousLeadError(alias, sorted(map(str, named)))
     if named:
         return min(named.values()), list(named)
-    for (content,) in working.connection.execute(_COPIES):
-        event = unpack("", b"", 0, 0, content, identity=working.identity)
-        if not set(keys).isdisjoint(event.keys):
+    for event_id, entry in working.connection.execute(_COPIES):
+        if working.blocks.entry(entry).is_erased:
+            continue
+        if not set(keys).isdisjoint(working.content(entry, event_id).keys):
             return None, keys
     raise UnknownLeadError(alias, _mentions(working.connection, alias))
 
 
+def _keys(kind: KeyKind, text: str, identity: Identity) -> list[Key]:
+    keys = (identity.key(kind, scheme, value) for scheme, value in splits(text.strip()))
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _hint(working: WorkingSet, alias: str) -> str:
+    """Return what else a name may be, in words."""
+    if ":" not in alias:
+        return _HINT
+    for keys in possible_keys(f"contact:{alias}", working.identity):
+        if any(working.key_row(key).cluster for key in keys):
+            return f"; a contact is: contact:{alias}"
+    return ""
+
+
 def _mentions(connection: sqlite3.Connection, alias: str) -> str:
-    """Where such an address, number or name stands: in contacts, who can be asked for, or else."""
+    """Return in words where such an address, number or name stands: in contacts, or elsewhere."""
     # A terminal may give bytes that are no text.
     text = alias.encode(errors="replace").decode()
     sought = mentions(filter(tells, [text.rpartition(":")[2].strip()]))
@@ -92,12 +146,12 @@ def _mentions(connection: sqlite3.Connection, alias: str) -> str:
     # However it is written, the letters without accents are as they are: most texts lack them.
     clue = max(re.findall("[a-z]+", text.lower().rpartition(":")[2]), key=len, default="")
 
-    def found(text: str | bytes | None) -> bool:
+    def is_mentioned(text: str | bytes | None) -> bool:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         return text is not None and clue in text.lower() and sought.search(text) is not None
 
-    connection.create_function("mentions", 1, found, deterministic=True)
+    connection.create_function("mentions", 1, is_mentioned, deterministic=True)
     if leads := _names(connection, _IN_CONTACTS):
         return f"; it stands in the contact of {leads}: name one of these"
     places = [f"messages of {leads}"] if (leads := _names(connection, _IN_MESSAGES)) else []
@@ -109,21 +163,3 @@ def _mentions(connection: sqlite3.Connection, alias: str) -> str:
 
 def _names(connection: sqlite3.Connection, select: str) -> str:
     return ", ".join(lead_id for (lead_id,) in connection.execute(select))
-
-
-def _leads_of(working: WorkingSet, key: Key) -> list[int]:
-    row = working.key_row(key)
-    if row.lead is not None or row.subject is None:
-        return [] if row.lead is None else [row.lead]
-    rows = working.connection.execute(
-        "SELECT lead.id FROM lead, json_each(lead.keys) AS name WHERE lead.subject = ?"
-        " AND json_extract(name.value, '$[0]') = ? AND json_extract(name.value, '$[1]') = ?"
-        f" AND json_extract(name.value, '$[2]') = ? ORDER BY lead.id LIMIT {MANY}",
-        (row.subject, *key),
-    )
-    return [lead for (lead,) in rows]
-
-
-def _lead_id(working: WorkingSet, lead: int) -> str:
-    select = "SELECT lead_id FROM lead WHERE id = ?"
-    return str(working.connection.execute(select, (lead,)).fetchone()[0])

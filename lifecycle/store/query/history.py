@@ -3,57 +3,67 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
-from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, history_row
+from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, history_row, select_in
 from lifecycle.store.query.results import Change, HistoryEntry
 
+#: Sorted, the rows of one lead stand in fold order: history.id, the last of it, is no other row's.
 _COLUMNS: Final = (
-    "SELECT coalesce(lead.lead_id, former_lead.lead_id), event.id, history.step,"
-    " history.recorded_at, history.superseded_at, event.late,"
-    f" {', '.join(f'history.{name}' for name in HISTORY_CONTENT.split(', '))}"
+    f"history.lead, {FOLD_ORDER}, history.recorded_at, history.superseded_at, event.late,"
+    " event.seq, event.entry, "
+    + ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
 )
-_FROM: Final = (
-    " FROM history JOIN event ON event.seq = history.event"
-    " LEFT JOIN lead ON lead.id = history.lead"
-    " LEFT JOIN former_lead ON former_lead.id = history.lead"
+_FROM: Final = "FROM history JOIN event ON event.seq = history.event"
+SELECT_ROWS: Final = f"SELECT {_COLUMNS} {_FROM}"
+_CHANGES: Final = (
+    f"SELECT history.id AS number, 'recorded', {_COLUMNS} {_FROM} WHERE history.id > ?1 UNION ALL"
+    f" SELECT history.superseded_change, 'superseded', {_COLUMNS} {_FROM}"
+    " WHERE history.superseded_change > ?1 ORDER BY number LIMIT ?2"
 )
-_IN_ORDER: Final = f" ORDER BY {FOLD_ORDER}"
-_CHANGE_COLUMN: Final = 7 + len(HISTORY_CONTENT.split(", "))
+_SEALED: Final = "SELECT change, lead FROM sealed WHERE change > ? ORDER BY change LIMIT ?"
 
 
-class Entries:
-    """The history of a store, within one snapshot."""
+def lead_names(connection: sqlite3.Connection, leads: Iterable[int]) -> dict[int, str]:
+    """Return the names of leads by number; of those that are no more, the last ones."""
+    numbers = set(leads)
+    select = "SELECT lead, known_since, lead_id FROM former_lead WHERE lead IN"
+    former = sorted(select_in(connection, select, numbers))
+    now = select_in(connection, "SELECT id, lead_id FROM lead WHERE id IN", numbers)
+    return {lead: name for lead, _, name in former} | dict(now)
 
-    def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
-        self._connection = connection
-        self._parties = parties
 
-    def of_lead(self, lead: int, *, superseded: bool) -> list[HistoryEntry]:
-        """The rows of a lead; superseded ones too of what its events were thought to be before."""
-        which = "event.lead = ?1 AND history.superseded_at IS NULL"
-        if superseded:
-            which = "event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
-        rows = self._connection.execute(f"{_COLUMNS}{_FROM} WHERE {which}{_IN_ORDER}", (lead,))
-        return [self._entry(row) for row in rows]
+def entry_of(row: tuple[Any, ...], lead_id: str, parties: Parties, seq: int = 0) -> HistoryEntry:
+    """Return the entry of a row of SELECT_ROWS."""
+    _, _, _, _, event_id, step, _, recorded_at, superseded_at, late, _, _, *content = row
+    row_of_fold = history_row(content, event_id, step, parties)
+    return HistoryEntry(seq, lead_id, row_of_fold, recorded_at, superseded_at, bool(late))
 
-    def changes(self, after: int, limit: int) -> list[Change]:
-        """The next changes: insertions and supersessions share one sequence of numbers."""
-        rows = self._connection.execute(
-            f"{_COLUMNS}, history.id, 'recorded'{_FROM} WHERE history.id > ?1 UNION ALL"
-            f" {_COLUMNS}, history.superseded_change, 'superseded'{_FROM}"
-            f" WHERE history.superseded_change > ?1 ORDER BY {_CHANGE_COLUMN} LIMIT ?2",
-            (after, limit),
-        )
-        return [Change(row[-2], row[-1], self._entry(row[:-2])) for row in rows]
 
-    def _entry(self, row: tuple[Any, ...]) -> HistoryEntry:
-        lead_id, event_id, step, recorded_at, superseded_at, late, *content = row
-        return HistoryEntry(
-            seq=0,
-            lead_id=lead_id,
-            row=history_row(content, event_id, step, self._parties),
-            recorded_at=recorded_at,
-            superseded_at=superseded_at,
-            late=bool(late),
-        )
+def history_of(
+    connection: sqlite3.Connection, parties: Parties, lead: int, *, superseded: bool
+) -> list[HistoryEntry]:
+    """Return the rows of a lead; superseded ones too of what its events were thought to be."""
+    which = "event.lead = ?1 AND history.superseded_at IS NULL"
+    if superseded:
+        which = "event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
+    rows = connection.execute(f"{SELECT_ROWS} WHERE {which} ORDER BY {FOLD_ORDER}", (lead,))
+    found = rows.fetchall()
+    names = lead_names(connection, (row[0] for row in found))
+    return [entry_of(row, names[row[0]], parties) for row in found]
+
+
+def changes_after(
+    connection: sqlite3.Connection, parties: Parties, after: int, limit: int
+) -> list[Change]:
+    """Return the next changes: rows recorded, superseded, leads erased, in one numbering."""
+    rows = connection.execute(_CHANGES, (after, limit)).fetchall()
+    sealed = connection.execute(_SEALED, (after, limit)).fetchall()
+    names = lead_names(connection, [row[2] for row in rows] + [lead for _, lead in sealed])
+    changes = [
+        Change(number, kind, row[0], names[row[0]], entry_of((*row,), names[row[0]], parties))
+        for number, kind, *row in rows
+    ]
+    changes += [Change(number, "erased", lead, names[lead], None) for number, lead in sealed]
+    return sorted(changes, key=lambda change: change.number)[:limit]

@@ -13,7 +13,7 @@ Moment: TypeAlias = str | datetime | int
 
 
 def as_micros(moment: Moment) -> int:
-    """A moment in microseconds since 1970-01-01 in UTC.
+    """Return a moment in microseconds since 1970-01-01 in UTC.
 
     Raises:
         TimeFormatError: It is a text that is no time, a datetime without an offset, or outside the

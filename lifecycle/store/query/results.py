@@ -1,31 +1,24 @@
-"""What reading a store gives: rows with the times they were known, changes, the quarantine."""
+"""Results of reading a store: rows with the times they were known, changes, messages, findings."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from lifecycle.domain import (
-    TRIGGERS,
-    Finding,
-    HistoryRow,
-    Lead,
-    Party,
-    Problem,
-    Refusal,
-    Trigger,
-    Verdicts,
-)
+from lifecycle.domain import Finding, HistoryRow, Lead, Party, Problem, Refusal, Trigger, Verdicts
 from lifecycle.messages import format_time
-from lifecycle.store.db.codec import CHANGE_NUMBER
-from lifecycle.store.db.compression import payload_text
-from lifecycle.store.db.rows import OUTCOMES
+
+#: What JSON says of a row of history, beside its place.
+_ROW_PARTS: Final = (
+    *("trigger", "from", "to", "verdict", "at", "event_id", "by", "reason"),
+    *("recorded_at", "superseded_at"),
+)
 
 
 def lead_dict(lead: Lead) -> dict[str, Any]:
-    """A lead for JSON (design.md section 10); times in RFC 3339."""
+    """Return a lead for JSON (design.md section 10); times in RFC 3339."""
     return {
         "lead_id": lead.lead_id,
         "state": lead.state,
@@ -61,25 +54,19 @@ class HistoryEntry:
     late: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON (design.md section 10); ``reason`` is an object for a refusal."""
+        """Return it for JSON (design.md section 10); ``reason`` is an object for a refusal."""
         row = self.row
-        return {
-            "seq": self.seq,
-            "trigger": row.trigger,
-            "from": row.source,
-            "to": row.target,
-            "verdict": row.verdict,
-            "at": format_time(row.at),
-            "event_id": row.event_id,
-            "by": _party(row.by),
-            "reason": row.reason if row.refusal is None else refusal_dict(row.refusal),
-            "recorded_at": format_time(self.recorded_at),
-            "superseded_at": _time(self.superseded_at),
-        }
+        reason = row.reason if row.refusal is None else refusal_dict(row.refusal)
+        values = (
+            *(row.trigger, row.source, row.target, row.verdict, format_time(row.at)),
+            *(row.event_id, _party(row.by), reason),
+            *(format_time(self.recorded_at), _time(self.superseded_at)),
+        )
+        return {"seq": self.seq, **dict(zip(_ROW_PARTS, values, strict=True))}
 
 
 def refusal_dict(refusal: Refusal) -> dict[str, Any]:
-    """A refusal for JSON: its kind, what was allowed, or which guard refused and why."""
+    """Return a refusal for JSON: its kind, what was allowed, or which guard refused and why."""
     parts: dict[str, Any] = {"kind": refusal.kind}
     if refusal.kind == "no_edge":
         parts["allowed"] = list(refusal.allowed)
@@ -117,26 +104,13 @@ class StoredMessage:
     erased_at: int | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "event_id": self.event_id,
-            "trigger": self.trigger,
-            "time": format_time(self.time),
-            "outcome": self.outcome,
-            "recorded_at": format_time(self.recorded_at),
-            "late": self.late,
-            "log": self.log,
-            "line": self.line,
-            "payload": self.payload,
-            "erased_at": None if self.erased_at is None else format_time(self.erased_at),
-        }
+        """Return it for JSON."""
+        return _with_times(self, "time", "recorded_at", "erased_at")
 
 
 @frozen
 class StoredCopy:
-    """Another content that came under the id of a message, and does not count.
-
-    Of several contents that with the smallest digest counts (design.md section 3).
+    """A content under the id of a message that is not the canonical one.
 
     Attributes:
         event_id: The id of the event.
@@ -153,14 +127,8 @@ class StoredCopy:
     payload: Any
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "event_id": self.event_id,
-            "trigger": self.trigger,
-            "time": format_time(self.time),
-            "recorded_at": format_time(self.recorded_at),
-            "payload": self.payload,
-        }
+        """Return it for JSON."""
+        return _with_times(self, "time", "recorded_at")
 
 
 @frozen
@@ -172,8 +140,8 @@ class UnmappedValue:
     leads: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"field": self.field, "value": self.value, "leads": self.leads}
+        """Return it for JSON."""
+        return asdict(self)
 
     def as_row(self, source: str) -> list[str]:
         """Return the lines of a row, in TOML, that would give it a meaning."""
@@ -182,73 +150,30 @@ class UnmappedValue:
         return ["[[meaning]]", *lines, 'trigger = "update"']
 
 
-# What packing.content_of writes of a change: source, field, object, old value, new value.
-UNMAPPED_VALUES: Final = (
-    "SELECT json_extract(content, '$[14][0]'), json_extract(content, '$[14][1]'),"
-    " json_extract(content, '$[14][4]'), count(*) FROM finding"
-    " JOIN event ON event.seq = finding.event"
-    " WHERE finding.code = 'unmapped_value' AND finding.superseded_at IS NULL"
-    " AND json_extract(content, '$[14][0]') IS NOT NULL"
-    " GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3"
-)
-SELECT_COPIES: Final = (
-    "SELECT event.id, copy.trigger, copy.time, copy.recorded_at, copy.body FROM copy"
-    " JOIN event ON event.seq = copy.event AND event.digest <> copy.digest"
-    f" AND event.trigger <> {CHANGE_NUMBER}"
-)
-SELECT_MESSAGES: Final = (
-    "SELECT event.id, event.trigger, event.time, event.outcome, event.recorded_at,"
-    " event.late, log.name, event.line, event.body, erased.erased_at FROM event"
-    " LEFT JOIN log ON log.id = event.log LEFT JOIN erased ON erased.event = event.seq"
-)
-MESSAGES_IN_ORDER: Final = "ORDER BY event.time, event.trigger, event.id"
-
-
-def stored_copy(row: tuple[Any, ...]) -> StoredCopy:
-    """The copy of a row of SELECT_COPIES."""
-    event_id, trigger, time, recorded_at, body = row
-    payload = json.loads(payload_text(body) or "null")
-    return StoredCopy(event_id, TRIGGERS[trigger], time, recorded_at, payload)
-
-
-def stored_message(row: tuple[Any, ...]) -> StoredMessage:
-    """The message of a row of SELECT_MESSAGES."""
-    event_id, trigger, time, outcome, recorded_at, late, log, line, body, erased_at = row
-    return StoredMessage(
-        event_id,
-        TRIGGERS[trigger],
-        time,
-        OUTCOMES[outcome],
-        recorded_at,
-        bool(late),
-        log,
-        line,
-        json.loads(payload_text(body) or "null"),
-        erased_at,
-    )
-
-
 @frozen
 class Change:
-    """One change of history: a row that was recorded, or one that was superseded.
+    """A change of the histories: a row recorded or superseded, or a lead whose person was erased.
 
-    ``number`` grows with every change; ``changes(after=number)`` goes on behind it.
+    Attributes:
+        number: Grows with every change; ``changes(after=number)`` goes on behind it.
+        kind: What happened.
+        lead_no: The number of the lead, which never changes.
+        lead_id: Its name; of one that is erased, ``erased:`` and a number.
+        entry: The row; None where a lead is erased.
     """
 
     number: int
-    kind: Literal["recorded", "superseded"]
-    entry: HistoryEntry
+    kind: Literal["recorded", "superseded", "erased"]
+    lead_no: int
+    lead_id: str
+    entry: HistoryEntry | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        row = self.entry.as_dict()
-        del row["seq"]
-        return {
-            "change": self.number,
-            "kind": self.kind,
-            "lead_id": self.entry.lead_id,
-            **row,
-        }
+        """Return it for JSON, with the same names for every kind."""
+        row = self.entry.as_dict() if self.entry else dict.fromkeys(_ROW_PARTS)
+        row.pop("seq", None)
+        opening = {"change": self.number, "kind": self.kind, "lead_id": self.lead_id}
+        return {**opening, **row, "lead_no": self.lead_no}
 
 
 @frozen
@@ -261,7 +186,7 @@ class FindingEntry:
     superseded_at: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "severity": self.finding.severity,
             "code": self.finding.code,
@@ -302,7 +227,7 @@ class Quarantined:
     left_as: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; bytes that are no UTF-8 are escaped."""
+        """Return it for JSON; bytes that are no UTF-8 are escaped."""
         return {
             "id": self.id,
             "problems": [
@@ -318,6 +243,11 @@ class Quarantined:
             "size": self.size,
             "raw": self.raw.decode("utf-8", "backslashreplace"),
         }
+
+
+def _with_times(result: StoredMessage | StoredCopy, *names: str) -> dict[str, Any]:
+    parts = asdict(result, recurse=False)
+    return parts | {name: _time(parts[name]) for name in names}
 
 
 def _time(micros: int | None) -> str | None:
