@@ -26,7 +26,7 @@ def test_a_backup_is_the_store_while_somebody_writes(tmp_path, lifecycle):
     assert sorted(one.name for one in tmp_path.iterdir() if "unfinished" in one.name) == []
     with LeadStore(copy, clock=lambda: NOW) as other:
         assert other.apply(lead("update", "10:03")).kind == "noted"
-        assert other.verify(past=True).sound
+        assert other.verify().sound
 
 
 def test_a_backup_takes_no_file_s_place(tmp_path, lifecycle):

@@ -127,7 +127,7 @@ def test_a_store_says_what_the_fold_says_whatever_the_order_and_the_batches(mess
             del rest[:size]
             assert store_says(store) == history_says(folded(known))
         assert store_says(store) == wanted
-        assert store.verify(past=True).defects == ()
+        assert store.verify().defects == ()
         store.apply_many(messages)
         assert store_says(store) == wanted
         store.rebuild()
@@ -170,7 +170,7 @@ def test_what_attacks_found_is_folded_alike():
                 for message in order:
                     store.apply(message)
                 assert store_says(store) == history_says(folded(messages))
-                assert store.verify(past=True).defects == ()
+                assert store.verify().defects == ()
 
 
 def test_a_name_is_paired_with_the_id_of_its_own_object():

@@ -289,7 +289,7 @@ def test_a_map_that_changes_its_mind_names_the_rebuild_which_takes_it(desk, life
     assert rebuilt.exit_code == 0, rebuilt.output
     with LeadStore(desk / "leads.db") as store:
         assert store.lead("deskId:7").state == "retracted"
-        assert store.verify(past=True).sound
+        assert store.verify().sound
     assert imported(lifecycle, desk).exit_code == 0
 
 

@@ -72,7 +72,7 @@ def test_what_was_erased_does_not_come_back(tmp_path):
         assert [one.left_as for one in store.quarantine(left=True)] == ["erased"]
         with pytest.raises(UnknownMessageError):
             store.restore(1)
-        assert store.verify(past=True).sound
+        assert store.verify().sound
 
 
 @pytest.mark.parametrize("do", ["dismiss", "restore", "retry"])

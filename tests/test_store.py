@@ -134,7 +134,7 @@ def test_a_clock_is_refused_or_right_and_spoils_nothing(path, first, second, acc
                 assert now[0] in CLOCKS
         times = [parse_time(one.as_dict()["recorded_at"]) for one in store.changes()]
         assert times == sorted(times)
-        assert store.verify(past=True).sound
+        assert store.verify().sound
 
 
 @pytest.mark.parametrize("clock", NO_CLOCKS)
@@ -433,23 +433,6 @@ def test_an_empty_file_becomes_a_store_only_for_a_writer(path):
         LeadReader(path)
     LeadStore(path).close()
     LeadReader(path).close()
-
-
-def test_an_older_schema_is_migrated_by_whoever_opens_it_to_write(path):
-    with LeadStore(path) as store:
-        applied(store, lead("add", "10:00"))
-    with closing(sqlite3.connect(path)) as older:
-        older.executescript(
-            "DROP TABLE erased; DROP TABLE erased_copy; DROP TABLE erased_link; DROP TABLE erasure;"
-            "DELETE FROM _sqlite_migrations WHERE name = 'm002_erasing'"
-        )
-    with LeadReader(path) as reader:
-        assert reader.lead("crmleadid:1").state == "sent"
-        assert str(reader.verify().defects[0]).startswith("migrations: expected m001_facts, m002")
-    with LeadStore(path) as store:
-        applied(store, lead("accept", "10:01"))
-        assert store.verify().sound
-        assert store.erase("crmleadid:1").events == 2
 
 
 def test_another_process_may_make_the_store_between_two_looks_at_its_identity(path, monkeypatch):

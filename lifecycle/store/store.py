@@ -193,8 +193,10 @@ class LeadStore(LeadReader):
             unit.bound.change_rows(self._connection, "quarantine", "id = ?1", (number,), _RESTORE)
 
     def _leave(self, unit: Unit, number: int, how: str) -> None:
-        values = (number, self._writer.now(), how)
-        unit.bound.change_rows(self._connection, "quarantine", "id = ?1", values, _LEAVE)
+        more = (self._writer.now(), how)
+        unit.bound.change_rows(
+            self._connection, "quarantine", "id = ?1", (number,), _LEAVE, more
+        )
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.

@@ -60,11 +60,15 @@ class Bound:
         where: str,
         values: Sequence[Any],
         statement: str,
+        more: Sequence[Any] = (),
     ) -> None:
-        """Execute a statement that changes or removes the rows of a condition."""
+        """Execute a statement that changes or removes the rows of a condition.
+
+        The statement is given the values of the condition, and ``more`` behind them.
+        """
         select = f"SELECT rowid, {BOUND[table]} FROM {table} WHERE {where}"
         before = {row[0]: row[1:] for row in connection.execute(select, values)}
-        connection.execute(statement, values)
+        connection.execute(statement, (*values, *more))
         for rowid, row in before.items():
             found = connection.execute(
                 f"SELECT {BOUND[table]} FROM {table} WHERE rowid = ?", (rowid,)
