@@ -1,4 +1,4 @@
-"""What a store lies in, and how it is: SQLite, the file system, the header, pages, cursors.
+"""Check the store file and its environment: SQLite, the file system, the header, pages, cursors.
 
 Nothing is written, and nothing of the content is checked: that is what verifying is for.
 """
@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from lifecycle.errors import NotAStoreError, StoreError
 from lifecycle.messages import format_time
@@ -25,6 +25,9 @@ Verdict: TypeAlias = Literal["well", "unknown", "warning", "wrong"]
 NOT_KNOWN: Final = "not known"
 #: Where Linux tells what is mounted.
 MOUNTS: Final = Path("/proc/mounts")
+#: So many cursors are named.
+_SHOWN: Final = 5
+_JOURNALS: Final = ("-wal", "-journal")
 _FIRST_WAL: Final = (3, 7, 0)
 _LAST_RESET_BUG: Final = (3, 51, 2)
 #: File systems whose files are on another machine, where locks and shared memory are not sure.
@@ -37,6 +40,7 @@ _NETWORK_FUSE: Final = (
     "fuse.glusterfs", "fuse.goofys", "fuse.juicefs", "fuse.mfs", "fuse.rclone", "fuse.s3fs",
     "fuse.seaweedfs", "fuse.smbnetfs", "fuse.sshfs",
 )  # fmt: skip
+_REPLACE: Final = "put a backup back, or replay the logs into a new store (docs/backup.md)"
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -78,16 +82,6 @@ class Point:
     value: Any
     advice: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "name": self.name,
-            "verdict": self.verdict,
-            "found": self.found,
-            "value": self.value,
-            "advice": self.advice,
-        }
-
 
 @frozen
 class Diagnosis:
@@ -101,8 +95,8 @@ class Diagnosis:
         return all(one.verdict != "wrong" for one in self.points)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"well": self.well, "points": [one.as_dict() for one in self.points]}
+        """Return it for JSON."""
+        return {"well": self.well, "points": [asdict(one) for one in self.points]}
 
 
 def examine(path: Path) -> Diagnosis:
@@ -111,8 +105,7 @@ def examine(path: Path) -> Diagnosis:
     Raises:
         StoreError: The file cannot be read, or is no store.
     """
-    # sqlite_utils takes a while to import.
-    from lifecycle.store.db.file import check_path  # noqa: PLC0415
+    from lifecycle.store.db.file import check_path  # noqa: PLC0415 - takes a while
 
     check_path(path, "read")
     header = check_header(path)
@@ -122,13 +115,12 @@ def examine(path: Path) -> Diagnosis:
         if header.verdict == "well":
             raise
         unread = Point("content", "wrong", f"cannot be read: {error}", None)
-        return Diagnosis(
-            (check_sqlite(sqlite3.sqlite_version_info), mount_of(path), header, unread)
-        )
+        sqlite = check_sqlite(sqlite3.sqlite_version_info)
+        return Diagnosis((sqlite, mount_of(path), header, unread))
 
 
 def _content(path: Path, header: Point) -> Iterator[Point]:
-    """All points of a file that SQLite can read."""
+    """Yield all points of a file that SQLite can read."""
     from lifecycle.store.db.file import connect  # noqa: PLC0415
 
     try:
@@ -136,64 +128,50 @@ def _content(path: Path, header: Point) -> Iterator[Point]:
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
     with closing(connection), snapshot(connection, path):
-        yield from _points(connection, path, header)
-
-
-def _points(connection: sqlite3.Connection, path: Path, header: Point) -> Iterator[Point]:
-    schema = _schema(connection, path)
-    journal = journal_of(path)
-    yield check_sqlite(sqlite3.sqlite_version_info, journal)
-    yield Point("journal", "well", journal, journal)
-    yield mount_of(path)
-    yield header
-    yield _identity(connection)
-    yield _pages(connection)
-    yield _readable("structure", lambda: _structure(connection))
-    yield schema
-    yield _readable("cursors", lambda: _cursors(connection))
-    yield _readable("quarantine", lambda: _quarantine(connection))
-    yield _readable("erased", lambda: _erased(connection))
-
-
-# --- where it lies --------------------------------------------------------------------------------
+        schema, journal = _schema(connection, path), journal_of(path)
+        yield check_sqlite(sqlite3.sqlite_version_info, journal)
+        yield Point("journal", "well", journal, journal)
+        yield mount_of(path)
+        yield header
+        yield _identity(connection)
+        yield _pages(connection)
+        yield _readable("structure", _structure, connection)
+        yield schema
+        yield _readable("cursors", _cursors, connection)
+        yield _readable("quarantine", _quarantine, connection)
+        yield _readable("erased", _erased, connection)
 
 
 def check_sqlite(version: tuple[int, ...], journal: str | None = None) -> Point:
-    """Whether a version of SQLite carries the WAL-reset bug, which can damage a store."""
+    """Check whether a version of SQLite carries the WAL-reset bug, which can damage a store."""
     text = ".".join(map(str, version))
     if not _FIRST_WAL <= version <= _LAST_RESET_BUG:
         return Point("SQLite", "well", text, text)
     if journal not in (None, "wal"):
         found = f"{text}, with the WAL-reset bug, which does not concern this journal"
         return Point("SQLite", "well", found, text)
-    return Point(
-        "SQLite",
-        "warning",
-        f"{text}, with the WAL-reset bug: writers and checkpoints that meet can damage a store",
-        text,
+    found = f"{text}, with the WAL-reset bug: writers and checkpoints that meet can damage a store"
+    advice = (
         "use a Python with SQLite 3.51.3 or newer; until then let one process at a time write, or"
-        " run PRAGMA journal_mode = DELETE on the store, once",
+        " run PRAGMA journal_mode = DELETE on the store, once"
     )
+    return Point("SQLite", "warning", found, text, advice)
 
 
 def mount_of(path: Path, mounts: Path = MOUNTS) -> Point:
-    """The file system that a path lies on, as far as the system tells."""
+    """Check the file system that a path lies on, as far as the system tells."""
     kind = file_system(path, mounts) if sys.platform == "linux" else None
     if kind is None:
         return Point("file system", "unknown", NOT_KNOWN, None)
     if kind not in _NETWORK + _NETWORK_FUSE:
         return Point("file system", "well", kind, kind)
-    return Point(
-        "file system",
-        "wrong",
-        f"{kind}, a network mount: locks and shared memory are not sure there",
-        kind,
-        "move the store to a disk of the machine that writes it",
-    )
+    found = f"{kind}, a network mount: locks and shared memory are not sure there"
+    advice = "move the store to a disk of the machine that writes it"
+    return Point("file system", "wrong", found, kind, advice)
 
 
 def file_system(path: Path, mounts: Path) -> str | None:
-    """The type of the file system: of the mount points above, the nearest and last one counts."""
+    """Return the type of the file system: that of the nearest and last mount point above."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
@@ -201,20 +179,15 @@ def file_system(path: Path, mounts: Path) -> str | None:
     where = path.resolve()
     found, depth = None, -1
     for line in lines:
-        fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, type
-            continue
-        point = Path(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), fields[1]))
-        if where.is_relative_to(point) and len(point.parts) >= depth:
-            found, depth = fields[2], len(point.parts)
+        _, place, kind, *_ = [*line.split(" "), "", ""]
+        point = Path(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), place))
+        if kind and where.is_relative_to(point) and len(point.parts) >= depth:
+            found, depth = kind, len(point.parts)
     return found
 
 
-# --- the file -------------------------------------------------------------------------------------
-
-
 def check_header(path: Path) -> Point:
-    """The first hundred bytes of the file, which SQLite trusts for all else.
+    """Check the first hundred bytes of the file, which SQLite trusts for all else.
 
     Raises:
         StoreError: The file cannot be read.
@@ -231,41 +204,28 @@ def check_header(path: Path) -> Point:
     if not header.startswith(_MAGIC):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
         raise NotAStoreError(f"{path}: not a SQLite database; {hint}")
-    wrong = list(_wrong_fields(header)) if len(header) == _HEADER_BYTES else [_short(header)]
-    # While others write, the size in the header may be that of before or after.
-    if not wrong and not any(map(_is_used, (path.with_name(path.name + end) for end in _JOURNALS))):
+    wrong = list(_wrong_fields(header))
+    journals = (path.with_name(path.name + end) for end in _JOURNALS)
+    # While others write, the size in the header may be that of before or after; readers leave empty
+    # journals behind.
+    if not wrong and not any(one.exists() and one.stat().st_size for one in journals):
         wrong += _wrong_size(header, size)
     if not wrong:
         return Point("header", "well", "intact", [])
-    return Point(
-        "header",
-        "wrong",
-        f"damaged: {'; '.join(wrong)}",
-        wrong,
-        "put a backup back, or replay the logs into a new store (docs/backup.md)",
-    )
-
-
-_JOURNALS: Final = ("-wal", "-journal")
+    return Point("header", "wrong", f"damaged: {'; '.join(wrong)}", wrong, _REPLACE)
 
 
 def journal_of(path: Path) -> Literal["wal", "delete"]:
-    """The journal that the header asks for; the connection has another where it cannot write."""
+    """Return the journal of the header; the connection has another where it cannot write."""
     with path.open("rb") as file:
         return "wal" if _number(file.read(_HEADER_BYTES), 18, 1) == _WAL else "delete"
 
 
-def _is_used(journal: Path) -> bool:
-    """Whether there is something in a journal; readers leave empty ones behind."""
-    return journal.exists() and journal.stat().st_size > 0
-
-
-def _short(header: bytes) -> str:
-    return f"the file has {len(header)} bytes, less than a header"
-
-
 def _wrong_fields(header: bytes) -> Iterator[str]:
-    """The fields of a header that SQLite never writes so."""
+    """Yield the fields of a header that SQLite never writes so."""
+    if len(header) < _HEADER_BYTES:
+        yield f"the file has {len(header)} bytes, less than a header"
+        return
     page = _number(header, 16, 2)
     if page not in _PAGE_SIZES:
         yield f"the size of pages is {page}"
@@ -276,7 +236,7 @@ def _wrong_fields(header: bytes) -> Iterator[str]:
 
 
 def _wrong_size(header: bytes, size: int) -> Iterator[str]:
-    """The number of pages, where the header vouches for it."""
+    """Yield the number of pages where it is wrong and the header vouches for it."""
     page = _number(header, 16, 2)
     page = 65536 if page == 1 else page
     pages = _number(header, 28, 4)
@@ -303,44 +263,32 @@ def _structure(connection: sqlite3.Connection) -> Point:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found == "ok":
         return Point("structure", "well", "intact", found)
-    advice = "put a backup back, or replay the logs into a new store (docs/backup.md)"
-    return Point("structure", "wrong", f"damaged: {found}", found, advice)
-
-
-# --- the store ------------------------------------------------------------------------------------
+    return Point("structure", "wrong", f"damaged: {found}", found, _REPLACE)
 
 
 def _identity(connection: sqlite3.Connection) -> Point:
-    """The number in the header that tells stores from other programs' databases."""
+    """Check the number in the header that tells stores from other programs' databases."""
     from lifecycle.store.db.schema import APPLICATION_ID  # noqa: PLC0415
 
     (found,) = connection.execute("PRAGMA application_id").fetchone()
     if found == APPLICATION_ID:
         return Point("application id", "well", "lifecycle's", found)
-    return Point(
-        "application id",
-        "wrong",
-        f"{found:#x}, not lifecycle's: no command opens the store",
-        found,
-        f"if verify was content before: PRAGMA application_id = {APPLICATION_ID}",
-    )
+    words = f"{found:#x}, not lifecycle's: no command opens the store"
+    advice = f"if verify was content before: PRAGMA application_id = {APPLICATION_ID}"
+    return Point("application id", "wrong", words, found, advice)
 
 
 def _schema(connection: sqlite3.Connection, path: Path) -> Point:
-    """The migrations that the store has, beside those that this version knows."""
-    from lifecycle.store.db.file import (  # noqa: PLC0415
-        applied_migrations,
-        our_migrations,
-        refuse_former,
-    )
+    """Check the migrations of the store against those that this version knows."""
+    from lifecycle.store.db import file  # noqa: PLC0415
 
-    applied, ours = applied_migrations(connection), our_migrations()
+    applied, ours = file.applied_migrations(connection), file.our_migrations()
     if not applied:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not tables:
             raise nothing_in(path)
         raise NotAStoreError(f"{path}: a SQLite database without anything of lifecycle's in it")
-    refuse_former(applied, path)
+    file.refuse_former(applied, path)
     version = sorted(applied)
     found = version[-1]
     if newer := sorted(applied - ours):
@@ -353,10 +301,12 @@ def _schema(connection: sqlite3.Connection, path: Path) -> Point:
     return Point("schema", "well", found, version)
 
 
-def _readable(name: str, point: Callable[[], Point]) -> Point:
-    """What another version may have made otherwise, or what is damaged."""
+def _readable(
+    name: str, check: Callable[[sqlite3.Connection], Point], connection: sqlite3.Connection
+) -> Point:
+    """Return a point, also of what another version made otherwise, or what is damaged."""
     try:
-        return point()
+        return check(connection)
     except sqlite3.Error as error:
         return Point(name, "wrong", f"cannot be read: {error}", None, "lifecycle verify tells more")
 
@@ -369,9 +319,6 @@ def _cursors(connection: sqlite3.Connection) -> Point:
     last = "; ".join(f"{log} at line {line:,}" for log, line, _ in rows[:_SHOWN])
     more = f"; and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
     return Point("cursors", "well", f"{counted(len(rows), 'log')}: {last}{more}", value)
-
-
-_SHOWN: Final = 5
 
 
 def _quarantine(connection: sqlite3.Connection) -> Point:
@@ -389,8 +336,8 @@ def _quarantine(connection: sqlite3.Connection) -> Point:
 
 def _erased(connection: sqlite3.Connection) -> Point:
     times, contents, last, unpurged = connection.execute(
-        "SELECT count(*), coalesce(sum(contents + quarantined), 0), max(erased_at),"
-        " count(*) - count(purged_at) FROM erasure"
+        "SELECT count(*), coalesce(sum(json_array_length(entries) + quarantined), 0),"
+        " max(erased_at), count(*) - count(purged_at) FROM erasure"
     ).fetchone()
     last_at = None if last is None else format_time(last)
     value = {"times": times, "messages": contents, "last_at": last_at, "traces": bool(unpurged)}
