@@ -1,53 +1,50 @@
-"""What verifying a store gives: what was checked, and everything that is not as it must be."""
+"""The result of verifying a store: what was checked, and every defect."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from lifecycle.store.ledger.chain import Head
 
 
 @frozen
 class Defect:
-    """Something in a store that is not as it must be.
+    """Something in a store that is not as it must be; its text is one sentence.
 
     Attributes:
-        check: Which check found it.
-        where: The row, or what else it concerns.
-        expected: What should be there, in words.
-        found: What is there, in words.
+        check: The check that found it.
+        where: What it concerns: a lead, an event, an entry of the ledger, a table.
+        found: What stands in the store.
+        expected: What should stand there, and what says so.
     """
 
     check: str
     where: str
-    expected: str
     found: str
+    expected: str
 
     def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, found {self.found}"
+        return f"{self.where}: {self.found}, {self.expected}"
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
-        return {
-            "check": self.check,
-            "where": self.where,
-            "expected": self.expected,
-            "found": self.found,
-        }
+        """Return it for JSON."""
+        return asdict(self)
 
 
 @frozen
 class Verification:
-    """What verifying a store gave.
+    """The result of verifying a store.
 
     Attributes:
         head: The end of the ledger, to be noted elsewhere.
         erased: How many contents were erased; their entries are still in the chain.
-        left_out: Of how many subjects the past was not checked, as something about them was erased.
-        rules: The digest of the rules that the store was folded with.
+        left_out: Of how many leads only what is current was compared, since what they once hung
+            together with was erased.
+        unchecked: The checks that could not be made, as a guard of the rules is not registered.
+        rules: The digest of the rules in force.
         checked: How many things each check looked at, by its name.
         defects: What is not as it must be, of each check the first hundred.
         count: How many defects there are.
@@ -56,6 +53,7 @@ class Verification:
     head: Head
     erased: int
     left_out: int
+    unchecked: tuple[str, ...]
     rules: str
     checked: Mapping[str, int]
     defects: tuple[Defect, ...]
@@ -63,16 +61,17 @@ class Verification:
 
     @property
     def sound(self) -> bool:
-        """Whether everything is as it must be."""
+        """Whether everything that was checked is as it must be."""
         return not self.count
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "sound": self.sound,
             "head": str(self.head),
             "erased": self.erased,
             "left_out": self.left_out,
+            "unchecked": list(self.unchecked),
             "rules": self.rules,
             "checked": dict(self.checked),
             "count": self.count,

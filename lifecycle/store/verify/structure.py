@@ -1,7 +1,8 @@
 """The schema of a store beside that of a new one; tables of other tools are nobody's business.
 
 A trigger or a view can change what is written and what is read, so none but ours may concern our
-tables. Tables, views and triggers of other tools that keep to themselves are let be.
+tables. Tables, views and triggers of other tools that keep to themselves are let be. Nothing is
+selected from a view: it may have no end.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from lifecycle.domain import Rules
 from lifecycle.errors import RulesError
 from lifecycle.store.db.schema import APPLICATION_ID, migrations
 from lifecycle.store.verify.result import Defect
-from lifecycle.store.verify.wording import words
+from lifecycle.store.verify.wording import time_words, words
 
 #: Tables whose rows are the same in every store.
-_FIXED: Final = ("dictionary", "outcome_name", "state_name", "trigger_name", "verdict_name")
+_FIXED: Final = (
+    *("dictionary", "outcome_name", "severity", "state_name", "trigger_name", "verdict_name"),
+)
 _OBJECTS: Final = "SELECT type, name, tbl_name, sql FROM {schema} ORDER BY type, name"
 _TOUCHES: Final = (
     sqlite3.SQLITE_DELETE,
@@ -31,6 +34,8 @@ _TOUCHES: Final = (
 )
 #: What sqlite-utils and SQLite make for themselves: their text may differ between versions.
 _THEIRS: Final = ("_sqlite_migrations", "sqlite_")
+#: A view that stands for more of others than this is not compiled, which could take for ever.
+_MOST_VIEWS: Final = 100
 
 
 class _Object(NamedTuple):
@@ -45,24 +50,33 @@ class _Object(NamedTuple):
 
 
 class Schema:
-    """The schema, what is fixed in it, and the rules that were in force.
+    """The check of the schema, of what is fixed in it, and of the rules that were in force.
 
     Attributes:
         checked: How many tables, indices and views were compared.
+        is_ours: Whether every table, index and view is as lifecycle makes it, so that the tables
+            can be read.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._views: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
         self.checked = 0
+        self.is_ours = False
 
     def check(self) -> Iterator[Defect]:
-        """Everything that is not as in a new store."""
-        with closing(_new_store()) as new:
+        """Yield everything that is not as in a new store."""
+        with closing(new_store(":memory:")) as new:
             ours = _objects(new)
             self.checked = len(ours)
-            yield from self._identity(new)
-            yield from self._compare(ours)
+            foreign = list(self._compare(ours))
+            yield from foreign
             yield from self._strangers(ours)
+            if foreign:
+                return
+            self.is_ours = True
+            yield from self._identity(new)
             for table in _FIXED:
                 yield from self._rows(new, table)
         yield from self._rules()
@@ -70,54 +84,70 @@ class Schema:
     def _identity(self, new: sqlite3.Connection) -> Iterator[Defect]:
         found = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION_ID:
-            yield _defect("application_id", words(APPLICATION_ID), words(found))
+            yield _defect("application_id", words(found), f"expected {APPLICATION_ID}")
         select = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'lifecycle' ORDER BY 1"
         wanted, there = (
             ", ".join(str(name) for (name,) in connection.execute(select))
             for connection in (new, self._connection)
         )
         if wanted != there:
-            yield _defect("migrations", wanted, there or "none")
+            yield _defect("migrations", there or "none", f"expected {wanted}")
 
     def _compare(self, ours: list[_Object]) -> Iterator[Defect]:
         there = {(one.type, one.name): one for one in _objects(self._connection)}
         for one in ours:
             found = there.get((one.type, one.name))
             if found is None:
-                yield _defect(one.where, "it to be there", "nothing")
-            elif found != one and not one.name.startswith(_THEIRS):
-                yield _defect(one.where, "it as lifecycle makes it", words(found.sql))
+                yield _defect(one.where, "missing", "expected as lifecycle makes it")
+            elif found != one and not (_is_theirs(one) and _is_table(found)):
+                yield _defect(one.where, words(found.sql), "expected as lifecycle makes it")
 
     def _strangers(self, ours: list[_Object]) -> Iterator[Defect]:
-        """What others attached to our tables, or put in their place."""
+        """Yield what others attached to our tables, or put in their place."""
         own = {(one.type, one.name) for one in ours}
         names = {one.name.lower() for one in ours if one.type in ("table", "view")}
         for schema in ("sqlite_master", "sqlite_temp_master"):
-            for one in _objects(self._connection, schema):
+            objects = _objects(self._connection, schema)
+            self._views = {one.name.lower(): one.sql or "" for one in objects if one.type == "view"}
+            for one in objects:
                 if schema == "sqlite_master" and (one.type, one.name) in own:
                     continue
                 touched = self._touched(one, names) if one.name.lower() not in names else {one.name}
                 if touched:
-                    found = f"one of another tool on {', '.join(sorted(touched))}"
-                    yield _defect(one.where, "no such thing on our tables", found)
+                    found = f"another tool's, on {', '.join(sorted(touched))}"
+                    yield _defect(one.where, found, "expected nothing of others on our tables")
 
     def _touched(self, one: _Object, names: set[str]) -> set[str]:
-        """Which of our tables a thing of another tool concerns."""
+        """Return which of our tables a thing of another tool concerns."""
         if one.table.lower() in names:
             return {one.table}
-        if one.type == "view":
-            statements = [f"SELECT * FROM {_quoted(one.name)}"]
-        elif one.type == "trigger":
-            statements = self._writes(one.table)
-        else:
+        if one.type not in ("view", "trigger"):
             return set()
         touched: set[str] = set()
-        for statement in statements:
-            touched |= self._compiled(statement, one.sql or "")
+        if self._size(one.sql or "") > _MOST_VIEWS:
+            touched.update(re.findall(r"\w+", one.sql or ""))
+        elif one.type == "view":
+            touched |= self._compiled(f"SELECT * FROM {_quoted(one.name)}", one.sql or "")
+        else:
+            for statement in self._writes(one.table):
+                touched |= self._compiled(statement, one.sql or "")
         return {name for name in touched if name.lower() in names}
 
+    def _size(self, sql: str) -> int:
+        """Return how many views a text stands for at most, those in views that it names too."""
+        if sql not in self._sizes:
+            self._sizes[sql] = _MOST_VIEWS + 1  # a view that names itself
+            text = sql.lower()
+            size = 1
+            for name, inner in self._views.items():
+                count = text.count(name) if name.isidentifier() else _MOST_VIEWS
+                if count and inner != sql and size <= _MOST_VIEWS:
+                    size += count * self._size(inner)
+            self._sizes[sql] = size
+        return self._sizes[sql]
+
     def _writes(self, table: str) -> list[str]:
-        """Statements that fire every trigger of a table."""
+        """Return statements that fire every trigger of a table."""
         rows = self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
         columns = [_quoted(name) for (name,) in rows]
         name = _quoted(table)
@@ -129,7 +159,7 @@ class Schema:
         ]
 
     def _compiled(self, statement: str, sql: str) -> set[str]:
-        """The tables that a statement concerns; what it names, if it cannot be compiled."""
+        """Return the tables that a statement concerns; what it names, if it cannot be compiled."""
         touched: set[str] = set()
 
         def note(action: int, name: str | None, *_: Any) -> int:
@@ -150,28 +180,38 @@ class Schema:
         select = f"SELECT * FROM {table} ORDER BY 1"
         wanted, found = new.execute(select).fetchall(), self._connection.execute(select).fetchall()
         if wanted != found:
-            yield _defect(f"table {table}", "the rows of a new store", "others")
+            yield _defect(f"table {table}", "other rows", "expected those of a new store")
 
     def _rules(self) -> Iterator[Defect]:
-        rows = self._connection.execute("SELECT id, digest, toml FROM rules ORDER BY id")
-        for number, digest, toml in rows.fetchall():
+        rows = self._connection.execute("SELECT digest, toml, recorded_at FROM rules ORDER BY id")
+        for digest, toml, at in rows.fetchall():
+            where = f"rules of {time_words(at)}"
             try:
-                found = Rules.loads(toml).digest
+                wanted = Rules.loads(toml).digest
             except RulesError as error:
-                yield _defect(f"rules {number}", "rules that can be used", str(error))
+                yield _defect(where, str(error), "expected rules that can be used")
                 continue
-            if found != digest:
-                yield _defect(f"rules {number}", f"rules of digest {words(digest)}", found)
+            if wanted != digest:
+                yield _defect(where, f"digest {words(digest)}", f"expected {wanted}")
 
 
-def _defect(where: str, expected: str, found: str) -> Defect:
-    return Defect("schema", where, expected, found)
+def new_store(path: str) -> sqlite3.Connection:
+    """Return a connection to a new store; without a path it is a temporary file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrations.apply(Database(connection, execute_plugins=False))
+    return connection
 
 
-def _new_store() -> sqlite3.Connection:
-    database = Database(memory=True, execute_plugins=False)
-    migrations.apply(database)
-    return database.conn
+def _defect(where: str, found: str, expected: str) -> Defect:
+    return Defect("schema", where, found, expected)
+
+
+def _is_theirs(one: _Object) -> bool:
+    return one.name.startswith(_THEIRS)
+
+
+def _is_table(one: _Object) -> bool:
+    return one.type == "table" and (one.sql or "").lower().startswith("create table")
 
 
 def _objects(connection: sqlite3.Connection, schema: str = "sqlite_master") -> list[_Object]:
