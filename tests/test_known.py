@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
-from lifecycle import AmbiguousLeadError, LeadStore, Rules, UnknownLeadError, fold
+from lifecycle import (
+    AmbiguousLeadError,
+    LeadStore,
+    Rules,
+    UnknownLeadError,
+    audit,
+    explain,
+    fold,
+)
 from lifecycle.store import as_micros
 
 RULES = Rules.default()
@@ -201,3 +209,32 @@ def test_nobody_is_known_before_he_came(store):
     with pytest.raises(UnknownLeadError, match=r"at that moment"):
         store.lead("crmleadid:1", as_known_at=NOW - 1)
     assert list(store.leads(as_known_at=NOW - 1)) == []
+
+
+def test_a_sealed_lead_is_read_by_its_new_name_now_and_then(store):
+    for one in (lead("add", "10:00", contact=JOE), lead("accept", "10:01", agent=ADA, contact=JOE)):
+        store.apply(one)
+    store.apply(deletion("10:02", JOE))
+    store.apply(lead("add", "10:00", keys={"b": "2"}))
+    before, number = last_moment(store), store.last_change()
+    told = [(entry.row.trigger, entry.row.target) for entry in store.history("crmleadid:1")]
+    (name,) = store.erase("crmleadid:1").leads
+    for moments in ({}, {"as_known_at": before}, {"as_of": moment("10:09")}):
+        assert store.lead(name, **moments).state == "accepted"
+        assert name in [one.lead_id for one in store.leads(**moments)]
+    for moments in ({}, {"as_known_at": before}):
+        entries = store.history(name, **moments)
+        assert [(entry.row.trigger, entry.row.target) for entry in entries] == told
+    with pytest.raises(UnknownLeadError):
+        store.lead("crmleadid:1", as_known_at=before)
+    (change,) = store.changes(after=number)
+    assert (change.kind, change.lead_id, change.entry) == ("erased", name, None)
+    assert change.lead_no in {one.lead_no for one in store.changes() if one.kind == "recorded"}
+    assert [list(one.as_dict()) for one in store.changes()].count(list(change.as_dict())) > 1
+    erased = store.messages(name)
+    assert {(one.payload, one.erased_at) for one in erased} == {(None, last_moment(store))}
+    with store.snapshot():
+        events = list(store.listing().events())
+        assert [one.erased_at is None for one in events] == [False, False, False, True]
+    assert explain(store, name).repair is None
+    assert audit(store).leads == 1

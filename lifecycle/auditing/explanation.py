@@ -183,7 +183,8 @@ class Explanation:
         noted: The messages that were valid and moved nothing, in order.
         copies: What came with another content under the id of one of its messages.
         corrections: What came late, and what it changed.
-        repair: The smallest repair of what was refused: a proposal; None where nothing was.
+        repair: The smallest repair of what was refused: a proposal; None where nothing was, or
+            where the person was erased.
         next: What may happen next; nothing, once the contact was deleted.
         findings: What else an auditor should know.
     """
@@ -248,7 +249,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
                 for one in store.copies(alias)
             ],
             corrections=_corrections(store, entries, messages),
-            repair=_repair(store, rules, standing) if lead.refusals else None,
+            repair=_repair(store, rules, standing) if lead.refusals and lead.keys else None,
             next=next_steps(rules, lead),
             findings=store.findings(alias),
         )

@@ -31,8 +31,8 @@ def backup(database: Path, file: Path) -> None:
         with waiting("backup"), LeadReader(database) as store:
             store.copy_to(unfinished)
         try:
-            with waiting("verify") as tell, LeadReader(unfinished) as copy:
-                found = copy.verify(tell=tell)
+            with waiting("verify") as on_check, LeadReader(unfinished) as copy:
+                found = copy.verify(on_check=on_check)
         finally:
             for end in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):

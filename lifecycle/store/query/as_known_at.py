@@ -18,7 +18,7 @@ from lifecycle.errors import UnknownLeadError
 from lifecycle.store.db.lookups import COPIES, WorkingSet
 from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.query.find import SEALED_SCHEME, find_lead, leads_of, possible_keys, the_one
+from lifecycle.store.query.find import find_lead, leads_of, possible_keys, sealed_leads, the_one
 from lifecycle.store.query.history import SELECT_ROWS, entry_of, history_of
 from lifecycle.store.query.leads import read_leads
 from lifecycle.store.query.results import HistoryEntry
@@ -107,6 +107,8 @@ class KnownAt:
             leads = sorted({lead for key in keys for lead in leads_of(self._working, key)})
             if versions := self.versions(leads) or self.versions(self._origins(leads)):
                 return _only(alias, versions)
+        if versions := self.versions(sealed_leads(self._connection, alias)):
+            return versions[0]
         raise UnknownLeadError(alias, " (at that moment)")
 
     def versions(self, leads: Collection[int]) -> list[Version]:
@@ -121,10 +123,8 @@ class KnownAt:
         rows = self._working.key_row
         clusters = {cluster for key in keys if (cluster := rows(key).cluster) is not None}
         found = select_in(self._connection, f"{self._select} AND cluster IN", clusters)
-        if any(name.startswith(SEALED_SCHEME) for name in names):
-            found += self._connection.execute(f"{self._select} AND sealed IS NOT NULL")
         found += select_in(self._connection, f"{self._select_former} AND lead_id IN", names)
-        return [Version(*row) for row in dict.fromkeys(found) if row[1] in names]
+        return [Version(*row) for row in found if row[1] in names]
 
     def _origins(self, leads: Iterable[int]) -> set[int]:
         """Return the leads that the rows were of then, of events that belong to these leads."""

@@ -127,7 +127,8 @@ class StoreEvidence:
     def _cluster_of(self, event_id: str) -> int:
         (cluster,) = self._connection.execute(
             "SELECT coalesce(event.cluster, lead.cluster) FROM event"
-            " LEFT JOIN lead ON lead.id = event.lead WHERE event.hash = ? AND event.id = ?",
+            # The id of an erased event has no hash.
+            " LEFT JOIN lead ON lead.id = event.lead WHERE event.hash IN (?, 0) AND event.id = ?",
             (id_hash(self._working.numbers.secret, event_id), event_id),
         ).fetchone()
         return int(cluster)
@@ -154,12 +155,17 @@ class StoreEvidence:
         return changes
 
     def _events_of(self, clusters: list[int]) -> Iterator[list[LeadEvent]]:
-        leads = self._working.leads_of(clusters)
+        """Yield the events of each of these clusters in fold order; erased ones say nothing."""
+        leads, entry_of = self._working.leads_of(clusters), self._working.blocks.entry
+        rows: list[tuple[Any, ...]] = []
+        for column, numbers in (("lead", leads), ("cluster", clusters)):
+            select = f"SELECT seq, entry FROM event WHERE {column} IN"
+            rows += select_in(self._connection, select, numbers)
+        kept = [seq for seq, entry in rows if not entry_of(entry).is_erased]
         events: dict[int, list[LeadEvent]] = defaultdict(list)
-        for stored in self._working.events_of_leads(leads):
-            events[leads[stored.lead or 0]].append(stored.event)
-        for stored in self._working.deletions_of(clusters):
-            events[stored.cluster or 0].append(stored.event)
+        for stored in self._working.events_numbered(kept):
+            cluster = stored.cluster if stored.lead is None else leads[stored.lead]
+            events[cluster or 0].append(stored.event)
         for some in events.values():
             yield sorted(some, key=_position)
 

@@ -29,7 +29,10 @@ _IN_MESSAGES: Final = (
     f" {_LEADS}"
 )
 _IN_QUARANTINE: Final = "SELECT count(*) FROM quarantine WHERE mentions(raw)"
-_SEALED: Final = "SELECT id FROM lead WHERE sealed IS NOT NULL AND lead_id = ?"
+_SEALED: Final = (
+    "SELECT id FROM lead WHERE sealed IS NOT NULL AND lead_id = ?1"
+    f" AND id = CAST(substr(?1, {len(SEALED_SCHEME) + 1}) AS INTEGER)"
+)
 _HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
 
 
@@ -63,10 +66,16 @@ def find_lead(working: WorkingSet, alias: str) -> int:
     for keys in possible_keys(alias, working.identity):
         if leads := sorted({lead for key in keys for lead in leads_of(working, key)}):
             return the_one(alias, lead_names(working.connection, leads))
-    if alias.startswith(SEALED_SCHEME):
-        for (lead,) in working.connection.execute(_SEALED, (alias,)):
-            return int(lead)
+    for lead in sealed_leads(working.connection, alias):
+        return lead
     raise UnknownLeadError(alias, _hint(working, alias))
+
+
+def sealed_leads(connection: sqlite3.Connection, alias: str) -> list[int]:
+    """Return the lead whose person was erased, if this is its name."""
+    if not alias.startswith(SEALED_SCHEME):
+        return []
+    return [lead for (lead,) in connection.execute(_SEALED, (alias,))]
 
 
 def the_one(alias: str, leads: Mapping[int, str]) -> int:
