@@ -64,6 +64,8 @@ class SubjectFold:
         fates: Per event id: its verdict, and the group of the lead that it was bound to.
         on_invalid: What becomes of a lead at a refusal. The store knows ``skip`` alone: it stays as
             it is. Other tools ``force`` the step, or ``stop`` to judge the lead.
+        rest: Other leads that are known, the latest first; they become tracks when an event that
+            names no lead may mean them, so that a hub need not be loaded whole.
         explains: Whether ``meant`` is kept.
         meant: Per id of a change's event what it meant.
     """
@@ -74,11 +76,14 @@ class SubjectFold:
     findings: list[Finding] = field(factory=list)
     fates: dict[str, tuple[LeadEvent, Verdicts, Group | None]] = field(factory=dict)
     on_invalid: OnInvalid = "skip"
+    rest: Iterator[tuple[Group, Track]] = field(factory=lambda: iter(()))
     explains: bool = False
     meant: dict[str, Meant] = field(factory=dict)
     _future: _Future = field(init=False, factory=lambda: _Future([], {}))
     #: The groups in the order in which they were touched, once that was asked for.
     _touched: dict[Group, None] | None = field(init=False, default=None)
+    #: The first of the rest, where it was looked at and is no track yet.
+    _next: tuple[Group, Track] | None = field(init=False, default=None)
 
     def run(self, events: Iterable[LeadEvent], groups: Mapping[str, Group]) -> None:
         """Fold these events, in this order; ``groups`` has those with lead keys, by event id."""
@@ -135,7 +140,24 @@ class SubjectFold:
         if self._touched is None:
             in_order = sorted(self.tracks, key=lambda one: _last_position(self.tracks[one]))
             self._touched = dict.fromkeys(in_order)
-        return ((group, self.tracks[group]) for group in reversed(self._touched))
+        for group in reversed(self._touched):
+            yield from self._rest_after(_last_position(self.tracks[group]))
+            yield group, self.tracks[group]
+        yield from self._rest_after(None)
+
+    def _rest_after(self, position: Position | None) -> Iterator[tuple[Group, Track]]:
+        """Make tracks of the rest as far as they were touched after a position; None: all."""
+        while (one := self._first_of_rest()) is not None:
+            if position is not None and _last_position(one[1]) <= position:
+                return
+            self.tracks[one[0]] = one[1]
+            self._touched = self._next = None
+            yield one
+
+    def _first_of_rest(self) -> tuple[Group, Track] | None:
+        if self._next is None:
+            self._next = next(self.rest, None)
+        return self._next
 
     def _is_judged(self, track: Track) -> bool:
         """Return whether a lead is not folded on, as it was refused something."""
@@ -217,7 +239,7 @@ class SubjectFold:
 
     def _bind(self, event: LeadEvent, groups: Mapping[str, Group]) -> tuple[Group, bool]:
         """The lead that an event without lead keys means, and whether others were possible."""
-        if self.tracks:
+        if self.tracks or self._first_of_rest() is not None:
             return self._choose(event)
         later = set(groups.values())
         if len(later) == 1:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from attrs import define
@@ -65,6 +67,13 @@ _SEVERAL: Final = (
 )
 
 
+_LAST_POSITIONS: Final = (
+    "SELECT last_time, last_trigger, last_id FROM lead WHERE cluster = ?1"
+    " AND last_time = (SELECT max(last_time) FROM lead WHERE cluster = ?1) UNION ALL"
+    " SELECT time, trigger, id FROM event WHERE cluster = ?1"
+)
+_LAST_TIME: Final = itemgetter(12)
+_LAST_POSITION: Final = itemgetter(12, 13, 14)
 COPIES: Final = "SELECT event, entry FROM copy WHERE event IN"
 
 
@@ -198,13 +207,14 @@ class WorkingSet:
         found = self.connection.execute("SELECT count(*) FROM lead WHERE cluster = ?", (cluster,))
         return int(found.fetchone()[0])
 
+    def has_few_leads(self, cluster: int) -> bool:
+        """Return whether a cluster has no more than one lead."""
+        select = "SELECT 1 FROM lead WHERE cluster = ? LIMIT 2"
+        return len(self.connection.execute(select, (cluster,)).fetchall()) <= 1
+
     def last_position(self, cluster: int) -> Position | None:
-        """That of the last event of a cluster."""
-        rows = self.connection.execute(
-            "SELECT last_time, last_trigger, last_id FROM lead WHERE cluster = ?1 UNION ALL"
-            " SELECT time, trigger, id FROM event WHERE cluster = ?1",
-            (cluster,),
-        )
+        """Return that of the last event of a cluster."""
+        rows = self.connection.execute(_LAST_POSITIONS, (cluster,))
         return max(rows, default=None)
 
     # --- leads ------------------------------------------------------------------------------
@@ -223,10 +233,13 @@ class WorkingSet:
         select = "SELECT id, cluster FROM lead WHERE cluster IN"
         return dict(select_in(self.connection, select, clusters))
 
-    def leads_of_cluster(self, cluster: int) -> list[StoredLead]:
-        """All leads of a cluster, ready to be folded on."""
-        rows = self.connection.execute(f"{SELECT_LEADS} WHERE cluster = ?", (cluster,))
-        return [stored_lead(row, self.parties) for row in rows]
+    def latest_leads(self, cluster: int) -> Iterator[StoredLead]:
+        """Yield the leads of a cluster as they were touched, the latest first."""
+        select = f"{SELECT_LEADS} WHERE cluster = ? ORDER BY last_time DESC"
+        rows = self.connection.execute(select, (cluster,))
+        for _, same_time in groupby(rows, _LAST_TIME):
+            for row in sorted(same_time, key=_LAST_POSITION, reverse=True):
+                yield stored_lead(row, self.parties)
 
     def lead_rows(self, pks: Iterable[int]) -> dict[int, tuple[Any, ...]]:
         """These leads as they stand in the store, in the columns of LEAD_COLUMNS."""

@@ -114,7 +114,7 @@ _TABLES: Final = (
         known_since INTEGER NOT NULL,
         sealed INTEGER
     ) STRICT""",
-    "CREATE INDEX lead_cluster ON lead (cluster)",
+    "CREATE INDEX lead_cluster ON lead (cluster, last_time)",
     # What was known of leads once: of those that turned out to be others, of those renamed.
     """CREATE TABLE former_lead (
         lead INTEGER NOT NULL,

@@ -8,7 +8,7 @@ it can change are folded again from their events. (design.md sections 5 and 6)
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -20,6 +20,7 @@ from lifecycle.domain import (
     LeadMachine,
     Position,
     SubjectFold,
+    Track,
     contact_findings,
     is_refolded,
     lead_groups,
@@ -188,7 +189,7 @@ class Intake:
             return True
         counts = {len(lead.numbers) for lead in leads}
         # A new lead matters to earlier events of the contact alone while there is one or none.
-        return max(counts, default=1) > 1 or (0 in counts and self._working.size(rows[0].id) <= 1)
+        return max(counts, default=1) > 1 or (0 in counts and self._working.has_few_leads(rows[0].id))
 
     def _fold_on(self, rows: list[ClusterRow], arrivals: list[Arrival], leads: list[Component]) -> None:
         """Fold the arrivals onto the leads as they are; again only leads that they precede."""
@@ -214,10 +215,20 @@ class Intake:
         self._tell(folding)
 
     def _go_on_from_all(self, folding: Folding, leads: list[Component]) -> None:
-        """Load every lead of the cluster: an event without lead keys chooses among them."""
+        """Let an event without lead keys choose among all leads of the cluster."""
         groups: dict[int, Group] = {pk: lead for lead in leads for pk in lead.numbers}
-        for stored in self._working.leads_of_cluster(folding.clusters[0].id):
-            folding.go_on(groups.get(stored.pk, stored.pk), stored)
+        for pk, group in groups.items():
+            folding.go_on(group, self._working.lead(pk))
+        folding.part.rest = self._rest(folding, groups)
+
+    def _rest(
+        self, folding: Folding, groups: Mapping[int, Group]
+    ) -> Iterator[tuple[Group, Track]]:
+        """Yield the leads of a cluster that no arrival names, the latest first."""
+        for stored in self._working.latest_leads(folding.clusters[0].id):
+            if stored.pk not in groups:
+                folding.leads[stored.pk] = stored
+                yield stored.pk, stored.track
 
     def _go_on(self, folding: Folding, lead: Component) -> bool:
         """Go on from the lead as it is, if nothing that arrived changes what was folded of it."""
