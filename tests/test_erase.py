@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from itertools import count
 
 import pytest
 from attrs import evolve
@@ -24,7 +25,7 @@ from lifecycle import (
     UnpurgedError,
     decode,
 )
-from lifecycle.store.db.blocks import Blocks
+from lifecycle.store.db.blocks import SAVE_BLOCK, Blocks, Stored, encoded
 from lifecycle.store.erasure import erase as erasing
 from lifecycle.store.erasure import purge as purging
 from lifecycle.store.ledger.seals import broken_seals
@@ -580,6 +581,37 @@ def test_an_edit_of_what_is_sealed_is_found(edit, joe):
     assert seals(joe) != []
 
 
+def rewrite(store, number, change):
+    """Put another entry in the place of this one, as somebody does who knows the format."""
+    block = Blocks(store._connection).of(number)
+    stored = [change(one) if one.entry.number == number else one for one in block.stored()]
+    store._connection.execute(SAVE_BLOCK, encoded(stored, block.link))
+
+
+def test_what_happened_cannot_be_forged_by_erasing_it_first(joe):
+    """A head from before vouches for trigger and time of what was erased since."""
+    head = joe.head()
+    joe.erase("crmleadid:1")
+    assert joe.verify(head).defects == ()
+    rewrite(joe, 3, lambda one: one._replace(entry=one.entry._replace(time=one.entry.time - 1)))
+    assert "link" in " ".join(map(str, joe.verify(head).defects))
+
+
+def test_no_content_can_be_put_in_the_place_of_another_that_is_erased_by_hand(store):
+    store.apply_many([lead("add", "10:00"), lead("accept", "10:01", agent=ADA, id="urn:2")])
+    head, numbers = store.head(), count()
+    (digest,) = (one.digest for one in map(decode, [lead("accept", "10:01", agent=ADA)]))
+    forged = (lead("reject", "09:00", agent=BOB, id="urn:2", n=number) for number in numbers)
+    store.apply(next(one for one in forged if decode(one).digest < digest))
+    assert store.lead("crmleadid:1").state == "sent"
+    ((number,),) = rows(store, "SELECT entry FROM copy")
+    rewrite(store, number, lambda one: Stored(one.entry.erased()))
+    store._connection.execute("DELETE FROM copy")
+    store._connection.execute("DELETE FROM finding WHERE code = 'conflict'")
+    defects = " ".join(map(str, store.verify(head).defects))
+    assert f"entry {number}: erased" in defects or "no erasure says so" in defects
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
@@ -707,7 +739,7 @@ def told_of(draw, number):
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 2).flatmap(told_of), min_size=1, max_size=12), st.integers(1, 4))
-def test_nothing_of_the_person_is_left(tmp_path_factory, world, size):
+def test_nothing_of_the_person_is_left_and_all_else_is(tmp_path_factory, world, size):
     """Also where messages of several people share ids, and what comes again leaves no trace."""
     path = tmp_path_factory.mktemp("erase") / "leads.db"
     with LeadStore(path, clock=lambda: NOW) as store:

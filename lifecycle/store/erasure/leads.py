@@ -10,7 +10,7 @@ from attrs import define
 
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import select_in
-from lifecycle.store.erasure.select import Contents, clusters_named
+from lifecycle.store.erasure.select import Contents
 
 _STEPS: Final = "SELECT id, lead, event, by, holder FROM history WHERE superseded_at IS"
 _FINDINGS: Final = "SELECT id, lead FROM finding WHERE"
@@ -68,7 +68,7 @@ def leads_of(working: WorkingSet, clusters: Collection[int], contents: Contents)
     if contents.copies:
         # What else once hung together with these contents is no longer known: it is among the
         # leads that hang together now with any that are not canonical.
-        touched.update(working.leads_of(clusters_named(working, contents.linked)))
+        touched.update(working.leads_of(contents.linked))
         select_leads = "SELECT lead FROM event WHERE lead IS NOT NULL AND seq IN"
         touched.update(lead for (lead,) in select_in(connection, select_leads, contested))
     return Leads(

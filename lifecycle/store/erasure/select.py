@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from attrs import define, frozen
@@ -45,14 +45,14 @@ class Contents:
         events: Those that are canonical.
         copies: Others under the ids of these, and theirs under the ids of others.
         contested: The numbers of events of other people that lose a content.
-        linked: The keys of all contents that are not canonical, if any such content goes.
+        linked: The clusters that contents which are not canonical name, if any such content goes.
     """
 
     keys: set[Key]
     events: list[Content]
     copies: list[Content]
     contested: set[int]
-    linked: set[Key]
+    linked: set[int]
 
     @property
     def entries(self) -> list[int]:
@@ -69,32 +69,25 @@ def select(
     events = [Content(one.seq, one.entry, one.event) for one in stored]
     names = set(keys).union(*(one.event.keys for one in events))
     own = {one.seq for one in events}
+    rest, erased = _other_contents(working)
+    owners = _owners(working, {key for one in rest for key in one.event.keys})
     copies: list[Content] = []
-    undecided: list[Content] = []
-    contested: set[int] = set()
-    linked: set[Key] = set()
-    for copy, is_erased in _copies(working):
-        linked.update(copy.event.keys)
-        if not names.isdisjoint(copy.event.keys) or (copy.seq in own and not copy.event.keys):
-            copies.append(copy)
-            if copy.seq not in own and not is_erased:
-                contested.add(copy.seq)
-        elif copy.seq in own:
-            undecided.append(copy)
-    # What another person is named in, too, does not tell who this one is.
-    about = events + [one for one in copies if names.issuperset(one.event.keys)]
-    bodies = (working.blocks.body(one.entry) for one in about)
+    about = list(events)
+    while found := [one for one in rest if not names.isdisjoint(one.event.keys)]:
+        copies += found
+        rest = [one for one in rest if names.isdisjoint(one.event.keys)]
+        # What names somebody else, too, does not tell who this person is.
+        theirs = [one for one in found if _owners_of(one, owners) <= set(clusters)]
+        about += theirs
+        names.update(key for one in theirs for key in one.event.keys)
+    bodies = (_body(working, one) for one in about)
     person = Person([one.event for one in about], bodies, names)
-    copies += [one for one in undecided if person.is_in_message(working.blocks.body(one.entry))]
+    copies += [one for one in rest if one.seq in own and _is_theirs(working, one, person)]
     events += [one for one in _unnamed(working) if person.is_in_message(_body(working, one))]
-    return Contents(names, events, copies, contested, linked if copies else set()), person
-
-
-def clusters_named(working: WorkingSet, keys: Iterable[Key]) -> set[int]:
-    """Return the clusters whose names these are now."""
-    hashes = [key_hash(working.numbers.secret, key) for key in keys]
-    rows = select_in(working.connection, "SELECT cluster FROM key WHERE hash IN", hashes)
-    return {cluster for (cluster,) in rows}
+    contested = {one.seq for one in copies} - own - erased
+    return Contents(
+        names, events, copies, contested, set(owners.values()) if copies else set()
+    ), person
 
 
 def reasons_to_refuse(working: WorkingSet, cluster: int) -> list[str]:
@@ -121,12 +114,26 @@ def deleted_clusters(connection: sqlite3.Connection) -> list[int]:
     return [number for (number,) in rows]
 
 
-def _copies(working: WorkingSet) -> Iterator[tuple[Content, bool]]:
-    """Yield all contents that are not canonical, and whether that of their event was erased."""
+def _other_contents(working: WorkingSet) -> tuple[list[Content], set[int]]:
+    """Return all contents that are not canonical, and the numbers of events that were erased."""
+    contents, erased = [], set()
     for seq, entry, event_id, canonical in working.connection.execute(_COPIES).fetchall():
         if not working.blocks.entry(entry).is_erased:
-            is_erased = working.blocks.entry(canonical).is_erased
-            yield Content(seq, entry, working.content(entry, event_id)), is_erased
+            contents.append(Content(seq, entry, working.content(entry, event_id)))
+        if working.blocks.entry(canonical).is_erased:
+            erased.add(seq)
+    return contents, erased
+
+
+def _owners(working: WorkingSet, keys: Iterable[Key]) -> dict[Key, int]:
+    """Return the clusters whose names these keys are now."""
+    hashes = {key_hash(working.numbers.secret, key): key for key in keys}
+    rows = select_in(working.connection, "SELECT hash, cluster FROM key WHERE hash IN", hashes)
+    return {hashes[number]: cluster for number, cluster in rows}
+
+
+def _owners_of(content: Content, owners: Mapping[Key, int]) -> set[int]:
+    return {owners[key] for key in content.event.keys if key in owners}
 
 
 def _unnamed(working: WorkingSet) -> Iterator[Content]:
@@ -134,6 +141,11 @@ def _unnamed(working: WorkingSet) -> Iterator[Content]:
     for seq, entry, event_id in working.connection.execute(_UNNAMED, (UNNAMED,)).fetchall():
         if not working.blocks.entry(entry).is_erased:
             yield Content(seq, entry, working.content(entry, event_id))
+
+
+def _is_theirs(working: WorkingSet, content: Content, person: Person) -> bool:
+    """Return whether a content without a key of the person names them, or nobody."""
+    return not content.event.keys or person.is_in_message(_body(working, content))
 
 
 def _body(working: WorkingSet, content: Content) -> bytes:
