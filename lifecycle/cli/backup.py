@@ -1,8 +1,9 @@
-"""``lifecycle backup``: a copy of a store as of one moment, which was verified."""
+"""``lifecycle backup``, ``dump`` and ``load``: copies of a store, which are verified."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from lifecycle.cli import options
 from lifecycle.cli.progress import waiting
 from lifecycle.errors import InputError, StoreError
 from lifecycle.replacing import replacing
-from lifecycle.store import LeadReader
+from lifecycle.store import Head, LeadReader, load_dump
 from lifecycle.text import counted
 
 
@@ -25,19 +26,59 @@ def backup(database: Path, file: Path) -> None:
     --noted` tells later whether the backup is what it was. Exit status 3 when the store is damaged:
     the copy is not kept.
     """
-    if file.exists():
-        raise InputError(f"{file}: it is there already; a backup takes no file's place")
-    with replacing(file) as unfinished:
+    with _new_store(file) as unfinished:
         with waiting("backup"), LeadReader(database) as store:
             store.copy_to(unfinished)
+        head = _verified(unfinished, f"{database}", f"`lifecycle verify {database}` lists them")
+    click.echo(f"head {head}")
+
+
+@click.command()
+@options.database
+def dump(database: Path) -> None:
+    """Print a whole store as JSON lines, for `load`.
+
+    Everything is in it: messages, history, cursors, the quarantine, seals and suppressions.
+    """
+    with LeadReader(database) as store, store.snapshot():
+        for line in store.dump():
+            click.echo(line)
+
+
+@click.command()
+@click.argument("database", metavar="DB", type=options.PATH)
+@click.argument("file", metavar="[FILE]", type=click.File("rb"), default="-")
+def load(database: Path, file: click.utils.LazyFile) -> None:
+    """Make a store of what `dump` printed, and verify it.
+
+    DB must not be there yet. Without FILE the lines come from standard input. The store has the
+    same digest and the same head, which is printed.
+    """
+    with _new_store(database) as unfinished:
+        with waiting("load"):
+            load_dump(unfinished, file, str(file.name))
+        head = _verified(unfinished, str(file.name), "the dump was changed")
+    click.echo(f"head {head}")
+
+
+@contextmanager
+def _new_store(file: Path) -> Iterator[Path]:
+    """Give the place of a store that is there once it is whole."""
+    if file.exists():
+        raise InputError(f"{file}: it is there already; a new store takes no file's place")
+    with replacing(file) as unfinished:
         try:
-            with waiting("verify") as on_check, LeadReader(unfinished) as copy:
-                found = copy.verify(on_check=on_check)
+            yield unfinished
         finally:
             for end in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     unfinished.with_name(unfinished.name + end).unlink()
-        if not found.sound:
-            defects = counted(found.count, "defect")
-            raise StoreError(f"{database}: {defects}; `lifecycle verify {database}` lists them")
-    click.echo(f"head {found.head}")
+
+
+def _verified(path: Path, name: str, hint: str) -> Head:
+    """Return the head of a store that is sound; ``name`` is what it was made of."""
+    with waiting("verify") as on_check, LeadReader(path) as copy:
+        found = copy.verify(on_check=on_check)
+    if not found.sound:
+        raise StoreError(f"{name}: {counted(found.count, 'defect')}; {hint}")
+    return found.head

@@ -174,7 +174,7 @@ def _import(
         _rehearsed(database, dry_run=dry_run) as path,
         taking_in(path, rules_path, on_contact_delete) as store,
     ):
-        store.path = database  # what errors name
+        store.name_in_errors(database)
         store.session().relax()
         if own is not None:
             store.take_meanings(own, layout.name)

@@ -1,6 +1,7 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
 from lifecycle.store.db.codec import Packed
+from lifecycle.store.dump import load_dump
 from lifecycle.store.erasure.erase import Erasure
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Place, to_stored
@@ -58,6 +59,7 @@ __all__ = [
     "Verification",
     "as_micros",
     "lead_dict",
+    "load_dump",
     "nameless",
     "refusal_dict",
     "system_clock",

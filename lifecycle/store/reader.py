@@ -16,6 +16,7 @@ from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import snapshot, translated
+from lifecycle.store.dump import dump
 from lifecycle.store.ledger.chain import Head, head_of
 from lifecycle.store.ledger.digest import digest_of
 from lifecycle.store.query.as_known_at import KnownAt
@@ -66,13 +67,18 @@ class LeadReader:
     """
 
     def __init__(self, path: str | Path, mode: Mode = "read", *, permissions: int = 0o600) -> None:
-        self.path = Path(path)
+        place = Path(path)
         # sqlite_utils takes a while to import, and is needed from here on.
         from lifecycle.store.db.file import open_store  # noqa: PLC0415
 
-        self._connection = open_store(self.path, mode, permissions)
-        self._gate = Gate(self.path, self._connection)
+        self._connection = open_store(place, mode, permissions)
+        self._gate = Gate(place, self._connection)
         self._parties = Parties(self._connection)
+
+    @property
+    def path(self) -> Path:
+        """The file, as errors name it."""
+        return self._gate.path
 
     def __enter__(self) -> Self:
         return self
@@ -249,6 +255,11 @@ class LeadReader:
                 self._connection.backup(copy)
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
+
+    def dump(self) -> Iterator[str]:
+        """Return the whole store as JSON lines, for ``load_dump``; read them in one ``snapshot``."""
+        with self._gate.held():
+            return dump(self._connection)
 
     @reading
     def lead_count(self) -> int:

@@ -85,7 +85,6 @@ class LeadStore(LeadReader):
         self.erased = 0
         self._writer = Writer(
             self._connection,
-            self.path,
             self._gate,
             self._parties,
             clock=clock,
@@ -218,6 +217,10 @@ class LeadStore(LeadReader):
         rules = self._writer.rules
         meanings = rules.meanings.with_source(meanings, source)
         self._writer.take_meanings(evolve(rules, meanings=meanings), source)
+
+    def name_in_errors(self, path: Path) -> None:
+        """Let errors name another file than the one that is open, a copy of it."""
+        self._gate.path = path
 
     def session(self) -> ReplaySession:
         """Return what reads logs into the store: with cursors, and counts of the whole run."""

@@ -55,7 +55,6 @@ class Writer:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        path: Path,
         gate: Gate,
         parties: Parties,
         *,
@@ -63,7 +62,6 @@ class Writer:
         accept_clock: bool,
     ) -> None:
         self.connection = connection
-        self.path = path
         self.parties = parties
         self._gate = gate
         self._clock = clock
@@ -71,6 +69,11 @@ class Writer:
         self._erasures = 0
         self._unit: Unit | None = None
         self.rules = Rules.default()
+
+    @property
+    def path(self) -> Path:
+        """The file, as errors name it."""
+        return self._gate.path
 
     # --- transactions -----------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class Gate:
     """Lets one thread after the other use a connection."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
+        self.path = path
         self._connection = connection
         self._lock = threading.RLock()
         self._process = os.getpid()
@@ -41,7 +41,7 @@ class Gate:
         self._check_process()
         with self._lock:
             if self._is_closed:
-                raise StoreError(f"{self._path}: this store was closed; open it again")
+                raise StoreError(f"{self.path}: this store was closed; open it again")
             yield
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Gate:
     def _check_process(self) -> None:
         if self._is_forked():
             raise StoreError(
-                f"{self._path}: this store was opened before the process forked;"
+                f"{self.path}: this store was opened before the process forked;"
                 " open it in each process"
             )
 

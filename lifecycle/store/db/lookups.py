@@ -316,10 +316,8 @@ UNNAMED: Final = 0
 
 
 def all_clusters(connection: sqlite3.Connection) -> list[int]:
-    """Return the numbers of all clusters."""
+    """Return the numbers of all clusters, but for those that were erased."""
     rows = connection.execute(
-        "SELECT cluster FROM lead WHERE sealed IS NULL"
-        " UNION SELECT cluster FROM event WHERE cluster > ? ORDER BY 1",
-        (UNNAMED,),
+        "SELECT id FROM cluster UNION SELECT cluster FROM lead WHERE sealed IS NULL ORDER BY 1"
     )
     return [row[0] for row in rows]

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+import orjson
+
 #: What is bound of each table.
 BOUND: Final = {
     "log": "id, name, byte_offset, line, head_size, head_digest, tail_size, tail_digest",
@@ -24,7 +26,7 @@ _MODULUS: Final = 1 << 256
 
 def row_digest(table: str, row: Sequence[Any]) -> int:
     """Return the digest of a row as a number."""
-    return int.from_bytes(sha256(repr((table, *row)).encode()).digest())
+    return int.from_bytes(sha256(orjson.dumps([table, *row], default=bytes.hex)).digest())
 
 
 def sum_of(connection: sqlite3.Connection) -> bytes:

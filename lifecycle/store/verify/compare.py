@@ -81,8 +81,8 @@ def _party(column: str) -> str:
 
 def _lead(column: str) -> str:
     select = (
-        f"(SELECT lead_id FROM lead WHERE id = {column}), (SELECT lead_id FROM former_lead"
-        f" WHERE lead = {column} ORDER BY known_since DESC LIMIT 1)"
+        f"(SELECT lead_id FROM lead WHERE id = {column}), (SELECT lead_id FROM former_lead AS once"
+        f" WHERE once.lead = {column} ORDER BY known_since DESC LIMIT 1)"
     )
     return _name(column, select)
 
