@@ -109,6 +109,8 @@ class _Loading:
         columns = self._columns[table]
         if set(row) != set(columns):
             raise ValueError(f"columns {', '.join(columns)}")
+        if table == "sqlite_sequence":
+            self._connection.execute(f"DELETE FROM {table} WHERE name = ?", (row["name"],))
         values = [_bytes(part) if isinstance(part, dict) else part for part in row.values()]
         statement = f"INSERT OR REPLACE INTO {table} ({', '.join(row)})"
         self._connection.execute(f"{statement} VALUES ({','.join('?' * len(row))})", values)
