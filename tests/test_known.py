@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from changes import change
 from hypothesis import given
 from hypothesis import strategies as st
 from letters import ADA, BOB, deletion, lead, moment
@@ -96,6 +97,29 @@ def test_at_every_moment_it_knew_what_a_fold_of_what_had_come_says(world, chance
             expected = folded(RULES, arrived)
             assert known(store, at) == expected
             assert known(store, at + SECOND // 2) == expected
+
+
+people = st.sampled_from([None, "005A", "005B", "Ann"])
+field_changes = st.lists(
+    st.builds(
+        change,
+        st.sampled_from(["Status", "OwnerId", "Owner"]),
+        st.integers(0, 5),
+        st.sampled_from(["New", "Working", "Unqualified", "005A", "005B", "Ann"]),
+        lead=st.sampled_from(["L1", "L2"]),
+        by=people,
+        to=people,
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(field_changes, st.randoms(use_true_random=False))
+def test_changes_of_holder_without_a_move_are_known_too(world, chance):
+    with new_store() as store:
+        for at, arrived in list(arrived_by(store, world, chance)):
+            assert known(store, at) == folded(RULES, arrived)
 
 
 @given(worlds, worlds, st.randoms(use_true_random=False))
