@@ -6,7 +6,7 @@ import orjson
 
 from lifecycle.store.db.lookups import UNNAMED
 from lifecycle.store.db.rows import key_hash
-from lifecycle.store.ledger.bound import sum_of
+from lifecycle.store.ledger.chain import sum_of
 
 
 def check_tables(store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -48,7 +49,7 @@ def dump(database: Path) -> None:
 @click.command()
 @click.argument("database", metavar="DB", type=options.PATH)
 @click.argument("file", metavar="[FILE]", type=click.File("rb"), default="-")
-def load(database: Path, file: click.utils.LazyFile) -> None:
+def load(database: Path, file: BinaryIO) -> None:
     """Make a store of what `dump` printed, and verify it.
 
     DB must not be there yet. Without FILE the lines come from standard input. The store has the
@@ -56,8 +57,8 @@ def load(database: Path, file: click.utils.LazyFile) -> None:
     """
     with _new_store(database) as unfinished:
         with waiting("load"):
-            load_dump(unfinished, file, str(file.name))
-        head = _verified(unfinished, str(file.name), "the dump was changed")
+            load_dump(unfinished, file, file.name)
+        head = _verified(unfinished, file.name, "the dump was changed")
     click.echo(f"head {head}")
 
 

@@ -4,8 +4,7 @@ from lifecycle.store.db.codec import Packed
 from lifecycle.store.dump import load_dump
 from lifecycle.store.erasure.erase import Erasure
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ingest.item import IngestItem, Place, to_stored
-from lifecycle.store.ingest.outcome import Outcome, OutcomeKind
+from lifecycle.store.ingest.item import IngestItem, Outcome, OutcomeKind, Place, to_stored
 from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange

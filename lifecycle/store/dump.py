@@ -18,8 +18,8 @@ from typing import Any, Final
 import orjson
 
 from lifecycle.errors import InputError
-from lifecycle.store.db.transaction import unit_of_work
 from lifecycle.store.db.blocks import ADD_BLOCK, Blocks, Entry, Stored
+from lifecycle.store.db.transaction import unit_of_work
 from lifecycle.store.ledger.chain import BEGINNING, blocks_of, head_of
 from lifecycle.store.ledger.digest import digest_of
 
@@ -61,9 +61,7 @@ def load(connection: sqlite3.Connection, lines: Iterable[str | bytes], name: str
         raise InputError(f"{name}: its entries do not give the head of its first line")
 
 
-def _is_whole(
-    loading: _Loading, numbered: Iterable[tuple[int, str | bytes]], name: str
-) -> bool:
+def _is_whole(loading: _Loading, numbered: Iterable[tuple[int, str | bytes]], name: str) -> bool:
     """Take lines up to the last one; return whether that was there, and counted them."""
     for number, line in numbered:
         where = f"{name}, line {number}"
@@ -82,9 +80,11 @@ def load_dump(path: Path, lines: Iterable[str | bytes], name: str) -> None:
     """Make a store of the lines of a dump; raise as ``load`` does."""
     from lifecycle.store.db.file import open_store  # noqa: PLC0415 - sqlite_utils takes a while
 
-    with closing(open_store(path, "create")) as connection:
-        with unit_of_work(connection, path, lambda: None):
-            load(connection, lines, name)
+    with (
+        closing(open_store(path, "create")) as connection,
+        unit_of_work(connection, path, lambda: None),
+    ):
+        load(connection, lines, name)
 
 
 class _Loading:
@@ -93,15 +93,14 @@ class _Loading:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._stored: list[Stored] = []
-        self._columns = {
-            table: [row[0] for row in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]
-            for table in TABLES
-        }
+        self._columns = {table: _columns(connection, table) for table in TABLES}
 
     def take(self, value: dict[str, Any]) -> None:
         """Take the value of a line."""
         if "entry" in value:
-            parts = [_bytes(part) if isinstance(part, dict) else part for part in value["entry"]]
+            parts: list[Any] = [
+                _bytes(part) if isinstance(part, dict) else part for part in value["entry"]
+            ]
             texts = (value["content"].encode(), value["body"].encode())
             self._stored.append(Stored(Entry(*parts), *texts))
             return
@@ -111,13 +110,18 @@ class _Loading:
             raise ValueError(f"columns {', '.join(columns)}")
         if table == "sqlite_sequence":
             self._connection.execute(f"DELETE FROM {table} WHERE name = ?", (row["name"],))
-        values = [_bytes(part) if isinstance(part, dict) else part for part in row.values()]
+        values = _values_of(row.values())
         statement = f"INSERT OR REPLACE INTO {table} ({', '.join(row)})"
         self._connection.execute(f"{statement} VALUES ({','.join('?' * len(row))})", values)
 
     def finish(self) -> None:
         """Write the entries in full blocks."""
         self._connection.executemany(ADD_BLOCK, blocks_of(self._stored, BEGINNING))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
+    return [column[0] for column in cursor.description]
 
 
 def _values(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
@@ -156,3 +160,8 @@ def _parsed(line: str | bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected an object")
     return value
+
+
+def _values_of(parts: Iterable[Any]) -> list[Any]:
+    """Return the values of a line as SQLite has them."""
+    return [_bytes(part) if isinstance(part, dict) else part for part in parts]

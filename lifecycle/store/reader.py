@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 
 from lifecycle.domain import STATES, Lead, Rules, State
 from lifecycle.errors import UnknownMessageError
-from lifecycle.store.db.gate import Gate
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.db.transaction import snapshot, translated
+from lifecycle.store.db.transaction import Gate, snapshot, translated
 from lifecycle.store.dump import dump
 from lifecycle.store.ledger.chain import Head, head_of
 from lifecycle.store.ledger.digest import digest_of
@@ -257,7 +256,7 @@ class LeadReader:
             raise translated(error, self.path) from error
 
     def dump(self) -> Iterator[str]:
-        """Return the whole store as JSON lines, for ``load_dump``; read them in one ``snapshot``."""
+        """Return the whole store as JSON lines, for ``load_dump``; read it in a ``snapshot``."""
         with self._gate.held():
             return dump(self._connection)
 

@@ -1,4 +1,4 @@
-"""A session that reads logs into a store: batches, each with the cursor of where the next begins."""
+"""A session that reads logs into a store, in batches with the cursor behind each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Final
 from attrs import astuple, frozen
 
 from lifecycle.store.db.rows import OUTCOMES
-from lifecycle.store.ingest.item import IngestItem, Place
-from lifecycle.store.ingest.outcome import Outcome
-from lifecycle.store.ledger.bound import BOUND
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place
+from lifecycle.store.ledger.chain import BOUND
 from lifecycle.store.writer import Writer
 
 _ROW: Final = f"SELECT {BOUND['log']} FROM log WHERE "
@@ -21,9 +20,7 @@ _MOVE: Final = (
     " tail_size = ?, tail_digest = ? WHERE id = ?"
 )
 _UNFINISHED: Final = "log = ? AND unfinished AND left_at IS NULL"
-_OUTCOMES: Final = (
-    "SELECT outcome, count(*) FROM event WHERE seq BETWEEN ? AND ? GROUP BY outcome"
-)
+_OUTCOMES: Final = "SELECT outcome, count(*) FROM event WHERE seq BETWEEN ? AND ? GROUP BY outcome"
 
 
 @frozen
@@ -71,7 +68,7 @@ class ReplaySession:
         statement = f"DELETE FROM quarantine WHERE {_UNFINISHED}"
         with self._writer.transaction() as unit:
             unit.bound.change_rows(
-                self._writer.connection, "quarantine", _UNFINISHED, (cursor.log,), statement
+                self._writer.connection, "quarantine", (_UNFINISHED, (cursor.log,)), statement
             )
 
     @contextmanager

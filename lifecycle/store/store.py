@@ -21,9 +21,8 @@ from lifecycle.store.erasure.purge import is_unpurged, purge
 from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ingest.item import IngestItem, Place, to_stored
-from lifecycle.store.ingest.outcome import Outcome
-from lifecycle.store.ledger.unit import Unit
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place, to_stored
+from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
 from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.reader import LeadReader
@@ -189,13 +188,11 @@ class LeadStore(LeadReader):
         with self._writer.transaction() as unit:
             if self.quarantined(number, left=True).left_as == "erased":
                 raise UnknownMessageError(number)
-            unit.bound.change_rows(self._connection, "quarantine", "id = ?1", (number,), _RESTORE)
+            unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _RESTORE)
 
     def _leave(self, unit: Unit, number: int, how: str) -> None:
         more = (self._writer.now(), how)
-        unit.bound.change_rows(
-            self._connection, "quarantine", "id = ?1", (number,), _LEAVE, more
-        )
+        unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _LEAVE, more)
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.

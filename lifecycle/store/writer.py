@@ -16,16 +16,14 @@ from lifecycle.domain import Rules, machine_for, source_name
 from lifecycle.errors import ClockSkewError, OtherRulesError, StoreError
 from lifecycle.messages import LAST, format_time
 from lifecycle.store.db.codec import CHANGE_NUMBER
-from lifecycle.store.db.gate import Gate
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.db.transaction import snapshot, unit_of_work
+from lifecycle.store.db.transaction import Gate, snapshot, unit_of_work
 from lifecycle.store.ingest.intake import Intake
-from lifecycle.store.ingest.item import IngestItem, Place
-from lifecycle.store.ingest.outcome import Outcome
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place
 from lifecycle.store.ingest.renaming import rename
-from lifecycle.store.ledger.unit import Unit
+from lifecycle.store.ledger.chain import Unit
 
 #: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
 #: wrong moment would spoil the times of all later transactions, but a store may lie idle.
@@ -156,7 +154,7 @@ class Writer:
         if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
             words = (format_time(now), format_time(last))
             raise ClockSkewError(f"{self.path}", now, last, words)
-        return max(now, last + 1)
+        return max(now, int(last) + 1)
 
     def _undo(self) -> None:
         self._unit = None
@@ -284,4 +282,3 @@ class Writer:
             raise OtherRulesError(
                 f"{self.path}: was folded again with other rules meanwhile; open it again"
             )
-

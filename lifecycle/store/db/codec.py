@@ -109,7 +109,7 @@ def unpack(
     digest: bytes,
     trigger: int,
     time: int,
-    content: str,
+    content: str | bytes,
     *,
     identity: Identity = DEFAULT_IDENTITY,
 ) -> LeadEvent:

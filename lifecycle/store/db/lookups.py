@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -134,19 +134,20 @@ class WorkingSet:
 
     def load_keys(self, keys: Iterable[Key]) -> None:
         """Look up the rows of these keys; those that are new get one."""
-        known, rows = self._key_rows, {}
+        known, rows = self._key_rows, defaultdict[int, list[KeyRow]](list)
         for key in keys:
             if key not in known:
                 row = known[key] = KeyRow(key, key_hash(self.numbers.secret, key))
-                rows.setdefault(row.hash, []).append(row)
-        while rows:
-            rows = self._match_keys(rows)
+                rows[row.hash].append(row)
+        more: Mapping[int, list[KeyRow]] = rows
+        while more:
+            more = self._match_keys(more)
 
-    def _match_keys(self, rows: dict[int, list[KeyRow]]) -> dict[int, list[KeyRow]]:
+    def _match_keys(self, rows: Mapping[int, list[KeyRow]]) -> Mapping[int, list[KeyRow]]:
         """Fill rows of keys by hash; return those whose hash is another key's, under the next."""
         select = "SELECT hash, kind, scheme, value, cluster, lead, leads FROM key WHERE hash IN"
         stored = {row[0]: row[1:] for row in select_in(self.connection, select, rows)}
-        others: dict[int, list[KeyRow]] = {}
+        others: dict[int, list[KeyRow]] = defaultdict(list)
         for number, some in rows.items():
             holder = self._holders.get(number)
             for row in some:
@@ -157,7 +158,7 @@ class WorkingSet:
                     holder = self._holders[number] = row
                 else:
                     row.hash = number + 1
-                    others.setdefault(row.hash, []).append(row)
+                    others[row.hash].append(row)
         return others
 
     def key_row(self, key: Key) -> KeyRow:

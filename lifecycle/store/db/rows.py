@@ -16,7 +16,6 @@ from lifecycle.domain import (
     VERDICTS,
     Contact,
     HistoryRow,
-    Identity,
     Key,
     Lead,
     LeadEvent,
@@ -175,7 +174,9 @@ class StoredLead:
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
     pk, lead_id, _, state, since, holder, owner, sender, recipient, contact = row[:10]
-    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[10:20]
+    events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[
+        10:20
+    ]
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],

@@ -11,7 +11,6 @@ from lifecycle.store.db.blocks import ADD_BLOCK, REMOVE_BLOCK
 from lifecycle.store.db.rows import HISTORY_CONTENT, LEAD_COLUMNS
 
 
-
 def _insert(table: str, columns: str) -> str:
     marks = ",".join("?" * len(columns.split(",")))
     return f"INSERT INTO {table} ({columns}) VALUES ({marks})"

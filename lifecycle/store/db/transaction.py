@@ -1,4 +1,8 @@
-"""Units of work and snapshots: transactions that write, and such that read."""
+"""Write transactions and read snapshots, and the gate of an open store.
+
+The gate lets one thread at a time use a connection, in the process that opened it, until it closes:
+what one thread does within a transaction must not mix with what another does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import logging
 import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +18,54 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
+
+#: Connections that a fork brought along. SQLite must not close them there: it would let go of the
+#: locks of the process that opened them.
+_FROM_BEFORE_A_FORK: Final[list[sqlite3.Connection]] = []
+
+
+class Gate:
+    """Lets one thread after the other use a connection."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._is_closed = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other thread use the connection meanwhile.
+
+        Raises:
+            StoreError: The store was closed, or opened before the process forked.
+        """
+        self._check_process()
+        with self._lock:
+            if self._is_closed:
+                raise StoreError(f"{self.path}: this store was closed; open it again")
+            yield
+
+    def close(self) -> None:
+        """Close the connection when no thread uses it; doing it again changes nothing."""
+        if self._is_forked():
+            _FROM_BEFORE_A_FORK.append(self._connection)
+            return
+        with self._lock:
+            self._is_closed = True
+            self._connection.close()
+
+    def _check_process(self) -> None:
+        if self._is_forked():
+            raise StoreError(
+                f"{self.path}: this store was opened before the process forked;"
+                " open it in each process"
+            )
+
+    def _is_forked(self) -> bool:
+        return os.getpid() != self._process
+
 
 _LOG: Final = logging.getLogger("lifecycle")
 #: How long a writer waits for another to let go, in seconds.

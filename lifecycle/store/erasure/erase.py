@@ -22,9 +22,8 @@ from lifecycle.store.erasure.leads import Leads, leads_of
 from lifecycle.store.erasure.person import Person
 from lifecycle.store.erasure.select import Contents, select
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ledger.bound import BOUND
+from lifecycle.store.ledger.chain import BOUND, Unit
 from lifecycle.store.ledger.seals import commitment_of_erasure
-from lifecycle.store.ledger.unit import Unit
 
 _PARTIES: Final = ("holder", "owner", "sender", "recipient", "kept_holder")
 _SEAL_LEAD: Final = (
@@ -287,7 +286,7 @@ class Erasing:
         found = [row for row in rows if self._is_theirs(person, *row[1:])]
         for number, raw, due_at in found:
             self._unit.bound.change_rows(
-                self._connection, "quarantine", "id = ?", (number,), self._empty_quarantined
+                self._connection, "quarantine", ("id = ?", (number,)), self._empty_quarantined
             )
             for event in self._decoded(raw, due_at):
                 self._suppress(id_hash(self._working.numbers.secret, event.id), "id", None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from lifecycle.domain import HUB_SIZE, Finding, Group, HistoryRow, Key, Track, Verdicts
+from lifecycle.store.db import statements as sql
 from lifecycle.store.db.lookups import UNNAMED, ClusterRow, KeyRow, WorkingSet
 from lifecycle.store.db.rows import (
     OUTCOME_NUMBER,
@@ -19,37 +20,12 @@ from lifecycle.store.db.rows import (
     lead_row,
     row_keys,
 )
-from lifecycle.store.db.statements import (
-    ADD_EVENT,
-    ADD_FINDING,
-    ADD_FORMER_LEAD,
-    ADD_HISTORY,
-    ADD_LEAD,
-    ADD_PARTY,
-    JOIN_FINDINGS,
-    JOIN_LEADS,
-    MARK_LEAD,
-    MOVE_EVENT,
-    MOVE_FINDING,
-    REHOME_FINDINGS,
-    REMOVE_CLUSTER,
-    REMOVE_KEY,
-    REMOVE_LEAD,
-    SAVE_CLUSTER,
-    SAVE_EVENT,
-    SAVE_KEY,
-    SAVE_LEAD,
-    SUPERSEDE_FINDING,
-    SUPERSEDE_HISTORY,
-    Writes,
-    finding_row,
-)
-from lifecycle.store.ingest.current import Current
-from lifecycle.store.ingest.folding import Folding
+from lifecycle.store.db.statements import Writes, finding_row
+from lifecycle.store.ingest.cluster import Folding
 from lifecycle.store.ingest.identify import Arrival
 from lifecycle.store.ingest.item import Place
 from lifecycle.store.ingest.set_aside import SetAside, nameless
-from lifecycle.store.ingest.shared_findings import Home, SharedFindings, may_hold_several
+from lifecycle.store.ingest.standing import Current, Home, SharedFindings, may_hold_several
 
 #: Returns the canonical digest of an event and those of others, if a content of it came now.
 NewDigests: TypeAlias = Callable[[int], tuple[bytes, list[bytes]] | None]
@@ -72,9 +48,10 @@ class Diff:
         working: WorkingSet,
         writes: Writes,
         aside: SetAside,
+        *,
         recorded_at: int,
         new_digests: NewDigests,
-        renames: bool,  # noqa: FBT001 - as the intake passes it on
+        renames: bool,
     ) -> None:
         self._working = working
         self._writes = writes
@@ -136,24 +113,27 @@ class Diff:
             self._shared.save_hub(row)
         self._replace()
         for key in self._working.changed_keys():
-            self._writes.add(SAVE_KEY, key.hash, *key.key, *key.belongs)
+            self._writes.add(sql.SAVE_KEY, key.hash, *key.key, *key.belongs)
         for lead in sorted(self._removed_leads):
             self._supersede_name(self._were[lead])
-            self._writes.add(REMOVE_LEAD, lead)
+            self._writes.add(sql.REMOVE_LEAD, lead)
         for cluster in sorted(self._removed_clusters):
-            self._writes.add(REHOME_FINDINGS, cluster)
+            self._writes.add(sql.REHOME_FINDINGS, cluster)
         for party in self._parties.release_added():
-            self._writes.add(ADD_PARTY, *party)
+            self._writes.add(sql.ADD_PARTY, *party)
 
     def set_aside(self, stored: Iterable[StoredEvent]) -> None:
         """Quarantine events in which the identity policy finds no name any more."""
         for one in stored:
             if one.cluster == UNNAMED:
                 continue
-            self._writes.add(MOVE_EVENT, None, UNNAMED, OUTCOME_NUMBER[one.outcome], one.seq)
+            self._writes.add(sql.MOVE_EVENT, None, UNNAMED, OUTCOME_NUMBER[one.outcome], one.seq)
             self._shared.homes[one.seq] = Home(one.event, None, UNNAMED)
             self._contested.update(self._current.contested([one.seq]))
-            about, body = self._working.blocks.entry(one.entry), self._working.blocks.body(one.entry)
+            about, body = (
+                self._working.blocks.entry(one.entry),
+                self._working.blocks.body(one.entry),
+            )
             message = nameless(body, about.time, self._working.identity)
             place = Place(about.log or None, about.line or None)
             self._aside.quarantine(message, place, again=True)
@@ -171,9 +151,9 @@ class Diff:
         for row in self._working.lead_rows(self._working.leads_of(others)).values():
             self._belong(map(self._working.key_row, row_keys(row)), home)
         for other in others:
-            self._writes.add(JOIN_LEADS, home, other)
-            self._writes.add(JOIN_FINDINGS, home, other)
-            self._writes.add(REMOVE_CLUSTER, other)
+            self._writes.add(sql.JOIN_LEADS, home, other)
+            self._writes.add(sql.JOIN_FINDINGS, home, other)
+            self._writes.add(sql.REMOVE_CLUSTER, other)
         return home
 
     def _settle(self, folding: Folding, homes: Mapping[int, int], free: set[int]) -> int:
@@ -204,7 +184,7 @@ class Diff:
         seq = known.get(deletion)
         if seq is None and deletion is not None:
             seq = folding.seq(deletion[2])
-        self._writes.add(SAVE_CLUSTER, cluster, contact_only, seq)
+        self._writes.add(sql.SAVE_CLUSTER, cluster, contact_only, seq)
         if folding.clusters and deletion is not None and deletion != was_deleted:
             self._mark_leads(folding, deletion[0])
 
@@ -215,8 +195,8 @@ class Diff:
         for cluster in folding.clusters:
             for pk, *marks in self._working.connection.execute(_MARKS, (cluster.id,)):
                 if pk not in touched and marks[1] != deleted_at:
-                    self._writes.add(ADD_FORMER_LEAD, pk, *marks, self._recorded_at)
-                    self._writes.add(MARK_LEAD, deleted_at, self._recorded_at, pk)
+                    self._writes.add(sql.ADD_FORMER_LEAD, pk, *marks, self._recorded_at)
+                    self._writes.add(sql.MARK_LEAD, deleted_at, self._recorded_at, pk)
 
     def _belong(self, rows: Iterable[KeyRow], cluster: int) -> None:
         """Let these keys belong to a cluster."""
@@ -232,7 +212,7 @@ class Diff:
             for key in event.keys
         }
         for key in sorted(set(named) - used):
-            self._writes.add(REMOVE_KEY, self._working.forget_key(key).hash)
+            self._writes.add(sql.REMOVE_KEY, self._working.forget_key(key).hash)
 
     # --- leads ------------------------------------------------------------------------------
 
@@ -246,7 +226,7 @@ class Diff:
         again += [one.seq for one in arrivals if one.stands is not None]
         self._contested.update(self._current.contested(again))
         for number in clusters:
-            self._writes.add(REMOVE_CLUSTER, number)
+            self._writes.add(sql.REMOVE_CLUSTER, number)
         rows = self._working.lead_rows(leads)
         self._were.update(rows)
         of_leads = [row_keys(row) for row in rows.values()]
@@ -321,9 +301,9 @@ class Diff:
         deletion = folding.part.deletion
         deleted_at = None if deletion is None else deletion[0]
         before = self._were.get(pk)
-        row = self._lead_row(pk, cluster, track, deleted_at, goes_on=stored is not None)
-        if row != before:
-            self._writes.add(SAVE_LEAD if before else ADD_LEAD, *row)
+        saved = self._lead_row(pk, cluster, track, deleted_at, goes_on=stored is not None)
+        if saved != before:
+            self._writes.add(sql.SAVE_LEAD if before else sql.ADD_LEAD, *saved)
 
     def _lead_row(
         self, pk: int, cluster: int, track: Track, deleted_at: int | None, *, goes_on: bool
@@ -348,7 +328,7 @@ class Diff:
     def _supersede_name(self, row: tuple[Any, ...]) -> None:
         """Keep the name and the marks of a lead as they were known until now."""
         marks = (row[_LEAD_ID], row[_DELETED_AT], row[_KEPT_HOLDER], row[_KNOWN_SINCE])
-        self._writes.add(ADD_FORMER_LEAD, row[0], *marks, self._recorded_at)
+        self._writes.add(sql.ADD_FORMER_LEAD, row[0], *marks, self._recorded_at)
 
     # --- events -----------------------------------------------------------------------------
 
@@ -356,7 +336,7 @@ class Diff:
         self._shared.homes[stored.seq] = home
         where = (home.lead, home.cluster)
         if (stored.lead, stored.cluster, stored.outcome) != (*where, verdict):
-            self._writes.add(MOVE_EVENT, *where, OUTCOME_NUMBER[verdict], stored.seq)
+            self._writes.add(sql.MOVE_EVENT, *where, OUTCOME_NUMBER[verdict], stored.seq)
 
     def _save_event(
         self, arrival: Arrival, home: Home, verdict: Verdicts, *, is_late: bool
@@ -364,7 +344,7 @@ class Diff:
         place, packed = arrival.place, arrival.packed
         self._shared.homes[arrival.seq] = home
         self._writes.add(
-            ADD_EVENT if arrival.stands is None else SAVE_EVENT,
+            sql.ADD_EVENT if arrival.stands is None else sql.SAVE_EVENT,
             *(arrival.seq, arrival.entry, id_hash(self._working.numbers.secret, packed.id)),
             *(packed.id, packed.trigger, packed.time, home.lead, home.cluster),
             *(OUTCOME_NUMBER[verdict], is_late, self._recorded_at, place.log, place.line),
@@ -384,9 +364,9 @@ class Diff:
         match = self._current.match_finding(finding.code, seq, finding.detail, lead)
         if match is None:
             row = finding_row(finding, lead, cluster, seq, self._recorded_at)
-            self._writes.add(ADD_FINDING, *row)
+            self._writes.add(sql.ADD_FINDING, *row)
         elif match.cluster != cluster:
-            self._writes.add(MOVE_FINDING, cluster, match.id)
+            self._writes.add(sql.MOVE_FINDING, cluster, match.id)
 
     def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
         event_id = finding.event_id
@@ -402,8 +382,8 @@ class Diff:
         numbers = self._working.numbers
         for number in self._current.untrue_rows():
             superseded = (self._recorded_at, numbers.next_change(), number)
-            self._writes.add(SUPERSEDE_HISTORY, *superseded)
+            self._writes.add(sql.SUPERSEDE_HISTORY, *superseded)
         for added in self._current.additions:
-            self._writes.add(ADD_HISTORY, numbers.next_change(), *added)
+            self._writes.add(sql.ADD_HISTORY, numbers.next_change(), *added)
         for number in self._current.untrue_findings():
-            self._writes.add(SUPERSEDE_FINDING, self._recorded_at, number)
+            self._writes.add(sql.SUPERSEDE_FINDING, self._recorded_at, number)

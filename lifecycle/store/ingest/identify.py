@@ -9,11 +9,11 @@ from attrs import define, field
 
 from lifecycle.domain import TRIGGERS, LeadEvent, Problem, merged
 from lifecycle.messages import Ignored, Undecodable, format_time
+from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import Packed, content_of, unpack
 from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
-from lifecycle.store.db.statements import ADD_COPY, Writes
-from lifecycle.store.ingest.item import IngestItem, Place
-from lifecycle.store.ingest.outcome import Outcome
+from lifecycle.store.db.statements import Writes
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place
 from lifecycle.store.ingest.set_aside import SetAside, nameless
 from lifecycle.store.ledger.chain import Ledger
 
@@ -233,7 +233,7 @@ class Arrivals:
             standing.arrival = Arrival(standing.seq, entry, packed, event, place, stands)
             self.to_fold.append(standing.arrival)
         others.pop(packed.version, None)
-        self._writes.add(ADD_COPY, standing.seq, standing.entry)
+        self._writes.add(sql.ADD_COPY, standing.seq, standing.entry)
         standing.version, standing.entry = packed.version, entry
 
     def _keep_other(self, standing: _Standing, packed: Packed, place: Place) -> bool:
@@ -242,7 +242,7 @@ class Arrivals:
         if packed.version in others or packed.version == standing.version:
             return False
         others[packed.version] = packed.columns
-        self._writes.add(ADD_COPY, standing.seq, self._enter(packed, place))
+        self._writes.add(sql.ADD_COPY, standing.seq, self._enter(packed, place))
         return True
 
     def _others(self, standing: _Standing) -> dict[Version, _Columns]:

@@ -31,15 +31,12 @@ from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.lookups import ClusterRow, WorkingSet
 from lifecycle.store.db.rows import Parties, StoredEvent, select_in
 from lifecycle.store.db.statements import Writes
+from lifecycle.store.ingest.cluster import Component, Folding, Partition
 from lifecycle.store.ingest.diff import Diff
-from lifecycle.store.ingest.folding import Folding
 from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
-from lifecycle.store.ingest.item import IngestItem, Place, to_stored
-from lifecycle.store.ingest.outcome import Outcome
-from lifecycle.store.ingest.partition import Component, Partition
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place, to_stored
 from lifecycle.store.ingest.set_aside import SetAside
-from lifecycle.store.ledger.bound import BOUND
-from lifecycle.store.ledger.unit import Unit
+from lifecycle.store.ledger.chain import BOUND, Unit
 
 _in_order = attrgetter("event.position")
 _DUE: Final = f"SELECT raw, {BOUND['quarantine']} FROM quarantine WHERE due_at <= ? ORDER BY id"
@@ -75,7 +72,12 @@ class Intake:
         self._aside = SetAside(connection, self._writes, unit.bound, recorded_at)
         self._arrivals = Arrivals(self._working, self._ledger, self._writes, self._aside, now)
         self._diff = Diff(
-            self._working, self._writes, self._aside, recorded_at, self._arrivals.digests, renames
+            self._working,
+            self._writes,
+            self._aside,
+            recorded_at=recorded_at,
+            new_digests=self._arrivals.digests,
+            renames=renames,
         )
         self._now = now
         self._results: dict[str, Outcome] = {}
@@ -135,7 +137,9 @@ class Intake:
             arrival.rows = [self._working.key_row(key) for key in arrival.event.keys]
             components.add(arrival, arrival.rows, self._clusters(arrival))
         clusters = list(components)
-        self._working.load_clusters({number for component in clusters for number in component.numbers})
+        self._working.load_clusters(
+            {number for component in clusters for number in component.numbers}
+        )
         self._working.load_leads(
             {row.lead for arrival in arrivals for row in arrival.rows if row.lead is not None}
         )
@@ -189,9 +193,13 @@ class Intake:
             return True
         counts = {len(lead.numbers) for lead in leads}
         # A new lead matters to earlier events of the contact alone while there is one or none.
-        return max(counts, default=1) > 1 or (0 in counts and self._working.has_few_leads(rows[0].id))
+        return max(counts, default=1) > 1 or (
+            0 in counts and self._working.has_few_leads(rows[0].id)
+        )
 
-    def _fold_on(self, rows: list[ClusterRow], arrivals: list[Arrival], leads: list[Component]) -> None:
+    def _fold_on(
+        self, rows: list[ClusterRow], arrivals: list[Arrival], leads: list[Component]
+    ) -> None:
         """Fold the arrivals onto the leads as they are; again only leads that they precede."""
         deletions = [row.deletion for row in rows if row.deletion is not None]
         part = SubjectFold(self._machine, deletion=min(deletions, default=None))
@@ -221,9 +229,7 @@ class Intake:
             folding.go_on(group, self._working.lead(pk))
         folding.part.rest = self._rest(folding, groups)
 
-    def _rest(
-        self, folding: Folding, groups: Mapping[int, Group]
-    ) -> Iterator[tuple[Group, Track]]:
+    def _rest(self, folding: Folding, groups: Mapping[int, Group]) -> Iterator[tuple[Group, Track]]:
         """Yield the leads of a cluster that no arrival names, the latest first."""
         for stored in self._working.latest_leads(folding.clusters[0].id):
             if stored.pk not in groups:

@@ -18,8 +18,8 @@ from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import IngestItem, Place, to_stored
 from lifecycle.store.ingest.set_aside import problems_from
-from lifecycle.store.ingest.shared_findings import SharedFindings
-from lifecycle.store.ledger.bound import BOUND, Bound
+from lifecycle.store.ingest.standing import SharedFindings
+from lifecycle.store.ledger.chain import BOUND, Bound
 
 #: Groups with so many clusters are folded again together.
 _TOGETHER: Final = 500

@@ -10,16 +10,11 @@ from typing import Any, Final
 
 from lifecycle.domain import Identity, Problem
 from lifecycle.messages import MAX_BYTES, Undecodable, read_message
+from lifecycle.store.db import statements as sql
 from lifecycle.store.db.rows import select_in
-from lifecycle.store.db.statements import (
-    ADD_QUARANTINED,
-    COUNT_IGNORED,
-    QUARANTINE_AGAIN,
-    REMOVE_QUARANTINED,
-    Writes,
-)
+from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.item import Place
-from lifecycle.store.ledger.bound import BOUND, Bound
+from lifecycle.store.ledger.chain import BOUND, Bound
 
 _ROWS: Final = f"SELECT {BOUND['quarantine']} FROM quarantine WHERE digest IN"
 
@@ -53,21 +48,21 @@ class SetAside:
         if before is not None:
             if again:
                 self._put(digest, (*before[:7], None, None))
-                self._writes.add(QUARANTINE_AGAIN, problems, digest)
+                self._writes.add(sql.QUARANTINE_AGAIN, problems, digest)
             return
         row = (
             *(digest, message.size, place.log, place.line, int(place.unfinished)),
             *(self._recorded_at, due_at),
         )
         self._put(digest, (*row, None, None))
-        self._writes.add(ADD_QUARANTINED, *row, message.raw[:MAX_BYTES], problems)
+        self._writes.add(sql.ADD_QUARANTINED, *row, message.raw[:MAX_BYTES], problems)
 
     def take_out(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Remove quarantined messages, given as the columns that are bound."""
         for row in rows:
             self._rows[row[0]] = row
             self._put(row[0], None)
-            self._writes.add(REMOVE_QUARANTINED, row[0])
+            self._writes.add(sql.REMOVE_QUARANTINED, row[0])
 
     def count(self) -> None:
         """Let the counts of what was ignored be written."""
@@ -79,7 +74,7 @@ class SetAside:
             before = (topic, counts[topic]) if topic in counts else None
             after = (topic, counts.get(topic, 0) + more)
             self._bound.change("ignored", before, after)
-            self._writes.add(COUNT_IGNORED, *after)
+            self._writes.add(sql.COUNT_IGNORED, *after)
         self._ignored.clear()
 
     def _put(self, digest: bytes, after: tuple[Any, ...] | None) -> None:

@@ -1,10 +1,14 @@
 """The ledger: what was stored when, each entry bound to its content and to the entry before it.
 
 Every content that is stored has an entry, whether it is canonical or not, and so have rules that
-were put in force, erasures, and the rows of bound tables (``bound.py``). Its ``commitment`` is a
-salted digest; its ``link`` one of the link before, the commitment, and what is never erased. So the
-last link, noted elsewhere, vouches for all there is. Without its salt a commitment tells nothing of
-a content, so that one can be erased while the chain still holds. (design.md section 8)
+were put in force, erasures, and the rows of bound tables. Its ``commitment`` is a salted digest;
+its ``link`` one of the link before, the commitment, and what is never erased. So the last link,
+noted elsewhere, vouches for all there is. Without its salt a commitment tells nothing of a content,
+so that one can be erased while the chain still holds. (design.md section 8)
+
+Bound tables hold rows that no message gives: cursors of logs, what was ignored, the quarantine,
+what is kept out. Each transaction that changes one of these rows adds an entry with the sum of the
+digests of all of them. So a cursor that was moved, or a planted suppression, is found.
 """
 
 from __future__ import annotations
@@ -12,29 +16,35 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from struct import Struct
 from typing import Any, Final, Self
 
+import orjson
 from attrs import frozen
 
 from lifecycle.errors import HeadFormatError
 from lifecycle.store.db.blocks import (
+    ADD_BLOCK,
     BLOCK,
     CONTENT,
     ERASURE,
     NO_DIGEST,
     NO_SALT,
+    REMOVE_BLOCK,
     RULES,
     STATE,
     Block,
+    Blocks,
     Entry,
     Stored,
     encoded,
 )
 from lifecycle.store.db.codec import Packed
+from lifecycle.store.db.lookups import Numbers
+from lifecycle.store.db.statements import Writes
 
 #: The link before the first entry.
 BEGINNING: Final = bytes(32)
@@ -179,3 +189,145 @@ def blocks_of(stored: Iterable[Stored], link: bytes) -> Iterator[tuple[Any, ...]
 def merged_blocks(loose: list[Block], link: bytes) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of full blocks in the place of some with room; the head stays as it is."""
     yield from blocks_of((one for block in loose for one in block.stored()), link)
+
+
+#: What is bound of each table.
+BOUND: Final = {
+    "log": "id, name, byte_offset, line, head_size, head_digest, tail_size, tail_digest",
+    "ignored": "topic, messages",
+    "quarantine": "digest, size, log, line, unfinished, recorded_at, due_at, left_at, left_as",
+    "suppressed": "hash, kind, until",
+}
+_MODULUS: Final = 1 << 256
+
+
+def row_digest(table: str, row: Sequence[Any]) -> int:
+    """Return the digest of a row as a number."""
+    return int.from_bytes(sha256(orjson.dumps([table, *row], default=bytes.hex)).digest())
+
+
+def sum_of(connection: sqlite3.Connection) -> bytes:
+    """Return the sum over all bound rows as they stand."""
+    total = 0
+    for table, columns in BOUND.items():
+        for row in connection.execute(f"SELECT {columns} FROM {table}"):
+            total += row_digest(table, row)
+    return (total % _MODULUS).to_bytes(32)
+
+
+class Bound:
+    """The sum, and what a transaction changes of it."""
+
+    def __init__(self, bound: bytes) -> None:
+        self._sum = int.from_bytes(bound)
+        self.is_changed = False
+
+    def change(self, table: str, before: Sequence[Any] | None, after: Sequence[Any] | None) -> None:
+        """Put a row in the place of another; None: there was none, or is none any more."""
+        if before == after:
+            return
+        self.is_changed = True
+        if before is not None:
+            self._sum -= row_digest(table, before)
+        if after is not None:
+            self._sum += row_digest(table, after)
+
+    def change_rows(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        where: tuple[str, Sequence[Any]],
+        statement: str,
+        more: Sequence[Any] = (),
+    ) -> None:
+        """Execute a statement that changes or removes the rows of a condition.
+
+        The statement is given the values of the condition, and ``more`` behind them.
+        """
+        condition, values = where
+        select = f"SELECT rowid, {BOUND[table]} FROM {table} WHERE {condition}"
+        before = {row[0]: row[1:] for row in connection.execute(select, values)}
+        connection.execute(statement, (*values, *more))
+        for rowid, row in before.items():
+            found = connection.execute(
+                f"SELECT {BOUND[table]} FROM {table} WHERE rowid = ?", (rowid,)
+            ).fetchone()
+            self.change(table, row, found)
+
+    @property
+    def total(self) -> bytes:
+        """The sum as it is now."""
+        return (self._sum % _MODULUS).to_bytes(32)
+
+
+_SAVE: Final = (
+    "UPDATE store SET recorded_at = ?, change = ?, entry = ?, lead = ?, cluster = ?, bound = ?"
+)
+_LINK_BEFORE: Final = "SELECT link FROM block WHERE first < ? ORDER BY first DESC LIMIT 1"
+
+
+class Unit:
+    """What a transaction knows of the store's own row, and how it goes on.
+
+    Attributes:
+        numbers: The last numbers that were given.
+        bound: The sum of the rows of bound tables.
+        head: The end of the ledger.
+        is_changed: Whether something was added to the ledger.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.numbers = Numbers(connection)
+        self.bound = Bound(self.numbers.bound)
+        self.head = head_of(connection)
+        self.is_changed = False
+
+    def ledger(self, recorded_at: int) -> Ledger:
+        """Return the ledger, to add entries of a moment."""
+        return Ledger(self.head, recorded_at)
+
+    def add_blocks(self, ledger: Ledger, writes: Writes) -> None:
+        """Let what a ledger added be written; small blocks at its end become full ones."""
+        loose: list[Block] = []
+        if self.head.count // BLOCK != ledger.last // BLOCK:
+            loose = Blocks(self._connection).loose()
+        if sum(map(len, loose)) >= BLOCK:
+            for row in merged_blocks(loose, self._link_before(loose[0].first)):
+                writes.add(ADD_BLOCK, *row)
+            for block in loose:
+                writes.add(REMOVE_BLOCK, block.first)
+        for row in ledger.rows():
+            writes.add(ADD_BLOCK, *row)
+        self._go_on(ledger)
+
+    def write_blocks(self, ledger: Ledger) -> None:
+        """Write what a ledger added at once."""
+        self._connection.executemany(ADD_BLOCK, ledger.rows())
+        self._go_on(ledger)
+
+    def save(self) -> None:
+        """Write the store's own row; where bound rows were changed, an entry that binds them."""
+        if self.bound.is_changed:
+            ledger = self.ledger(self.numbers.recorded_at)
+            ledger.enter_state(self.bound.total)
+            self.write_blocks(ledger)
+        if self.is_changed:
+            one = self.numbers
+            self._connection.execute(
+                _SAVE,
+                (
+                    *(one.recorded_at, one.change, self.head.count, one.lead, one.cluster),
+                    self.bound.total,
+                ),
+            )
+
+    def _go_on(self, ledger: Ledger) -> None:
+        if ledger.added:
+            self.head = ledger.head
+            self.numbers.recorded_at = ledger.recorded_at
+            self.is_changed = True
+
+    def _link_before(self, first: int) -> bytes:
+        found = self._connection.execute(_LINK_BEFORE, (first,)).fetchone()
+        return bytes(found[0]) if found else BEGINNING

@@ -6,10 +6,11 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Any, Final
 
 from lifecycle.domain import TRIGGERS
-from lifecycle.messages import LAST
+from lifecycle.messages import LAST, MAX_BYTES
 from lifecycle.store.db.blocks import (
     BLOCK,
     CONTENT,
@@ -22,13 +23,13 @@ from lifecycle.store.db.blocks import (
     Entry,
     Stored,
 )
-from lifecycle.store.ledger.bound import sum_of
 from lifecycle.store.ledger.chain import (
     BEGINNING,
     Head,
     commitment_of,
     commitment_of_rules,
     link_of,
+    sum_of,
 )
 from lifecycle.store.ledger.seals import broken_seals
 from lifecycle.store.verify.result import Defect
@@ -37,6 +38,10 @@ from lifecycle.store.verify.wording import UNREADABLE, time_words, words
 _EMPTY: Final = bytes(32)
 _KINDS: Final = ("a content", "rules", "the bound tables", "an erasure")
 _STORE: Final = "SELECT entry, recorded_at, bound FROM store"
+_UNSEALED: Final = (
+    "SELECT DISTINCT erasure FROM sealed WHERE erasure NOT IN (SELECT id FROM erasure)"
+)
+_RAW: Final = "SELECT digest, raw, size FROM quarantine"
 _RULES: Final = "SELECT entry, toml, recorded_at, id FROM rules ORDER BY id"
 _ERASURES: Final = "SELECT entry, id, entries FROM erasure ORDER BY id"
 
@@ -187,6 +192,11 @@ class Entries:
             where = "cursors of logs, ignored topics, quarantine, suppressions"
             expected = "expected those that the ledger commits to"
             yield _defect(where, "other rows", expected)
+        for digest, raw, size in self._connection.execute(_RAW):
+            whole = size == len(raw) and sha256(raw).digest() == digest
+            if size and not (whole or size > MAX_BYTES == len(raw)):
+                where = f"quarantined message {words(digest)}"
+                yield _defect(where, "other bytes", "expected those of its digest")
 
     def _listed(self) -> Iterator[Defect]:
         """Yield contents that were erased by no erasure, and such that were not erased."""
@@ -196,6 +206,8 @@ class Entries:
                 listed.update(json.loads(entries))
             except UNREADABLE as error:
                 yield _defect(f"erasure {number}", str(error), "expected a list of entries")
+        for (number,) in self._connection.execute(_UNSEALED):
+            yield _defect("a sealed lead", f"of erasure {number}", "expected no such erasure")
         for number in sorted(self.erased - listed.keys()):
             yield _defect(f"entry {number}", "erased", "no erasure says so")
         for number in sorted(listed.keys() - self.erased):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from lifecycle.domain import LeadMachine, Problem, Rules, machine_for
+from lifecycle.domain import TRIGGERS, LeadMachine, Problem, Rules, machine_for
 from lifecycle.errors import MessageError, RulesError
 from lifecycle.messages import LAST, Decoded, Undecodable, read_message
 from lifecycle.store.db.blocks import CONTENT, RULES, Blocks, Stored
@@ -22,7 +22,7 @@ from lifecycle.store.db.rows import Parties
 from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import Place
 from lifecycle.store.ingest.renaming import rename
-from lifecycle.store.ledger.unit import Unit
+from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.verify.result import Defect
 from lifecycle.store.verify.structure import new_store
 from lifecycle.store.verify.wording import UNREADABLE, both, time_words
@@ -119,7 +119,7 @@ class Replay:
         where = f"{where}, event {packed.id}"
         pairs: tuple[tuple[str, Any, Any], ...] = (
             ("digest", entry.digest, packed.digest),
-            ("trigger", entry.trigger, packed.trigger),
+            ("trigger", _trigger(entry.trigger), _trigger(packed.trigger)),
             ("time", time_words(entry.time), time_words(packed.time)),
             ("content", stored.content.decode(errors="replace"), packed.content),
         )
@@ -179,6 +179,10 @@ class Replay:
         clusters = all_clusters(self.scratch)
         for start in range(0, len(clusters), _FOLDED_AGAIN):
             self._intake(self._recorded_at).fold_again(clusters[start : start + _FOLDED_AGAIN])
+
+
+def _trigger(number: int) -> str:
+    return TRIGGERS[number] if number < len(TRIGGERS) else str(number)
 
 
 def _decoded(stored: Stored) -> Packed:

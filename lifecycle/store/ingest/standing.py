@@ -1,13 +1,16 @@
-"""Findings that no fold of some leads can make: conflicts, hubs, contacts of several ids."""
+"""Rows and findings that stand: those that a fold says again, and findings of no single lead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lifecycle.domain import (
     HUB_SIZE,
+    OPEN_FINDINGS,
     TRIGGERS,
     Finding,
     LeadEvent,
@@ -18,16 +21,99 @@ from lifecycle.domain import (
     names_contact,
 )
 from lifecycle.messages import format_time
+from lifecycle.store.db import statements as sql
 from lifecycle.store.db.lookups import UNNAMED, KeyRow, WorkingSet
-from lifecycle.store.db.rows import row_keys
-from lifecycle.store.db.statements import (
-    ADD_FINDING,
-    MOVE_FINDING,
-    SUPERSEDE_FINDING,
-    Writes,
-    finding_row,
+from lifecycle.store.db.rows import HISTORY_CONTENT, row_keys, select_in
+from lifecycle.store.db.statements import Writes, finding_row
+from lifecycle.store.ingest.cluster import Folding
+
+_CONTENT: Final = ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
+_ROWS: Final = (
+    f"SELECT history.id, history.lead, event, step, {_CONTENT} FROM event"
+    " JOIN history ON history.event = event.seq"
+    " WHERE history.superseded_at IS NULL AND event.lead IN"
 )
-from lifecycle.store.ingest.folding import Folding
+_FINDINGS: Final = (
+    "SELECT code, event, detail, id, lead, cluster FROM finding WHERE superseded_at IS NULL"
+)
+_OPEN: Final = ", ".join(f"'{code}'" for code in OPEN_FINDINGS)
+_CONTESTED: Final = "SELECT DISTINCT event FROM copy WHERE event IN"
+
+
+class CurrentFinding(NamedTuple):
+    """A finding that stands: its number, and the lead or the cluster that it concerns."""
+
+    id: int
+    lead: int | None
+    cluster: int | None
+
+
+class Current:
+    """The rows of history and the findings that stand, of what is folded again.
+
+    ``additions`` is what the fold says and they do not.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = {}
+        self._findings: dict[tuple[str, int | None, str], list[CurrentFinding]] = defaultdict(list)
+        self.additions: list[tuple[Any, ...]] = []
+
+    def read_several(self, clusters: Collection[int]) -> None:
+        """Read the findings of contacts of these clusters that hold several ids."""
+        self._read_findings(f"{_FINDINGS} AND code = 'several_ids' AND cluster IN", clusters)
+
+    def read(self, leads: Collection[int], clusters: Collection[int]) -> None:
+        """Read what stands of these leads, and of these clusters themselves.
+
+        Conflicts and hubs are left out: they are settled when everything else is written.
+        """
+        for number, lead, event, step, *content in select_in(self._connection, _ROWS, leads):
+            self._rows[event, step] = (number, lead, tuple(content))
+        folded = f"{_FINDINGS} AND code NOT IN ('conflict', 'hub')"
+        self._read_findings(f"{folded} AND lead IN", leads)
+        self._read_findings(f"{folded} AND cluster IN", clusters)
+
+    def read_open(self, lead: int) -> None:
+        """Read the findings that a lead which is folded on may close."""
+        self._read_findings(f"{_FINDINGS} AND code IN ({_OPEN}) AND lead IN", [lead])
+
+    def contested(self, events: Iterable[int]) -> list[int]:
+        """Return those of these events that have other contents."""
+        return [seq for (seq,) in select_in(self._connection, _CONTESTED, events)]
+
+    def match_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:
+        """Return whether this very row stands already; it is true still."""
+        was = self._rows.get((event, step))
+        if was is None or was[1:] != (lead, content):
+            return False
+        del self._rows[event, step]
+        return True
+
+    def match_finding(
+        self, code: str, event: int | None, detail: str, lead: int | None
+    ) -> CurrentFinding | None:
+        """Return this very finding, if it stands already; it is true still."""
+        were = self._findings.get((code, event, detail), [])
+        match = next((one for one in were if one.lead == lead), None)
+        if match is not None:
+            were.remove(match)
+        return match
+
+    def untrue_rows(self) -> list[int]:
+        """The numbers of the rows that were not said again."""
+        return [number for number, _, _ in self._rows.values()]
+
+    def untrue_findings(self) -> list[int]:
+        """The numbers of the findings that were not said again."""
+        return [one.id for were in self._findings.values() for one in were]
+
+    def _read_findings(self, select: str, numbers: Iterable[int]) -> None:
+        rows = select_in(self._connection, select, numbers)
+        for code, event, detail, number, lead, cluster in rows:
+            self._findings[code, event, detail].append(CurrentFinding(number, lead, cluster))
+
 
 _OF_EVENT: Final = (
     "SELECT detail, lead, id FROM finding"
@@ -130,11 +216,11 @@ class SharedFindings:
             number = standing.pop((finding.detail, lead), None)
             if number is None:
                 row = finding_row(finding, lead, cluster, event, self._recorded_at)
-                self._writes.add(ADD_FINDING, *row)
+                self._writes.add(sql.ADD_FINDING, *row)
             elif lead is None:
-                self._writes.add(MOVE_FINDING, cluster, number)
+                self._writes.add(sql.MOVE_FINDING, cluster, number)
         for number in standing.values():
-            self._writes.add(SUPERSEDE_FINDING, self._recorded_at, number)
+            self._writes.add(sql.SUPERSEDE_FINDING, self._recorded_at, number)
 
 
 def may_hold_several(folding: Folding) -> bool:
