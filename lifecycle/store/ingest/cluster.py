@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from attrs import define, field
@@ -113,6 +114,13 @@ class Folding:
                 for place in (group, None):
                     last[place] = max(last.get(place, event.position), event.position)
         return last
+
+    def homes(self, homes: Mapping[int, int]) -> list[int | None]:
+        """Return the clusters of its stored events, given those of leads; the one of most first."""
+        were = Counter(
+            one.cluster if one.lead is None else homes[one.lead] for one in self.stored.values()
+        )
+        return sorted(were, key=lambda one: (-were[one], one or 0))
 
     def contact_only(self) -> int:
         """How many of its events name no key of a lead."""

@@ -5,30 +5,31 @@ Rows of history and findings that are no longer true are superseded, never remov
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
-from lifecycle.domain import HUB_SIZE, Finding, Group, HistoryRow, Key, Track, Verdicts
+from lifecycle.domain import HUB_SIZE, Finding, Group, Key, Track, Verdicts
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.lookups import UNNAMED, ClusterRow, KeyRow, WorkingSet
 from lifecycle.store.db.rows import (
     OUTCOME_NUMBER,
     StoredEvent,
-    history_content,
     id_hash,
     lead_row,
     row_keys,
 )
-from lifecycle.store.db.statements import Writes, finding_row
+from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.cluster import Folding
 from lifecycle.store.ingest.identify import Arrival
-from lifecycle.store.ingest.item import Place
-from lifecycle.store.ingest.set_aside import SetAside, nameless
-from lifecycle.store.ingest.standing import Current, Home, SharedFindings, may_hold_several
+from lifecycle.store.ingest.set_aside import SetAside
+from lifecycle.store.ingest.standing import (
+    Current,
+    Home,
+    NewDigests,
+    SharedFindings,
+    may_hold_several,
+)
 
-#: Returns the canonical digest of an event and those of others, if a content of it came now.
-NewDigests: TypeAlias = Callable[[int], tuple[bytes, list[bytes]] | None]
 _SEQ: Final = "SELECT seq FROM event WHERE hash = ? AND id = ?"
 _MARKS: Final = (
     "SELECT id, lead_id, deleted_at, kept_holder, known_since FROM lead WHERE cluster = ?"
@@ -59,7 +60,7 @@ class Diff:
         self._renames = renames
         self._parties = working.parties
         self._recorded_at = recorded_at
-        self._current = Current(working.connection)
+        self._current = Current(working, writes, recorded_at)
         self._shared = SharedFindings(working, writes, recorded_at, new_digests)
         self._hubs: dict[KeyRow, None] = {}
         self._contested: set[int] = set()
@@ -95,7 +96,10 @@ class Diff:
         taken: set[int] = set()
         free = set(clusters)
         for folding in sorted(foldings, key=lambda one: len(one.stored), reverse=True):
-            cluster = self._settle(folding, homes, free)
+            cluster = next((one for one in folding.homes(homes) if one in free), None)
+            if cluster is None:
+                cluster = self._working.numbers.next_cluster()
+            free.discard(cluster)
             pks: dict[Group, int] = {}
             self._number_leads(folding, pks, taken)
             self._save_cluster(folding, cluster)
@@ -111,7 +115,7 @@ class Diff:
             self._shared.save_conflicts(seq)
         for row in self._hubs:
             self._shared.save_hub(row)
-        self._replace()
+        self._current.replace()
         for key in self._working.changed_keys():
             self._writes.add(sql.SAVE_KEY, key.hash, *key.key, *key.belongs)
         for lead in sorted(self._removed_leads):
@@ -130,13 +134,7 @@ class Diff:
             self._writes.add(sql.MOVE_EVENT, None, UNNAMED, OUTCOME_NUMBER[one.outcome], one.seq)
             self._shared.homes[one.seq] = Home(one.event, None, UNNAMED)
             self._contested.update(self._current.contested([one.seq]))
-            about, body = (
-                self._working.blocks.entry(one.entry),
-                self._working.blocks.body(one.entry),
-            )
-            message = nameless(body, about.time, self._working.identity)
-            place = Place(about.log or None, about.line or None)
-            self._aside.quarantine(message, place, again=True)
+            self._aside.quarantine_again(self._working, one.entry)
 
     # --- clusters ---------------------------------------------------------------------------
 
@@ -149,31 +147,20 @@ class Diff:
         home = max(clusters, key=lambda row: (self._working.size(row.id), -row.id)).id
         others = [row.id for row in clusters if row.id != home]
         for row in self._working.lead_rows(self._working.leads_of(others)).values():
-            self._belong(map(self._working.key_row, row_keys(row)), home)
+            _belong(map(self._working.key_row, row_keys(row)), home)
         for other in others:
             self._writes.add(sql.JOIN_LEADS, home, other)
             self._writes.add(sql.JOIN_FINDINGS, home, other)
             self._writes.add(sql.REMOVE_CLUSTER, other)
         return home
 
-    def _settle(self, folding: Folding, homes: Mapping[int, int], free: set[int]) -> int:
-        """Return the number of a cluster that was folded whole: where most of its events were."""
-        were = Counter(
-            one.cluster if one.lead is None else homes[one.lead] for one in folding.stored.values()
-        )
-        for number, _ in sorted(were.items(), key=lambda one: (-one[1], one[0] or 0)):
-            if number in free:
-                free.discard(number)
-                return number
-        return self._working.numbers.next_cluster()
-
     def _save_cluster(self, folding: Folding, cluster: int) -> None:
         """Note where keys belong, and what a cluster is besides its leads."""
         for arrival in folding.arrivals.values():
-            self._belong(arrival.rows, cluster)
+            _belong(arrival.rows, cluster)
         if not folding.clusters:
             for stored in folding.stored.values():
-                self._belong(map(self._working.key_row, stored.event.keys), cluster)
+                _belong(map(self._working.key_row, stored.event.keys), cluster)
         before = sum(row.contact_only for row in folding.clusters)
         known = {row.deletion: row.deletion_seq for row in folding.clusters}
         contact_only = before + folding.contact_only()
@@ -197,11 +184,6 @@ class Diff:
                 if pk not in touched and marks[1] != deleted_at:
                     self._writes.add(sql.ADD_FORMER_LEAD, pk, *marks, self._recorded_at)
                     self._writes.add(sql.MARK_LEAD, deleted_at, self._recorded_at, pk)
-
-    def _belong(self, rows: Iterable[KeyRow], cluster: int) -> None:
-        """Let these keys belong to a cluster."""
-        for row in rows:
-            row.cluster = cluster
 
     def _remove_unused_keys(self, foldings: Iterable[Folding], named: Iterable[Key]) -> None:
         """Remove keys that only a content named which is canonical no more."""
@@ -295,7 +277,7 @@ class Diff:
         if stored and stored.claims:
             self._current.read_open(pk)
         for row in track.rows:
-            self._save_row(row, folding.seq(row.event_id), pk)
+            self._current.save_row(row, folding.seq(row.event_id), pk)
         for finding in track.findings + track.open_findings():
             self._save_finding(finding, folding, pk, None)
         deletion = folding.part.deletion
@@ -330,8 +312,6 @@ class Diff:
         marks = (row[_LEAD_ID], row[_DELETED_AT], row[_KEPT_HOLDER], row[_KNOWN_SINCE])
         self._writes.add(sql.ADD_FORMER_LEAD, row[0], *marks, self._recorded_at)
 
-    # --- events -----------------------------------------------------------------------------
-
     def _move_event(self, stored: StoredEvent, home: Home, verdict: Verdicts) -> None:
         self._shared.homes[stored.seq] = home
         where = (home.lead, home.cluster)
@@ -350,40 +330,20 @@ class Diff:
             *(OUTCOME_NUMBER[verdict], is_late, self._recorded_at, place.log, place.line),
         )
 
-    # --- history and findings ---------------------------------------------------------------
-
-    def _save_row(self, row: HistoryRow, seq: int, lead: int) -> None:
-        content = history_content(row, self._parties)
-        if not self._current.match_row(seq, row.step, lead, content):
-            self._current.additions.append((lead, seq, row.step, self._recorded_at, *content))
-
     def _save_finding(
         self, finding: Finding, folding: Folding, lead: int | None, cluster: int | None
     ) -> None:
-        seq = self._finding_seq(finding, folding)
-        match = self._current.match_finding(finding.code, seq, finding.detail, lead)
-        if match is None:
-            row = finding_row(finding, lead, cluster, seq, self._recorded_at)
-            self._writes.add(sql.ADD_FINDING, *row)
-        elif match.cluster != cluster:
-            self._writes.add(sql.MOVE_FINDING, cluster, match.id)
-
-    def _finding_seq(self, finding: Finding, folding: Folding) -> int | None:
         event_id = finding.event_id
-        if event_id is None:
-            return None
+        seq = None if event_id is None else self._seq(event_id, folding)
+        self._current.save_finding(finding, lead, cluster, seq)
+
+    def _seq(self, event_id: str, folding: Folding) -> int:
         if event_id in folding.arrivals or event_id in folding.stored:
             return folding.seq(event_id)
         values = (id_hash(self._working.numbers.secret, event_id), event_id)
         return int(self._working.connection.execute(_SEQ, values).fetchone()[0])
 
-    def _replace(self) -> None:
-        """Supersede what was current and is not said any more; then add what is said instead."""
-        numbers = self._working.numbers
-        for number in self._current.untrue_rows():
-            superseded = (self._recorded_at, numbers.next_change(), number)
-            self._writes.add(sql.SUPERSEDE_HISTORY, *superseded)
-        for added in self._current.additions:
-            self._writes.add(sql.ADD_HISTORY, numbers.next_change(), *added)
-        for number in self._current.untrue_findings():
-            self._writes.add(sql.SUPERSEDE_FINDING, self._recorded_at, number)
+
+def _belong(rows: Iterable[KeyRow], cluster: int) -> None:
+    for row in rows:
+        row.cluster = cluster

@@ -11,6 +11,7 @@ from typing import Any, Final
 from lifecycle.domain import Identity, Problem
 from lifecycle.messages import MAX_BYTES, Undecodable, read_message
 from lifecycle.store.db import statements as sql
+from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import select_in
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.item import Place
@@ -56,6 +57,13 @@ class SetAside:
         )
         self._put(digest, (*row, None, None))
         self._writes.add(sql.ADD_QUARANTINED, *row, message.raw[:MAX_BYTES], problems)
+
+    def quarantine_again(self, working: WorkingSet, number: int) -> None:
+        """Keep the message of an entry in which the identity policy finds no name any more."""
+        block = working.blocks.of(number)
+        entry = block.entry(number)
+        message = nameless(block.body(number), entry.time, working.identity)
+        self.quarantine(message, Place(entry.log or None, entry.line or None), again=True)
 
     def take_out(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Remove quarantined messages, given as the columns that are bound."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lifecycle.domain import (
     HUB_SIZE,
     OPEN_FINDINGS,
     TRIGGERS,
     Finding,
+    HistoryRow,
     LeadEvent,
     are_several,
     conflict,
@@ -23,7 +23,7 @@ from lifecycle.domain import (
 from lifecycle.messages import format_time
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.lookups import UNNAMED, KeyRow, WorkingSet
-from lifecycle.store.db.rows import HISTORY_CONTENT, row_keys, select_in
+from lifecycle.store.db.rows import HISTORY_CONTENT, history_content, row_keys, select_in
 from lifecycle.store.db.statements import Writes, finding_row
 from lifecycle.store.ingest.cluster import Folding
 
@@ -49,16 +49,16 @@ class CurrentFinding(NamedTuple):
 
 
 class Current:
-    """The rows of history and the findings that stand, of what is folded again.
+    """The rows of history and the findings that stand, beside what a fold says."""
 
-    ``additions`` is what the fold says and they do not.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, working: WorkingSet, writes: Writes, recorded_at: int) -> None:
+        self._working = working
+        self._connection = working.connection
+        self._writes = writes
+        self._recorded_at = recorded_at
         self._rows: dict[tuple[int, int], tuple[int, int, tuple[Any, ...]]] = {}
         self._findings: dict[tuple[str, int | None, str], list[CurrentFinding]] = defaultdict(list)
-        self.additions: list[tuple[Any, ...]] = []
+        self._additions: list[tuple[Any, ...]] = []
 
     def read_several(self, clusters: Collection[int]) -> None:
         """Read the findings of contacts of these clusters that hold several ids."""
@@ -83,31 +83,40 @@ class Current:
         """Return those of these events that have other contents."""
         return [seq for (seq,) in select_in(self._connection, _CONTESTED, events)]
 
-    def match_row(self, event: int, step: int, lead: int, content: tuple[Any, ...]) -> bool:
-        """Return whether this very row stands already; it is true still."""
-        was = self._rows.get((event, step))
-        if was is None or was[1:] != (lead, content):
-            return False
-        del self._rows[event, step]
-        return True
+    def save_row(self, row: HistoryRow, seq: int, lead: int) -> None:
+        """Let a row of history stand, if it does not yet."""
+        content = history_content(row, self._working.parties)
+        was = self._rows.get((seq, row.step))
+        if was is not None and was[1:] == (lead, content):
+            del self._rows[seq, row.step]
+        else:
+            self._additions.append((lead, seq, row.step, self._recorded_at, *content))
 
-    def match_finding(
-        self, code: str, event: int | None, detail: str, lead: int | None
-    ) -> CurrentFinding | None:
-        """Return this very finding, if it stands already; it is true still."""
-        were = self._findings.get((code, event, detail), [])
+    def save_finding(
+        self, finding: Finding, lead: int | None, cluster: int | None, seq: int | None
+    ) -> None:
+        """Let a finding stand, if it does not yet."""
+        were = self._findings.get((finding.code, seq, finding.detail), [])
         match = next((one for one in were if one.lead == lead), None)
-        if match is not None:
-            were.remove(match)
-        return match
+        if match is None:
+            row = finding_row(finding, lead, cluster, seq, self._recorded_at)
+            self._writes.add(sql.ADD_FINDING, *row)
+            return
+        were.remove(match)
+        if match.cluster != cluster:
+            self._writes.add(sql.MOVE_FINDING, cluster, match.id)
 
-    def untrue_rows(self) -> list[int]:
-        """The numbers of the rows that were not said again."""
-        return [number for number, _, _ in self._rows.values()]
-
-    def untrue_findings(self) -> list[int]:
-        """The numbers of the findings that were not said again."""
-        return [one.id for were in self._findings.values() for one in were]
+    def replace(self) -> None:
+        """Supersede what was not said again; then add what was said instead."""
+        numbers = self._working.numbers
+        for number, _, _ in self._rows.values():
+            superseded = (self._recorded_at, numbers.next_change(), number)
+            self._writes.add(sql.SUPERSEDE_HISTORY, *superseded)
+        for added in self._additions:
+            self._writes.add(sql.ADD_HISTORY, numbers.next_change(), *added)
+        for were in self._findings.values():
+            for one in were:
+                self._writes.add(sql.SUPERSEDE_FINDING, self._recorded_at, one.id)
 
     def _read_findings(self, select: str, numbers: Iterable[int]) -> None:
         rows = select_in(self._connection, select, numbers)
@@ -123,6 +132,10 @@ _OF_KEY: Final = (
     "SELECT detail, lead, id FROM finding"
     " WHERE code = 'hub' AND detail = ? AND superseded_at IS NULL"
 )
+
+
+#: Returns the canonical digest of an event and those of others, if a content of it came now.
+NewDigests: TypeAlias = Callable[[int], tuple[bytes, list[bytes]] | None]
 
 
 class Home(NamedTuple):
@@ -145,7 +158,7 @@ class SharedFindings:
         working: WorkingSet,
         writes: Writes,
         recorded_at: int,
-        new_digests: Callable[[int], tuple[bytes, list[bytes]] | None],
+        new_digests: NewDigests,
     ) -> None:
         self._working = working
         self._writes = writes
