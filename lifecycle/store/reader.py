@@ -140,7 +140,7 @@ class LeadReader:
         if state not in (None, *STATES):
             raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
         if as_of is None and as_known_at is None:
-            return self._stored_leads(self._lead_numbers(state))
+            return self._stored_leads(self._at_once(lead_numbers, self._connection, state))
         return iter(self._leads_at(state, as_of, as_known_at))
 
     @reading
@@ -167,13 +167,12 @@ class LeadReader:
     def changes(self, *, after: int = 0) -> Iterator[Change]:
         """Return the changes behind this number, in the order in which they were made.
 
-        A row that a late message made untrue comes again, as ``superseded``; a lead whose person
-        was erased comes as ``erased``. Keep the last ``number`` and go on from there: nothing is
-        left out, nothing comes twice.
+        A row that became untrue comes again, as ``superseded``; a lead whose person was erased, as
+        ``erased``. Keep the last ``number`` and go on from there: nothing comes twice.
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
-        return self._changes_behind(self._changes(after))
+        return self._changes_behind(after)
 
     @reading
     def messages(self, alias: str) -> list[StoredMessage]:
@@ -224,7 +223,10 @@ class LeadReader:
     def quarantine(self, *, left: bool = False) -> Iterator[Quarantined]:
         """Return the quarantined messages as they came; ``left``: those that left instead."""
         numbers = self.quarantine_numbers(left=left)
-        messages = (self._quarantined(number, left=left) for number in numbers)
+        messages = (
+            self._at_once(read_quarantined, self._connection, number, left=left)
+            for number in numbers
+        )
         return (message for message in messages if message is not None)
 
     @reading
@@ -238,7 +240,7 @@ class LeadReader:
         Raises:
             UnknownMessageError: There is none.
         """
-        message = self._quarantined(number, left=left)
+        message = self._at_once(read_quarantined, self._connection, number, left=left)
         if message is None:
             raise UnknownMessageError(number)
         return message
@@ -278,10 +280,7 @@ class LeadReader:
 
     @reading
     def head(self) -> Head:
-        """Return the end of the ledger, to be noted where nobody who can write the store can write.
-
-        ``verify`` tells later whether what was stored until now is still there and unchanged.
-        """
+        """Return the end of the ledger: noted elsewhere, it lets ``verify`` tell what is gone."""
         return head_of(self._connection)
 
     @reading
@@ -332,28 +331,19 @@ class LeadReader:
 
     def _stored_leads(self, numbers: Sequence[int]) -> Iterator[Lead]:
         for start in range(0, len(numbers), _PAGE):
-            yield from self._stored_page(numbers[start : start + _PAGE])
+            page = numbers[start : start + _PAGE]
+            yield from self._at_once(read_leads, self._connection, self._parties, page)
 
-    @reading
-    def _lead_numbers(self, state: State | None) -> list[int]:
-        return lead_numbers(self._connection, state)
-
-    @reading
-    def _stored_page(self, numbers: Sequence[int]) -> list[Lead]:
-        return read_leads(self._connection, self._parties, numbers)
-
-    def _changes_behind(self, page: list[Change]) -> Iterator[Change]:
-        while page:
+    def _changes_behind(self, after: int) -> Iterator[Change]:
+        while page := self._at_once(changes_after, self._connection, self._parties, after, _PAGE):
             yield from page
-            page = self._changes(page[-1].number)
+            after = page[-1].number
 
     @reading
-    def _changes(self, after: int) -> list[Change]:
-        return changes_after(self._connection, self._parties, after, _PAGE)
-
-    @reading
-    def _quarantined(self, number: int, *, left: bool = False) -> Quarantined | None:
-        return read_quarantined(self._connection, number, left=left)
+    def _at_once(
+        self, read: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Result:
+        return read(*args, **kwargs)
 
 
 def _micros(moment: Moment | None) -> int | None:

@@ -83,11 +83,7 @@ class LeadStore(LeadReader):
         self.spared: tuple[str, ...] = ()
         self.erased = 0
         self._writer = Writer(
-            self._connection,
-            self._gate,
-            self._parties,
-            clock=clock,
-            accept_clock=accept_clock,
+            *(self._connection, self._gate, self._parties), clock=clock, accept_clock=accept_clock
         )
         try:
             self._writer.settle_rules(rules)
@@ -259,16 +255,10 @@ class LeadStore(LeadReader):
     ) -> Erasure:
         """Erase a person: seal all leads that hang together with this name.
 
-        The name may be that of a contact, too, with or without ``contact:`` before it. States,
-        times and who acted stay, as a sealed record; all else goes. A later copy of an erased
-        message is a duplicate; a message from before about the person is ignored. The file is then
-        written anew, so that it holds no trace (``purge``).
-
-        Args:
-            alias: Any name of the person.
-            all_of_them: Erase also what may be many people.
-            forever: Ignore later messages about the person, too.
-            dry_run: Tell what would be erased, and erase nothing.
+        The name may be that of a contact, too. States, times and who acted stay, as a sealed
+        record; all else goes, and the file is written anew (``purge``). ``all_of_them``: erase also
+        what may be many people; ``forever``: ignore later messages about the person, too;
+        ``dry_run``: tell what would be erased, and erase nothing.
 
         Raises:
             UnknownLeadError: Nobody has this name.
@@ -300,9 +290,7 @@ class LeadStore(LeadReader):
         return self._finish(erasure, dry_run=dry_run)
 
     def purge(self) -> bool:
-        """Remove the traces of what was erased from the file; return whether there were any.
-
-        The file is written anew, which takes time and room as it is large.
+        """Write the file anew without what was erased; return whether there was anything.
 
         Raises:
             UnpurgedError: The file is in use; try again when nobody else reads it.
