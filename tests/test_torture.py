@@ -21,6 +21,9 @@ PAGE = ROOT / "docs" / "reliability.md"
 ROWS = (
     "kills",
     "writers",
+    "power",
+    "readers",
+    "complexity",
     "threads",
     "clocks",
     "killed",
@@ -63,10 +66,33 @@ from lifecycle.store.store import LeadStore
 take = LeadStore.take
 LeadStore.take = lambda self, messages: take(self, messages[1:])
 """,
+    # A disk that forgets what it was told to keep.
+    "power": """
+import images
+images._File.sync = lambda self: None
+""",
+    # Readers believe that nobody writes.
+    "readers": """
+from lifecycle.store.db import file
+file._URI_MODE["read"] = "ro&immutable=1"
+""",
+    # Whoever lists all leads reads them all again for each.
+    "complexity": """
+import complexity
+from lifecycle import LeadReader
+complexity._AGAIN = 0
+leads = LeadReader.leads
+def slow(self, **options):
+    for one in leads(self, **options):
+        if not any(options.values()):
+            list(leads(self))
+        yield one
+LeadReader.leads = slow
+""",
     # No thread waits for another.
     "threads": """
 from contextlib import contextmanager
-from lifecycle.store.db.gate import Gate
+from lifecycle.store.db.transaction import Gate
 @contextmanager
 def open_to_all(self):
     yield

@@ -11,6 +11,9 @@ from result import Amount, Result
 NAMES: Final = (
     "kills",
     "writers",
+    "power",
+    "readers",
+    "complexity",
     "threads",
     "clocks",
     "killed",
