@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from math import log
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from children import Child, Tell
 from result import Amount, Result
-from shapes import CHARACTERS, SHAPES, Shape, lines_of
+from shapes import CHARACTERS, MAP, SHAPES, Line, Shape, lines_of
 
 from lifecycle import LeadReader
 from lifecycle.cli import cli
@@ -41,6 +41,7 @@ _MOST: Final = 600
 _MEMORY: Final = next((one for one in ("/dev/shm",) if os.access(one, os.W_OK)), None)  # noqa: S108
 _KNOWN: Final = "--as-known-at 2100-01-01T00:00:00Z --format csv"
 _LOGS: Final = ("validate LOG --format jsonl", "audit LOG --format json", "replay DB LOG")
+_OPTIONS: Final = {"csv": " --map MAP", "hubspot": "", "salesforce": "", "genesys": ""}
 _BATCHES: Final = ("replay BATCHES LOG --batch 50", "apply ONE LOG")
 _STORE: Final = (
     "leads DB --format csv",
@@ -66,6 +67,8 @@ _STORE: Final = (
     "quarantine dismiss DB NUMBERS",
     "quarantine list DB --left --format csv",
     "quarantine restore DB NUMBERS",
+    "dump DB",
+    "load LOADED DUMP",
     "erase DB LEAD --all-of-them --dry-run",
     "erase DB LEAD --all-of-them --yes",
 )
@@ -103,9 +106,10 @@ class _Case:
             with TemporaryDirectory(prefix="torture-", dir=_MEMORY) as name:
                 place = Path(name)
                 ended = Child(partial(_run, self._shape, times * self._size, place)).end()
-            for taken, command in (line.split(" ", 1) for line in ended.told):
-                if taken != "in":
-                    seconds[command] = min(float(taken), seconds.get(command, _MOST))
+            for _, taken, command in (
+                line.split(" ", 2) for line in ended.told if line[:5] == "took "
+            ):
+                seconds[command] = min(float(taken), seconds.get(command, _MOST))
             if ended.status:
                 self._errors.add(f"{times * self._size:,}: {ended}")
 
@@ -139,20 +143,29 @@ def _run(shape: Shape, size: int, place: Path, tell: Tell) -> None:
     """Run the commands one after the other; tell how long each takes."""
     resource.setrlimit(resource.RLIMIT_CPU, (_MOST, _MOST + 1))
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
     os.chdir(place)
-    Path("LOG").write_bytes(b"".join(line + b"\n" for line in lines_of(shape, size)))
-    for command in (*_LOGS, *(() if shape.is_late else _BATCHES), *_STORE):
+    os.dup2(nowhere, sys.stderr.fileno())
+    Path("LOG").write_bytes(_joined(lines_of(shape, size)))
+    for name, lines in shape.tables.items():
+        Path(f"{name}.table").write_bytes(_joined(lines(size)))
+    Path("MAP").write_text(MAP, "utf-8")
+    imports = [f"import {name} {name}.db {name}.table{_OPTIONS[name]}" for name in shape.tables]
+    for command in (*_LOGS, *(() if shape.is_late else _BATCHES), *imports, *_STORE):
         words = [shape.lead if word == "LEAD" else word for word in command.split()]
         if "NUMBERS" in words:
             words[-1:] = _quarantined(left="restore" in words) or ["1"]
+        printed = os.open("DUMP", os.O_CREAT | os.O_WRONLY) if words[0] == "dump" else nowhere
+        os.dup2(printed, sys.stdout.fileno())
         tell(f"in {command}")
         started = _processor_time()
         status = _status(words)
-        tell(f"{_processor_time() - started:.4f} {command}")
+        tell(f"took {_processor_time() - started:.4f} {command}")
         if status not in (0, 1):
             raise RuntimeError(f"{command}: exit status {status}")
+
+
+def _joined(lines: Iterable[Line]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _quarantined(*, left: bool) -> list[str]:

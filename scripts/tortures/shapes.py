@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from random import Random
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -30,11 +31,13 @@ class Shape(NamedTuple):
     """A shape: its lines for a size, and a lead in the midst of it.
 
     Where many events are late, batch after batch writes much again: one batch is not to be slow.
+    ``tables`` are what other systems export, by the name of the command that imports it.
     """
 
     lines: Callable[[int], Iterable[Line]]
     lead: str = "a:1"
     is_late: bool = False
+    tables: dict[str, Callable[[int], Iterable[Line]]] = {}  # noqa: RUF012
 
 
 def _line(message: Any) -> Line:
@@ -234,13 +237,75 @@ _STRUCTURES: Final = {
     "brackets": Shape(_brackets),
     "one page": Shape(_one_page, "h:1"),
 }
+
+
+def _cells(size: int) -> Iterator[tuple[str, int, str, str]]:
+    """Yield rows of a table: a lead, when, and two texts, of which a few are long."""
+    for number in range(size):
+        yield f"{number % 99}", number, "New", f"{number}"
+    for number, pattern in enumerate(PATTERNS[:_MOST_TEMPTING]):
+        text = f"x{pattern * size * CHARACTERS}"[: size * CHARACTERS + 1].replace("\x00", " ") + "x"
+        yield from ((f"{number}", size, text, "x"), (text, size, "New", text))
+
+
+def _csv(header: str, size: int) -> Iterator[Line]:
+    yield header.encode()
+    for lead, second, text, other in _cells(size):
+        cells = (lead, moment(second), text, other, "Status")
+        yield ",".join('"' + cell.replace('"', '""') + '"' for cell in cells).encode()
+
+
+def _hubspot(size: int) -> Iterator[Line]:
+    """Yield changes as webhooks tell of them, all in one document."""
+    rows = [
+        {"eventId": number, "subscriptionType": "contact.propertyChange", "objectId": lead}
+        | {"propertyName": "hs_lead_status", "propertyValue": text, "sourceId": other}
+        | {"occurredAt": 1_772_539_200_000 + second}
+        for number, (lead, second, text, other) in enumerate(_cells(size))
+    ]
+    yield _line(rows)
+
+
+def _genesys(size: int) -> Iterator[Line]:
+    for lead, second, text, other in _cells(size):
+        data = {"ContactId": lead, "RTargetAgentSelected": other, "EmailAddress": text}
+        email = {"id": lead, "state": "Invited", "capabilities": ["Accept"], "userData": data}
+        kinds = {"notificationType": "StatusChange", "messageType": "EmailStateChangeMessage"}
+        body = kinds | {"timestamp": 1_772_442_000_000 + second, "email": email}
+        yield _line({"channel": "/v2/me/emails", "data": body})
+
+
+_TABLES: Final = {
+    "csv": partial(_csv, "Lead,Changed at,Status,Assigned to,Field"),
+    "salesforce": partial(_csv, "LeadId,CreatedDate,NewValue,CreatedById,Field"),
+    "hubspot": _hubspot,
+    "genesys": _genesys,
+}
 #: Two that have many of them, for the quick form; then each alone.
 SHAPES: Final = {
     "texts": Shape(_texts, is_late=True),
-    "structures": Shape(_all, "t:1", is_late=True),
+    "structures": Shape(_all, "t:1", is_late=True, tables=_TABLES),
     **_STRUCTURES,
     **{f"text {pattern!a}": Shape(_of(pattern), is_late=True) for pattern in PATTERNS},
 }
+
+
+#: What the columns of the table are, whose values need no meaning.
+MAP: Final = """
+name = "calls"
+party = "callsUser"
+[lead]
+callsLeadId = "Lead"
+[columns]
+new = "Status"
+time = "Changed at"
+by = "Assigned to"
+[[meaning]]
+source = "calls"
+field = "Status"
+value = "New"
+trigger = "send"
+"""
 
 
 def lines_of(shape: Shape, size: int) -> Iterator[Line]:
