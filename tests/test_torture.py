@@ -51,20 +51,21 @@ _Run._take = forgetful
 """,
     # Rows of history are lost between two transactions of one batch.
     "kills": """
-from lifecycle.store.store import LeadStore
-move = LeadStore.move
+from lifecycle.store.session import ReplaySession
+move = ReplaySession.move
 def early(self, cursor):
-    self._connection.execute("COMMIT")
-    self._connection.execute("BEGIN IMMEDIATE")
-    self._connection.execute("DELETE FROM history WHERE id % 7 = 0")
+    connection = self._writer.connection
+    connection.execute("COMMIT")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM history WHERE id % 7 = 0")
     move(self, cursor)
-LeadStore.move = early
+ReplaySession.move = early
 """,
     # The first message of every batch is lost.
     "writers": """
 from lifecycle.store.store import LeadStore
-take = LeadStore.take
-LeadStore.take = lambda self, messages: take(self, messages[1:])
+take = LeadStore._take
+LeadStore._take = lambda self, messages: take(self, messages[1:])
 """,
     # A disk that forgets what it was told to keep.
     "power": """
@@ -81,6 +82,7 @@ file._URI_MODE["read"] = "ro&immutable=1"
 import complexity
 from lifecycle import LeadReader
 complexity._AGAIN = 0
+complexity.QUICK = complexity.QUICK._replace(size=100)
 leads = LeadReader.leads
 def slow(self, **options):
     for one in leads(self, **options):
@@ -100,23 +102,23 @@ Gate.held = open_to_all
 """,
     # A clock is believed whatever it says.
     "clocks": """
-from lifecycle.store.store import LeadStore
-LeadStore._now = lambda self: self._clock()
+from lifecycle.store.writer import Writer
+Writer.now = lambda self: self._clock()
 """,
     # Counts of leads grow by themselves.
     "killed": """
 from lifecycle.store.store import LeadStore
-take = LeadStore.take
+take = LeadStore._take
 def forgetful(self, messages):
     found = take(self, messages)
     self._connection.execute("UPDATE lead SET events = events + 1 WHERE id % 9 = 0")
     return found
-LeadStore.take = forgetful
+LeadStore._take = forgetful
 """,
     # What failed stays as far as it came: nothing is rolled back.
     "statements": """
 from contextlib import contextmanager
-from lifecycle.store import store as leadstore
+from lifecycle.store import writer
 from lifecycle.store.db.transaction import translated
 @contextmanager
 def careless(connection, path, undo):
@@ -129,7 +131,7 @@ def careless(connection, path, undo):
         connection = getattr(connection, "_connection", connection)
         if connection.in_transaction:
             connection.execute("COMMIT")
-leadstore.unit_of_work = careless
+writer.unit_of_work = careless
 """,
     # Verifying that always finds nothing.
     "damage": """
@@ -144,12 +146,12 @@ Verification.sound = True
     # An error that is no problem of the message.
     "fuzz": """
 import fuzz
-taken = fuzz.taken
+to_stored = fuzz.to_stored
 def brittle(message):
     if not hasattr(message, "problems") or len(message.problems) > 1:
         raise RuntimeError("unforeseen")
-    return taken(message)
-fuzz.taken = brittle
+    return to_stored(message)
+fuzz.to_stored = brittle
 """,
     # Of a batch only the first three messages are taken.
     "order": """
@@ -162,12 +164,12 @@ LeadStore.apply_many = hasty
     # Every batch reads all that is there.
     "growth": """
 from lifecycle.store.store import LeadStore
-take = LeadStore.take
+take = LeadStore._take
 def slow(self, messages):
     for _ in range(75):
-        self._connection.execute("SELECT sum(length(hex(body))) FROM event").fetchone()
+        self._connection.execute("SELECT sum(length(hex(bodies))) FROM block").fetchone()
     return take(self, messages)
-LeadStore.take = slow
+LeadStore._take = slow
 """,
     # What depends on how texts are hashed.
     "versions": """
