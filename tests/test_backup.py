@@ -105,7 +105,7 @@ def test_a_dump_makes_the_same_store_again(tmp_path, lifecycle):
         (lambda lines: lines[:-1], "not a whole dump"),
         (lambda lines: lines[:5] + lines[6:], "not a whole dump"),
         (lambda lines: lines[1:], "line 1: expected the first line of a dump"),
-        (lambda lines: [], "line 1: expected"),
+        (lambda _: [], "line 1: expected"),
         (lambda lines: [*lines[:3], "{", *lines[3:]], "line 4: expected JSON"),
         (lambda lines: [*lines[:3], "[]", *lines[3:]], "line 4: expected an object"),
         (lambda lines: [*lines[:3], '{"table": "gone", "row": {}}'], "line 4: expected an entry"),

@@ -93,8 +93,10 @@ LeadReader.leads = slow
 """,
     # No thread waits for another.
     "threads": """
+import sys
 from contextlib import contextmanager
 from lifecycle.store.db.transaction import Gate
+sys.setswitchinterval(1e-6)
 @contextmanager
 def open_to_all(self):
     yield
@@ -166,8 +168,8 @@ LeadStore.apply_many = hasty
 from lifecycle.store.store import LeadStore
 take = LeadStore._take
 def slow(self, messages):
-    for _ in range(75):
-        self._connection.execute("SELECT sum(length(hex(bodies))) FROM block").fetchone()
+    for _ in range(150):
+        self._connection.execute("SELECT sum(length(hex(id || id || id))) FROM event").fetchone()
     return take(self, messages)
 LeadStore._take = slow
 """,

@@ -47,7 +47,10 @@ COMMANDS: Final = {
     "changes": ("reading", "Print what changed in the histories, in order."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
     "dump": ("backup", "Print a whole store as JSON lines, for `load`."),
-    "erase": ("erase", "Erase a person: payloads, contact, personal keys, texts, quarantine."),
+    "erase": (
+        "erase",
+        "Erase a person: seal the leads, remove messages, contact, keys, texts, quarantine.",
+    ),
     "explain": ("explain", "Tell why a lead is in its state."),
     "export": ("export", "Write all leads, all history or all events for other tools."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),

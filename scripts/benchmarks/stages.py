@@ -50,12 +50,11 @@ _STAGE_OF: Final[dict[str, str | None]] = {
     "lifecycle.store.db.lookups": "identify",
     "lifecycle.store.db.codec": "decode",
     "lifecycle.store.db.blocks": "write",
-    "lifecycle.store.ingest.write": "write",
     "lifecycle.store.ingest.diff": "write",
     "lifecycle.store.ingest.standing": "write",
     "lifecycle.store.ledger.chain": "write",
     "lifecycle.store.db.transaction": "write",
-    "lifecycle.store.store.LeadStore.move": "write",
+    "lifecycle.store.session.ReplaySession.move": "write",
     "lifecycle.store.reader.LeadReader.close": "write",
 }
 _WHOLE: Final = ("decode", "write")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 
 from lifecycle.cli.main import main
-from lifecycle.store.ledger.chain import Ledger
+from lifecycle.store.ledger import chain
 
 
 def unlink() -> None:
     """Let messages be numbered as ever, and let nothing be committed to."""
-    Ledger.save = lambda _: None  # type: ignore[method-assign]
+    chain.commitment_of = lambda _: bytes(32)
+    chain.link_of = lambda *_: bytes(32)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from result import Amount, Result
 
 from lifecycle import LeadStore
 from lifecycle.messages import Ignored, Undecodable, read_message
-from lifecycle.store import Packed, taken
+from lifecycle.store import Packed, to_stored
 
 DOES: Final = (
     "fuzzed lines, from the seeds' examples as corpus: {runs:,}; of every fifty blocks of {size:,}"
@@ -132,7 +132,7 @@ def _mangled(rng: Random, line: bytes) -> bytes:
 def _read(line: bytes, kinds: Counter[str]) -> str | None:
     """What else than a verdict came of a line."""
     try:
-        for message in map(taken, read_message(line)):
+        for message in map(to_stored, read_message(line)):
             match message:
                 case Packed():
                     kinds["accepted"] += 1

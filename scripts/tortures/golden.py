@@ -1,4 +1,4 @@
-"""Golden stores: one of each release, which every later version opens, verifies and goes on with."""
+"""Golden stores: one of each release, which every later version opens and goes on with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from stories import deletion, letter, messages
 from lifecycle import LeadReader, LeadStore, Rules, __version__
 from lifecycle.errors import LifecycleError
 
-DOES: Final = "every golden store is opened, verified, and gone on with: {runs:,} rounds of {size:,} messages"
+DOES: Final = (
+    "every golden store is opened, verified, and gone on with: {runs:,} rounds of {size:,} messages"
+)
 HOLDS: Final = (
     "it says what it said when it was made, verifies with the head of then, takes messages in, is"
     " rebuilt, and verifies again"

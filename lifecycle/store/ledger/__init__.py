@@ -1,1 +1,1 @@
-"""The ledger: the chain over what was stored, its digest, and tombstones."""
+"""The ledger: the chain over what was stored, its digest, and seals."""
