@@ -44,7 +44,7 @@ def run(seed: int, amount: Amount) -> Result:
                     wrong = list(_went_wrong(path, golden, seed + number, amount.size))
                 except (LifecycleError, sqlite3.Error) as error:
                     wrong = [f"{type(error).__name__}: {error}"]
-                result.failures += [f"{golden.name}, seed {seed + number}: {one}" for one in wrong]
+                result.failures += [f"seed {seed + number}: {golden.name}: {one}" for one in wrong]
                 path.unlink()
     return result
 

@@ -24,6 +24,7 @@ NAMES: Final = (
     "fuzz",
     "order",
     "growth",
+    "golden",
     "versions",
 )
 

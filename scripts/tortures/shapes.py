@@ -30,7 +30,8 @@ CHARACTERS: Final = 16
 class Shape(NamedTuple):
     """A shape: its lines for a size, and a lead in the midst of it.
 
-    Where many events are late, batch after batch writes much again: one batch is not to be slow.
+    ``is_late``: each transaction writes again what was written, as events are late, or a lead has
+    ever more names: only one batch of all is not to be slow.
     ``tables`` are what other systems export, by the name of the command that imports it.
     """
 
@@ -221,12 +222,12 @@ def _all(size: int) -> Iterator[Line]:
 
 _STRUCTURES: Final = {
     "hub": Shape(_hub, "h:1"),
-    "hub out of order": Shape(_shuffled_hub, "h:1"),
+    "hub out of order": Shape(_shuffled_hub, "h:1", is_late=True),
     "leads and their contact by turns": Shape(_hub_by_turns, "t:1"),
     "deletions of a hub": Shape(_deletions, "d:0"),
-    "keys of a lead": Shape(_keys, "k:1"),
-    "values of a scheme": Shape(_values, "v:1"),
-    "copies of an id": Shape(_copies, "i:1"),
+    "keys of a lead": Shape(_keys, "k:1", is_late=True),
+    "values of a scheme": Shape(_values, "v:1", is_late=True),
+    "copies of an id": Shape(_copies, "i:1", is_late=True),
     "events of a lead": Shape(_long_lead, "l:1"),
     "late events of a lead": Shape(_late, "l:1", is_late=True),
     "events of one time": Shape(_at_one_time, "o:1"),

@@ -6,7 +6,6 @@ that the ``*_name`` tables spell out; parties are interned. The views show all o
 
 from __future__ import annotations
 
-from hashlib import sha256
 from os import urandom
 from typing import Final
 
@@ -328,15 +327,3 @@ def m001_blocks(db: Database) -> None:
     secret = urandom(SECRET_BYTES)
     db.execute("INSERT INTO store VALUES (1, ?, 0, 0, 0, 0, 0, ?)", [secret, bytes(32)])
     db.execute("INSERT INTO dictionary VALUES (1, ?)", [dictionary()])
-
-
-def schema_digest(db: Database) -> str:
-    """Return the digest of the schema: SHA-256 of the statements that made it.
-
-    A test holds it against the migrations, so that a change of the schema needs a new one.
-    """
-    rows = db.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-        " AND name <> '_sqlite_migrations' ORDER BY type, name"
-    )
-    return sha256("\n".join(sql for (sql,) in rows).encode()).hexdigest()

@@ -168,7 +168,7 @@ def check_unwritten(connection: sqlite3.Connection) -> None:
         return
     path, stamp = unlocked
     try:
-        is_same = stamp_of(path) == stamp
+        is_same = stamp_of(path) == stamp and not path.with_name(f"{path.name}-wal").exists()
     except OSError:
         is_same = False
     if not is_same:

@@ -14,6 +14,8 @@ from lifecycle.domain import Key
 DIGITS: Final = range(7, 16)
 #: Shorter texts stand in messages of others, too.
 _LONG: Final = 6
+#: Of a longer value its beginning is sought, in so many characters.
+LONGEST: Final = 200
 #: What stands between the digits of a number, and between the words of a name.
 _APART: Final = "[^0-9a-z]{0,3}"
 _JOINED: Final = r"(?:[\W_]{1,3}|%20)"
@@ -41,6 +43,9 @@ def forms(value: str) -> Iterator[str]:
 
 
 def _forms_of(value: str) -> Iterator[str]:
+    if len(value) > LONGEST:
+        yield re.escape(value[:LONGEST])
+        return
     if not any(map(str.isalnum, value)):
         return
     digits = re.sub(r"\D", "", value)
@@ -61,6 +66,8 @@ def _forms_of(value: str) -> Iterator[str]:
 
 def named(key: Key) -> str:
     """What finds an id where it names somebody: anywhere, or beside its scheme."""
+    if len(key.value) > LONGEST:
+        return re.escape(key.value[:LONGEST])
     if _is_distinctive(key.value):
         return bounded(key.value)
     value = rf'\s*+"?+{bounded(key.value)}'

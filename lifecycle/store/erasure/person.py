@@ -12,7 +12,7 @@ import orjson
 
 from lifecycle.domain import Key, LeadEvent, Party, Problem
 from lifecycle.messages.wrappers import unwrap
-from lifecycle.store.erasure.mentions import DIGITS, mentions, named, tells
+from lifecycle.store.erasure.mentions import DIGITS, LONGEST, mentions, named, tells
 
 _ADDRESS: Final = re.compile(r"(mailto|tel):\S+|[^@\s]+@[^@\s]+", re.IGNORECASE)
 _TELEPHONE: Final = re.compile(r"\+[\d\s()./-]++|\(?\d++\)?[\s()./-][\d\s()./-]++")
@@ -48,9 +48,9 @@ class Person:
             values.update(_addresses(contact))
         values.update(key.value for key in self._keys if _is_address(key))
         values = {_PREFIX.sub("", value) for value in values}
-        self._names = [name for name in names if tells(name)]
+        self._names = [name[:LONGEST] for name in names if tells(name)]
         self._unnamed = mentions(filter(tells, values))
-        self._anywhere = mentions([*filter(tells, values), *self._names])
+        self._anywhere = mentions([*filter(tells, values), *filter(tells, names)])
         # One pattern for all ids, however many they are.
         ids = sorted({named(key) for key in self._keys})
         self._ids = re.compile("|".join(ids), re.IGNORECASE) if ids else None
