@@ -1,6 +1,7 @@
 """Stores of every release open, verify and go on; migrations are only ever added."""
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -12,7 +13,8 @@ from letters import ADA, lead
 from sqlite_utils import Database
 from worlds import NOW
 
-from lifecycle import LeadReader, LeadStore, NewerStoreError, NotAStoreError
+from lifecycle import LeadReader, LeadStore, NewerStoreError, NotAStoreError, StoreError
+from lifecycle.store.db import file
 from lifecycle.store.db.schema import FORMER, migrations
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.db"))
@@ -85,4 +87,31 @@ def test_a_store_of_a_newer_release_is_told_so(path):
         plain.commit()
     for kind in (LeadReader, LeadStore):
         with pytest.raises(NewerStoreError, match=r"newer lifecycle \(with m999_more\)"):
+            kind(path)
+
+
+def test_a_store_of_an_older_release_is_told_so_to_readers(path, monkeypatch):
+    LeadStore(path).close()
+    monkeypatch.setattr(file, "our_migrations", lambda: frozenset(("m001_blocks", "m002_more")))
+    with pytest.raises(StoreError, match="written by an older lifecycle; whatever writes to it"):
+        LeadReader(path)
+
+
+def test_what_is_no_regular_file_is_no_store(tmp_path):
+    os.mkfifo(tmp_path / "leads.db")
+    for kind in (LeadReader, LeadStore):
+        with pytest.raises(StoreError, match="is no regular file"):
+            kind(tmp_path / "leads.db")
+
+
+def test_a_view_in_the_place_of_the_migrations_is_not_read(path):
+    LeadStore(path).close()
+    endless = "WITH RECURSIVE more AS (SELECT 1 UNION ALL SELECT 1 FROM more) SELECT 1 AS id,"
+    endless += " 'lifecycle' AS migration_set, 'm001_blocks' AS name, 1 AS applied_at FROM more"
+    with closing(sqlite3.connect(path)) as plain:
+        plain.execute("DROP TABLE _sqlite_migrations")
+        plain.execute(f"CREATE VIEW _sqlite_migrations AS {endless}")
+        plain.commit()
+    for kind in (LeadReader, LeadStore):
+        with pytest.raises(StoreError):
             kind(path)

@@ -67,8 +67,7 @@ class LeadReader:
 
     def __init__(self, path: str | Path, mode: Mode = "read", *, permissions: int = 0o600) -> None:
         place = Path(path)
-        # sqlite_utils takes a while to import, and is needed from here on.
-        from lifecycle.store.db.file import open_store  # noqa: PLC0415
+        from lifecycle.store.db.file import open_store  # noqa: PLC0415 - takes a while to import
 
         self._connection = open_store(place, mode, permissions)
         self._gate = Gate(place, self._connection)
@@ -93,8 +92,7 @@ class LeadReader:
     def snapshot(self) -> Iterator[None]:
         """Let all that is read within a ``with`` block be as of one moment.
 
-        Each method does so by itself. Meanwhile nothing can be written on this object, and other
-        threads wait.
+        Each method does so by itself. Meanwhile other threads wait.
 
         Raises:
             StoreError: The store cannot be read, was closed, or was opened before a fork.
@@ -135,7 +133,7 @@ class LeadReader:
     ) -> Iterator[Lead]:
         """Return all leads, or those in one state, sorted by ``lead_id``; moments as in ``lead``.
 
-        They are read a thousand at a time; within ``snapshot`` all of them are as of one moment.
+        Within ``snapshot`` all of them are as of one moment, elsewhere a thousand at a time.
         """
         if state not in (None, *STATES):
             raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
@@ -172,7 +170,7 @@ class LeadReader:
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
-        return self._changes_behind(after)
+        return self._changes_behind(self._changes(after))
 
     @reading
     def messages(self, alias: str) -> list[StoredMessage]:
@@ -258,9 +256,8 @@ class LeadReader:
             raise translated(error, self.path) from error
 
     def dump(self) -> Iterator[str]:
-        """Return the whole store as JSON lines, for ``load_dump``; read it in a ``snapshot``."""
-        with self._gate.held():
-            return dump(self._connection)
+        """Return the store as JSON lines, for ``load_dump``; read them within a ``snapshot``."""
+        return dump(self._connection)
 
     @reading
     def lead_count(self) -> int:
@@ -288,7 +285,6 @@ class LeadReader:
         """Return the digest of the data set: the same for the same messages in any order."""
         return digest_of(self._connection)
 
-    @reading
     def verify(
         self,
         *noted: Head | str,
@@ -297,10 +293,9 @@ class LeadReader:
     ) -> Verification:
         """Check that nothing in the store was changed but by lifecycle; return what is wrong.
 
-        The file, the schema, every content against the ledger, and every row against those of a
-        scratch store into which the contents are replayed. The store must still contain the
-        ``noted`` heads, given as ``head`` gave them or as text. ``quick`` compares what is current
-        alone; ``on_check`` is told the name of each check before it is made.
+        The file, the schema, the contents against the ledger, and the rows against those of a
+        scratch store into which the contents are replayed. ``noted``: heads that must still be in
+        it; ``quick``: compare what is current alone; ``on_check`` is told the name of each check.
 
         Raises:
             HeadFormatError: A text is no head.
@@ -309,7 +304,8 @@ class LeadReader:
         from lifecycle.store.verify.checks import verify  # noqa: PLC0415
 
         heads = [Head.parse(one) if isinstance(one, str) else one for one in noted]
-        return verify(self._connection, heads, path=self.path, quick=quick, on_check=on_check)
+        with self._gate.held():
+            return verify(self._connection, heads, path=self.path, quick=quick, on_check=on_check)
 
     def _working(self) -> WorkingSet:
         return WorkingSet(
@@ -334,10 +330,14 @@ class LeadReader:
             page = numbers[start : start + _PAGE]
             yield from self._at_once(read_leads, self._connection, self._parties, page)
 
-    def _changes_behind(self, after: int) -> Iterator[Change]:
-        while page := self._at_once(changes_after, self._connection, self._parties, after, _PAGE):
+    def _changes_behind(self, page: list[Change]) -> Iterator[Change]:
+        while page:
             yield from page
-            after = page[-1].number
+            page = self._changes(page[-1].number)
+
+    @reading
+    def _changes(self, after: int) -> list[Change]:
+        return changes_after(self._connection, self._parties, after, _PAGE)
 
     @reading
     def _at_once(

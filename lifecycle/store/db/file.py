@@ -36,6 +36,9 @@ MEMORY: Final = ":memory:"
 _READER_SECONDS: Final = 2.0
 _READER_WAITS: Final = 0.02
 _URI_MODE: Final[dict[Mode, str]] = {"read": "ro", "write": "rw", "create": "rwc"}
+_MIGRATIONS_VIEW: Final = (
+    "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations' AND type = 'view'"
+)
 _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -66,10 +69,10 @@ def open_store(path: Path, mode: Mode, permissions: int = OWNER_ONLY) -> sqlite3
         database = Database(connection, execute_plugins=False)
         _check_identity(database, path)
         if mode == "write":
-            _check_version(database, path)
+            _check_version(database, path, mode)
         if mode != "read":
             _prepare(database, path)
-        _check_version(database, path)
+        _check_version(database, path, mode)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise translated(error, path) from error
@@ -96,6 +99,8 @@ def check_path(path: Path, mode: Mode) -> None:
     """
     if path.is_dir():
         raise StoreError(f"{path}: is a directory, expected the file of a store")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path}: is no regular file, expected the file of a store")
     if mode != "create" and not path.exists():
         raise StoreError(f"{path}: no such file; `lifecycle replay {path} LOG` makes a store")
     if not path.parent.is_dir():
@@ -193,13 +198,18 @@ def _nothing() -> None:
     """There is nothing to forget."""
 
 
-def _check_version(database: Database, path: Path) -> None:
-    """The store has all our migrations, and none that we do not know."""
+def _check_version(database: Database, path: Path, mode: Mode) -> None:
+    """Check that a store has our migrations, and none that we do not know."""
     ours = our_migrations()
     applied = applied_migrations(database.conn)
     if not applied:
         raise nothing_in(path)
     refuse_former(applied, path)
+    if mode == "read" and ours - applied:
+        raise StoreError(
+            f"{path}: written by an older lifecycle; whatever writes to it upgrades it, such as"
+            f" `lifecycle rebuild {path}`"
+        )
     if newer := sorted(applied - ours):
         raise NewerStoreError(
             f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"
@@ -220,7 +230,13 @@ def refuse_former(applied: frozenset[str], path: Path) -> None:
 
 
 def applied_migrations(connection: sqlite3.Connection) -> frozenset[str]:
-    """The names of the migrations that a database has; none where it is not a store."""
+    """Return the names of the migrations that a database has; none where it is not a store.
+
+    Raises:
+        sqlite3.DatabaseError: A view stands in their place, which might never end.
+    """
+    if connection.execute(_MIGRATIONS_VIEW).fetchone():
+        raise sqlite3.DatabaseError("_sqlite_migrations is a view, expected a table")
     database = Database(connection, execute_plugins=False)
     return frozenset(migration.name for migration in migrations.applied(database))
 
