@@ -23,6 +23,7 @@ from lifecycle.domain.names import (
     trimmed,
     without_leading_zeros,
 )
+from lifecycle.domain.toml import choice_of, flag_of, table_of
 from lifecycle.errors import RulesError
 
 #: Values that programs write where they know no name.
@@ -46,7 +47,7 @@ PLACEHOLDERS: Final = frozenset(
 )
 #: Identifiers up to this length are remembered: the messages of a lead repeat them.
 _USUAL: Final = 200
-_MANY: Final = 2048
+_MANY: Final = 16_384
 #: The scheme of a lead's or a contact's own id.
 OWN_SCHEME: Final = "id"
 
@@ -125,7 +126,7 @@ class Identity:
         return table
 
     @classmethod
-    def from_table(cls, table: object) -> Identity:
+    def from_table(cls, value: object) -> Identity:
         """Read a policy from the table ``[identity]`` of a rules file.
 
         What it says is added to the defaults, unless it says ``defaults = false``; ``names`` takes
@@ -134,15 +135,8 @@ class Identity:
         Raises:
             RulesError: Something in it is not as it must be; the message names the row.
         """
-        if not isinstance(table, dict):
-            raise RulesError("identity", f"expected a table, got {table!r}")
-        for name in table:
-            if name not in _FIELDS:
-                expected = f"unknown field; expected one of {', '.join(_FIELDS)}"
-                raise RulesError(f"identity, {name}", expected)
-        defaults = table.get("defaults", True)
-        if not isinstance(defaults, bool):
-            raise RulesError("identity, defaults", f"expected true or false, got {defaults!r}")
+        table = table_of("identity", value, _FIELDS)
+        defaults = flag_of("identity, defaults", table.get("defaults", True))
         placeholders = set(PLACEHOLDERS if defaults else ())
         placeholders.update(_values(table, "placeholders"))
         return cls(
@@ -202,13 +196,10 @@ def _values(table: Mapping[str, Any], name: str) -> Iterator[str]:
 
 def _schemes(table: object) -> Iterator[tuple[str, str]]:
     """Read the rules for schemes, which are compared without case."""
-    if not isinstance(table, dict):
-        raise RulesError("identity.schemes", f"expected a table, got {table!r}")
     seen: dict[str, str] = {}
-    for written, rule in table.items():
+    for written, rule in table_of("identity.schemes", table).items():
         where = f"identity.schemes, {written}"
-        if rule not in SCHEME_RULES:
-            raise RulesError(where, f"expected one of {', '.join(SCHEME_RULES)}; got {rule!r}")
+        choice_of(where, rule, SCHEME_RULES)
         scheme = normal_scheme(written)
         if scheme in seen:
             raise RulesError(where, f"the same scheme as {seen[scheme]!r}, which has a row already")

@@ -6,8 +6,7 @@ Rows are tried from the top; the first that fits a change in the lead's own stat
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Final, TypeAlias
@@ -18,6 +17,7 @@ from lifecycle.domain.event import Party
 from lifecycle.domain.fact import compared, source_name
 from lifecycle.domain.names import normal_scheme
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
+from lifecycle.domain.toml import choice_of, flag_of, parse, table_of, text_of, texts_of
 from lifecycle.errors import RulesError
 
 #: The tables of a rules file that this module reads.
@@ -174,14 +174,6 @@ class Meanings:
         """Return whether some row names this field of this source."""
         return (source_name(source), source_name(name)) in self._by_field
 
-    def looks_at(self, source: str, name: str) -> bool:
-        """Return whether some row names this field, or wants a value of it."""
-        source, name = source_name(source), source_name(name)
-        wanted = (one.when for one in self.rows if one.source == source)
-        return (source, name) in self._by_field or any(
-            source_name(other) == name for when in wanted for other, _ in when
-        )
-
     def fitting(self, source: str, name: str, value: str) -> tuple[tuple[int, Meaning], ...]:
         """Return the rows, each with its number, that name a field and fit a new value.
 
@@ -209,10 +201,6 @@ class Meanings:
         """Return what these meanings say of one source, to be compared."""
         rows = tuple(row for row in self.rows if row.source == source)
         return (rows, self.source(source), self.moves(source))
-
-    def named_sources(self) -> set[str]:
-        """Return the sources that rows or tables name."""
-        return {one.source for one in self.rows} | {one.name for one in self.sources}
 
     def with_source(self, other: Meanings, source: str) -> Meanings:
         """Return these meanings with what others say of one source."""
@@ -250,14 +238,12 @@ class Meanings:
         Raises:
             RulesError: Something in them is not as it must be; the message names the row.
         """
-        facts = _table("facts", tables.get("facts", {}), _FACTS)
-        defaults = facts.get("defaults", True)
-        if not isinstance(defaults, bool):
-            raise RulesError("facts, defaults", f"expected true or false, got {defaults!r}")
+        facts = table_of("facts", tables.get("facts", {}), _FACTS)
+        defaults = flag_of("facts, defaults", facts.get("defaults", True))
         own = cls(
             tuple(_rows("meaning", tables, _meaning)),
             (*_rows("source", tables, _source), *_source_of_files(tables)),
-            tuple(map(source_name, _texts("facts, follow", facts.get("follow", [])))),
+            tuple(map(source_name, texts_of("facts, follow", facts.get("follow", [])))),
         )
         return own.completed() if defaults else own
 
@@ -283,7 +269,7 @@ def default_text(source: str | None = None) -> str:
 
 @cache
 def _default() -> Meanings:
-    tables = tomllib.loads(default_text())
+    tables = parse(default_text())
     return Meanings.from_tables(tables | {"facts": {"defaults": False}})
 
 
@@ -296,7 +282,7 @@ def _source_of_files(tables: Mapping[str, Any]) -> Iterator[Source]:
     if source_name(name) not in {"salesforce", "hubspot", *map(source_name, filter(None, named))}:
         party = tables.get("party", "")
         scheme = party if isinstance(party, str) else ""
-        yield Source(source_name(name), _texts("people", people), party=scheme)
+        yield Source(source_name(name), texts_of("people", people), party=scheme)
 
 
 def _rows(name: str, tables: Mapping[str, Any], read: Any) -> Iterator[Any]:
@@ -308,92 +294,45 @@ def _rows(name: str, tables: Mapping[str, Any], read: Any) -> Iterator[Any]:
 
 
 def _meaning(where: str, row: object) -> Meaning:
-    table = _table(where, row, _ROW)
-    party = table.get("party")
-    if party not in (None, "holder"):
-        raise RulesError(f"{where}, party", f"expected 'holder', got {party!r}")
-    when = _table(f"{where}, when", table.get("when", {}), None)
+    table = table_of(where, row, _ROW)
+    when = table_of(f"{where}, when", table.get("when", {}))
+    choice_of(f"{where}, party", table.get("party", "holder"), ("holder",))
     return Meaning(
-        source=source_name(_text(f"{where}, source", table.get("source"))),
-        fields=_some(f"{where}, field", table.get("field")),
-        triggers=_triggers(f"{where}, trigger", table.get("trigger")),
+        source=source_name(text_of(f"{where}, source", table.get("source"))),
+        fields=texts_of(f"{where}, field", table.get("field"), least=1),
+        triggers=_each(f"{where}, trigger", table.get("trigger"), RULED_TRIGGERS),
         values=_globs(where, table, "value"),
-        states=_states(f"{where}, state", table["state"]) if "state" in table else None,
+        states=_each(f"{where}, state", table["state"], STATES, least=1)
+        if "state" in table
+        else None,
         old=_globs(where, table, "old"),
-        when=tuple((name, _some(f"{where}, when, {name}", one)) for name, one in when.items()),
-        holder_only=party is not None,
+        when=tuple((name, _globs(f"{where}, when", when, name) or ()) for name in when),
+        holder_only="party" in table,
     )
 
 
 def _source(where: str, row: object) -> Source:
-    table = _table(where, row, _SOURCE)
+    table = table_of(where, row, _SOURCE)
     return Source(
-        name=source_name(_text(f"{where}, name", table.get("name"))),
-        people=_texts(f"{where}, people", table.get("people", [])),
-        ids=_texts(f"{where}, ids", table.get("ids", [])),
-        nobody=_texts(f"{where}, nobody", table.get("nobody", [])),
-        party=_text(f"{where}, party", table["party"]) if "party" in table else "",
+        name=source_name(text_of(f"{where}, name", table.get("name"))),
+        people=texts_of(f"{where}, people", table.get("people", [])),
+        ids=texts_of(f"{where}, ids", table.get("ids", [])),
+        nobody=texts_of(f"{where}, nobody", table.get("nobody", [])),
+        party=text_of(f"{where}, party", table["party"]) if "party" in table else "",
     )
 
 
 def _globs(where: str, table: Mapping[str, Any], name: str) -> Globs | None:
-    return _some(f"{where}, {name}", table[name]) if name in table else None
+    return texts_of(f"{where}, {name}", table[name], least=1) if name in table else None
 
 
-def _triggers(where: str, value: object) -> tuple[Trigger, ...]:
+def _each(where: str, value: object, allowed: tuple[Any, ...], *, least: int = 0) -> Any:
+    """Read one of these, or a list of some."""
     several = value if isinstance(value, list) else [value]
-    found: tuple[Trigger, ...] = _each(where, several, RULED_TRIGGERS, len(RULED_TRIGGERS))
-    return found
-
-
-def _states(where: str, value: object) -> tuple[State, ...]:
-    several = value if isinstance(value, list) else [value]
-    if not several:
-        raise RulesError(where, f"expected one or more of {', '.join(STATES)}, got an empty list")
-    found: tuple[State, ...] = _each(where, several, STATES, len(STATES))
-    return found
-
-
-def _each(where: str, values: Iterable[object], allowed: tuple[Any, ...], most: int) -> Any:
-    several = tuple(values)
-    for one in several:
-        if one not in allowed:
-            got = "nothing" if one is None else repr(one)
-            raise RulesError(where, f"expected one or more of {', '.join(allowed)}; got {got}")
-    if len(several) > most:
-        raise RulesError(where, f"expected at most {most}, got {len(several)}")
-    return several
-
-
-def _table(where: str, value: object, known: tuple[str, ...] | None) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RulesError(where, f"expected a table, got {value!r}")
-    for name in value:
-        if known is not None and name not in known:
-            expected = f"unknown field; expected one of {', '.join(known)}"
-            raise RulesError(f"{where}, {name}", expected)
-    return value
-
-
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        got = "nothing" if value is None else repr(value)
-        raise RulesError(where, f"expected a text, got {got}")
-    return value
-
-
-def _texts(where: str, value: object) -> tuple[str, ...]:
-    several = value if isinstance(value, list) else [value]
-    for one in several:
-        if not isinstance(one, str):
-            raise RulesError(where, f"expected a text or several, got {value!r}")
-    return tuple(several)
-
-
-def _some(where: str, value: object) -> tuple[str, ...]:
-    if value is None or value == []:
-        raise RulesError(where, "expected a text or several, got nothing")
-    return _texts(where, value)
+    if not least <= len(several) <= len(allowed):
+        expected = f"expected {least} to {len(allowed)} of {', '.join(allowed)}"
+        raise RulesError(where, f"{expected}; got {len(several)}")
+    return tuple(choice_of(where, one, allowed) for one in several)
 
 
 def _short(texts: tuple[str, ...]) -> str | list[str]:

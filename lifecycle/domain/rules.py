@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from lifecycle.domain.guards import find_guard, guard_names
+from lifecycle.domain.guards import guard_names
 from lifecycle.domain.identity import Identity
 from lifecycle.domain.meaning import TABLES, Meanings
 from lifecycle.domain.states import RULED_TRIGGERS, STATES, State, Trigger
-from lifecycle.errors import InputError, RulesError
+from lifecycle.domain.toml import choice_of, parse, read_file, table_of
+from lifecycle.errors import RulesError
 
 
 @frozen(cache_hash=True)
@@ -34,7 +34,7 @@ class Edge:
     guards: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        _one_of("trigger", self.trigger, RULED_TRIGGERS)
+        choice_of("trigger", self.trigger, RULED_TRIGGERS)
         _several_of("from", list(self.sources), STATES)
         _target("to", self.target)
 
@@ -79,16 +79,7 @@ class Rules:
             RulesError: It is not TOML, or a row is wrong; the message names the file, the row and
                 the field.
         """
-        try:
-            text = Path(path).read_text("utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise RulesError(str(path), "is not UTF-8 text") from error
-        try:
-            return cls.loads(text)
-        except RulesError as error:
-            raise RulesError(f"{path}: {error.where}".rstrip(": "), error.expected) from error
+        return read_file(path, cls.loads, RulesError)
 
     @classmethod
     def loads(cls, text: str) -> Rules:
@@ -97,13 +88,10 @@ class Rules:
         Raises:
             RulesError: As ``from_toml`` does.
         """
-        try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise RulesError("", f"not valid TOML: {error}") from error
+        table = parse(text)
         known = ("name", "edge", "identity", *TABLES)
         # The map of an import says how files are read besides, and what changes mean.
-        _known_fields("", table, known + (_OF_FILES if "meaning" in table else ()))
+        table_of("", table, known + (_OF_FILES if "meaning" in table else ()))
         name = table.get("name", "unnamed")
         if not isinstance(name, str):
             raise RulesError("name", f"expected a text, got {name!r}")
@@ -152,14 +140,12 @@ def _edges(table: dict[str, Any]) -> tuple[Edge, ...]:
 
 def _edge(number: int, row: object) -> Edge:
     where = f"edge {number}"
-    if not isinstance(row, dict):
-        raise RulesError(where, f"expected a table, got {row!r}")
-    _known_fields(where, row, ("trigger", "from", "to", "guards"))
+    table = table_of(where, row, ("trigger", "from", "to", "guards"))
     return Edge(
-        trigger=_one_of(f"{where}, trigger", row.get("trigger"), RULED_TRIGGERS),
-        sources=_several_of(f"{where}, from", row.get("from"), STATES),
-        target=_target(f"{where}, to", row.get("to")),
-        guards=_several_of(f"{where}, guards", row.get("guards", []), guard_names()),
+        trigger=choice_of(f"{where}, trigger", table.get("trigger"), RULED_TRIGGERS),
+        sources=_several_of(f"{where}, from", table.get("from"), STATES),
+        target=_target(f"{where}, to", table.get("to")),
+        guards=_several_of(f"{where}, guards", table.get("guards", []), guard_names()),
     )
 
 
@@ -170,31 +156,17 @@ _OF_FILES: Final = ("party", "people", "lead", "contact", "columns", "fields", "
 def _target(where: str, value: object) -> State | None:
     if value is None:
         return None
-    state: State = _one_of(where, value, STATES)
+    state: State = choice_of(where, value, STATES)
     if state == "new":
         raise RulesError(where, "nothing leads back to 'new'")
     return state
-
-
-def _known_fields(where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
-    for name in table:
-        if name not in known:
-            place = f"{where}, {name}" if where else name
-            raise RulesError(place, f"unknown field; expected one of {', '.join(known)}")
-
-
-def _one_of(where: str, value: object, allowed: tuple[Any, ...]) -> Any:
-    if value not in allowed:
-        got = "nothing" if value is None else repr(value)
-        raise RulesError(where, f"expected one of {', '.join(allowed)}; got {got}")
-    return value
 
 
 def _several_of(where: str, value: object, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, list) or (not value and "from" in where):
         got = "nothing" if value is None else repr(value)
         raise RulesError(where, f"expected a list of {', '.join(allowed)}; got {got}")
-    return tuple(_one_of(where, one, allowed) for one in value)
+    return tuple(choice_of(where, one, allowed) for one in value)
 
 
 def check_guards(rules: Rules) -> None:
@@ -205,9 +177,7 @@ def check_guards(rules: Rules) -> None:
     """
     for number, edge in enumerate(rules.edges, 1):
         for name in edge.guards:
-            if find_guard(name) is None:
-                expected = f"expected one of {', '.join(guard_names())}; got {name!r}"
-                raise RulesError(f"edge {number}, guards", expected)
+            choice_of(f"edge {number}, guards", name, guard_names())
 
 
 # The default rules (design.md section 4). A rejected or retracted lead is offered again.

@@ -30,16 +30,7 @@ _ENDINGS: Final = ("s", "d", "ed", "ing")
 
 #: ``data.type`` as schema.org names actions; the topic's own name is accepted too.
 _TOPIC_OF_ACTION: Final = {
-    "AddAction": "lead#add",
-    "SendAction": "lead#send",
-    "ReceiveAction": "lead#receive",
-    "UpdateAction": "lead#update",
-    "AssignAction": "lead#assign",
-    "AcceptAction": "lead#accept",
-    "RejectAction": "lead#reject",
-    "RetractAction": "lead#retract",
-    "ChangeAction": "lead#change",
-    "DeleteAction": "contact#delete",
+    f"{topic.partition('#')[2].title()}Action": topic for topic in TRIGGER_OF_TOPIC
 }
 
 #: What generated examples say where nothing was filled in (seed 002, lead#assign).

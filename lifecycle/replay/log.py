@@ -132,7 +132,7 @@ class Log:
             InputError: The log cannot be read further, or is of another kind.
         """
         if offset == 0:
-            self.check_kind()
+            self.check_kind(self.name)
         splitter, is_ended = Splitter(), True
         while raw := self._part():
             is_first, is_ended = is_ended, raw.endswith(b"\n")
@@ -147,13 +147,13 @@ class Log:
                 yield Text(text, line, end, is_ended, is_line=True)
         yield from splitter.finish()
 
-    def check_kind(self, name: str | None = None) -> None:
-        """Check by its first bytes that it may be a log.
+    def check_kind(self, name: str, expected: str = "messages in JSON") -> None:
+        """Check by its first bytes that it may be a log, or what else is expected.
 
         Raises:
             InputError: It is of another kind.
         """
-        check_kind(name or self.name, self.beginning())
+        check_kind(name, self.beginning(), expected)
 
     def beginning(self) -> bytes:
         """Some bytes that come next, and will come again; none where they cannot be read."""

@@ -20,15 +20,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 # Some systems end their lines with a carriage return alone.
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _ENDS: Final = re.compile(rb"\r\n|\r|\n")
-#: What files of other kinds begin with.
-_KINDS: Final = {
-    b"PK\x03\x04": "a ZIP archive or a spread-sheet (save it as CSV)",
-    b"%PDF": "a PDF",
-    b"SQLite format 3": "an SQLite database",
-    b"\xff\xfe": "UTF-16 (save it as UTF-8)",
-    b"\xfe\xff": "UTF-16 (save it as UTF-8)",
-    b"PAR1": "Parquet",
-}
 
 
 def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
@@ -38,12 +29,12 @@ def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
         InputError: It cannot be read, is of another kind, or a line is too long.
     """
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
+        log.check_kind(str(path), kind)
         number = 0
         while raw := log.readline(LARGEST + 1):
             number += 1
             if number == 1:
                 raw = raw.removeprefix(_BOM)
-                check_kind(str(path), raw, kind)
             if len(raw) > LARGEST:
                 raise too_long(path, f"line {number}")
             yield raw
@@ -82,14 +73,3 @@ def place(raw: bytes, offset: int, before: int = 0) -> str:
     ends = list(_ENDS.finditer(raw, 0, offset))
     begin = ends[-1].end() if ends else 0
     return f"line {before + len(ends) + 1}, column {offset - begin + 1}"
-
-
-def check_kind(name: str, raw: bytes, expected: str) -> None:
-    """Check that a file does not begin as those of another kind do.
-
-    Raises:
-        InputError: It does.
-    """
-    for mark, kind in _KINDS.items():
-        if raw.startswith(mark):
-            raise InputError(f"{name}: line 1, column 1: this is {kind}, expected {expected}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
@@ -13,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
-from lifecycle.errors import InputError, MappingError
+from lifecycle.domain.toml import parse, read_file, table_of, text_of, texts_of
+from lifecycle.errors import MappingError, RulesError
 from lifecycle.systems.columns import Columns, Names
 from lifecycle.systems.moments import Moment, read_moment
 
@@ -68,16 +68,7 @@ class Layout:
             InputError: The file cannot be read.
             MappingError: It is no layout; the message names the file, the line and the field.
         """
-        try:
-            text = Path(path).read_text("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise MappingError(str(path), "is not UTF-8 text, expected a layout in TOML") from None
-        try:
-            return cls.loads(text)
-        except MappingError as error:
-            raise MappingError(f"{path}: {error.where}".rstrip(": "), error.expected) from None
+        return read_file(path, cls.loads, MappingError)
 
     @classmethod
     def loads(cls, text: str) -> Self:
@@ -87,12 +78,11 @@ class Layout:
             MappingError: It is no layout; the message names the line and the field.
         """
         try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise MappingError("", f"not valid TOML: {error}") from None
-        except RecursionError:
-            raise MappingError("", "nested too deep, expected a layout") from None
-        return cls(**_Reader(text.splitlines()).layout(table))
+            return cls(**_attributes(parse(text)))
+        except RulesError as error:
+            line = _line_of(error.where, text.splitlines()) if error.where else None
+            where = f"line {line}, {error.where}" if line else error.where
+            raise MappingError(where, error.expected) from None
 
     @property
     def scheme(self) -> str:
@@ -119,105 +109,68 @@ def default_text(source: str) -> str:
     return (resources.files(__package__) / "maps" / f"{source}.toml").read_text("utf-8")
 
 
-@frozen
-class _Reader:
-    """Reads the parts of a layout, and says on which line of its text one is wrong."""
-
-    lines: list[str]
-
-    def layout(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the layout's attributes."""
-        self.known("", {name: part for name, part in table.items() if name not in _RULES}, _TABLES)
-        columns = self.columns("columns", table.get("columns"), COLUMNS)
-        for role in _NEEDED:
-            if role not in columns:
-                raise MappingError("columns", f"expected a column for {role!r}, got none")
-        lead = self.columns("lead", table.get("lead"))
-        if not lead:
-            raise MappingError("lead", "expected a scheme and its column, got none")
-        time_format, zone = self.times(self.table("time", table.get("time", {})))
-        fields = self.table("fields", table.get("fields", {}))
-        return {
-            "name": self.text("name", table.get("name")),
-            "party": self.text("party", table.get("party")),
-            "people": self.texts("people", table["people"]) if "people" in table else (),
-            "lead": lead,
-            "contact": self.columns("contact", table.get("contact", {})),
-            "columns": columns,
-            "fields": {name: self.text(f"fields, {name}", one) for name, one in fields.items()},
-            "time_format": time_format,
-            "zone": zone,
-        }
-
-    def columns(self, where: str, value: Any, known: Sequence[str] | None = None) -> Columns:
-        """Return a table of names of columns."""
-        table = self.table(where, value)
-        if known is not None:
-            self.known(where, table, known)
-        if not all(name.strip() for name in table):
-            raise self.error(where, "expected a name, got an empty one")
-        return {name: self.texts(f"{where}, {name}", one) for name, one in table.items()}
-
-    def known(self, where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
-        for name in table:
-            if name not in known:
-                place = f"{where}, {name}" if where else name
-                raise self.error(place, f"unknown field; expected one of {', '.join(known)}")
-
-    def table(self, where: str, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.error(where, f"expected a table, got {_got(value)}")
-        return value
-
-    def text(self, where: str, value: Any) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(where, f"expected a text, got {_got(value)}")
-        return value
-
-    def texts(self, where: str, value: Any) -> Names:
-        several = value if isinstance(value, list) else [value]
-        if not several or not all(isinstance(one, str) for one in several):
-            raise self.error(where, f"expected a text or several, got {_got(value)}")
-        return tuple(several)
-
-    def times(self, table: Mapping[str, Any]) -> tuple[str | None, ZoneInfo | None]:
-        """Return the format and the zone of times, if they are there."""
-        self.known("time", table, ("format", "zone"))
-        form, zone = (
-            self.text(f"time, {name}", table[name]) if name in table else None
-            for name in ("format", "zone")
-        )
-        try:
-            if form is not None:
-                sample = datetime(2026, 3, 1, tzinfo=UTC).strftime(form)
-                datetime.strptime(sample, form)  # noqa: DTZ007 - nobody looks at the time
-        except (ValueError, re.error) as error:
-            expected = f"expected a format such as '%d.%m.%Y %H:%M', got {form!r} ({error})"
-            raise self.error("time, format", expected) from None
-        try:
-            return form, None if zone is None else ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            expected = f"expected a time zone such as Europe/Berlin, got {zone!r}"
-            raise self.error("time, zone", expected) from None
-
-    def error(self, where: str, expected: str) -> MappingError:
-        """Return the error with the line that it stands on, as far as that can be found."""
-        table, _, name = where.rpartition(", ")
-        line = self._line(table or where, name)
-        return MappingError(f"line {line}, {where}" if line else where, expected)
-
-    def _line(self, table: str, name: str) -> int | None:
-        """Return the line of a name in a table, else of the table."""
-        begins = re.compile(rf"\s*\[+\s*{re.escape(table)}\s*\]")
-        named = re.compile(rf"\s*[\"']?{re.escape(name or table)}[\"']?\s*=")
-        start = next((at for at, line in enumerate(self.lines, 1) if begins.match(line)), None)
-        for at, line in enumerate(self.lines[start or 0 :], (start or 0) + 1):
-            if named.match(line):
-                return at
-            if start and line.lstrip().startswith("["):
-                break
-        return start
+def _attributes(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a layout."""
+    table_of("", {name: part for name, part in tables.items() if name not in _RULES}, _TABLES)
+    columns = _columns("columns", table_of("columns", tables.get("columns"), COLUMNS))
+    for role in _NEEDED:
+        if role not in columns:
+            raise RulesError("columns", f"expected a column for {role!r}, got none")
+    lead = _columns("lead", tables.get("lead"))
+    if not lead:
+        raise RulesError("lead", "expected a scheme and its column, got none")
+    time_format, zone = _times(table_of("time", tables.get("time", {}), ("format", "zone")))
+    fields = table_of("fields", tables.get("fields", {}))
+    return {
+        "name": text_of("name", tables.get("name")),
+        "party": text_of("party", tables.get("party")),
+        "people": texts_of("people", tables["people"], least=1) if "people" in tables else (),
+        "lead": lead,
+        "contact": _columns("contact", tables.get("contact", {})),
+        "columns": columns,
+        "fields": {name: text_of(f"fields, {name}", one) for name, one in fields.items()},
+        "time_format": time_format,
+        "zone": zone,
+    }
 
 
-def _got(value: Any) -> str:
-    return "nothing" if value is None else repr(value)
+def _columns(where: str, value: object) -> Columns:
+    """Return a table of names of columns."""
+    table = table_of(where, value)
+    if not all(name.strip() for name in table):
+        raise RulesError(where, "expected a name, got an empty one")
+    return {name: texts_of(f"{where}, {name}", one, least=1) for name, one in table.items()}
+
+
+def _times(table: Mapping[str, Any]) -> tuple[str | None, ZoneInfo | None]:
+    """Return the format and the zone of times, if they are there."""
+    form, zone = (
+        text_of(f"time, {name}", table[name]) if name in table else None
+        for name in ("format", "zone")
+    )
+    try:
+        if form is not None:
+            sample = datetime(2026, 3, 1, tzinfo=UTC).strftime(form)
+            datetime.strptime(sample, form)  # noqa: DTZ007 - nobody looks at the time
+    except (ValueError, re.error) as error:
+        expected = f"expected a format such as '%d.%m.%Y %H:%M', got {form!r} ({error})"
+        raise RulesError("time, format", expected) from None
+    try:
+        return form, None if zone is None else ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        expected = f"expected a time zone such as Europe/Berlin, got {zone!r}"
+        raise RulesError("time, zone", expected) from None
+
+
+def _line_of(where: str, lines: Sequence[str]) -> int | None:
+    """Return the line of a name in a table, else of the table, as far as that can be found."""
+    table, _, name = where.rpartition(", ")
+    begins = re.compile(rf"\s*\[+\s*{re.escape(table or where)}\s*\]")
+    named = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=")
+    start = next((at for at, line in enumerate(lines, 1) if begins.match(line)), None)
+    for at, line in enumerate(lines[start or 0 :], (start or 0) + 1):
+        if named.match(line):
+            return at
+        if start and line.lstrip().startswith("["):
+            break
+    return start

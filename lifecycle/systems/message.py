@@ -42,18 +42,11 @@ def change_message(
     data["object"] = {"type": "Lead", "identifier": _identifier(lead)}
     if contact:
         data["object"]["object"] = {"type": "Contact", **contact}
-    return {"topic": "realestate/lead#change", "time": _text(time), "data": data}
-
-
-def deletion_message(time: int | str, contact: Mapping[str, Any], agent: Party | None) -> Message:
-    """Return the ``contact#delete`` message of a contact that another system deleted."""
-    data: Message = {
-        "type": "DeleteAction",
-        "object": {"type": "Contact", "identifier": dict(contact)},
+    return {
+        "topic": "realestate/lead#change",
+        "time": time if isinstance(time, str) else format_time(time),
+        "data": data,
     }
-    if agent is not None:
-        data["agent"] = agent
-    return {"topic": "realestate/contact#delete", "time": _text(time), "data": data}
 
 
 def person(scheme: str, value: str, name: str | None = None) -> Party | None:
@@ -75,7 +68,3 @@ def _identifier(lead: Mapping[str, Any]) -> dict[str, Any] | list[dict[str, Any]
         for scheme, values in lead.items()
         for value in (values if isinstance(values, list) else [values])
     ]
-
-
-def _text(time: int | str) -> str:
-    return time if isinstance(time, str) else format_time(time)
