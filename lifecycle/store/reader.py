@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import wraps
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 
@@ -22,11 +23,14 @@ from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.audit_source import StoreEvidence
 from lifecycle.store.query.export import StoreListing
 from lifecycle.store.query.findings import read_findings
-from lifecycle.store.query.history import changes_after
-from lifecycle.store.query.leads import lead_numbers, read_leads
+from lifecycle.store.query.history import read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
 from lifecycle.store.query.moment import Moment, as_micros
-from lifecycle.store.query.quarantine import quarantine_numbers, read_quarantined
+from lifecycle.store.query.quarantine import (
+    quarantine_numbers,
+    read_quarantine,
+    read_quarantined,
+)
 from lifecycle.store.query.results import (
     Change,
     FindingEntry,
@@ -138,7 +142,7 @@ class LeadReader:
         if state not in (None, *STATES):
             raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
         if as_of is None and as_known_at is None:
-            return self._stored_leads(self._at_once(lead_numbers, self._connection, state))
+            return self._paged(self.listing().leads(state))
         return iter(self._leads_at(state, as_of, as_known_at))
 
     @reading
@@ -170,7 +174,7 @@ class LeadReader:
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
-        return self._changes_behind(self._changes(after))
+        return self._paged(read_changes(self._connection, self._parties, after))
 
     @reading
     def messages(self, alias: str) -> list[StoredMessage]:
@@ -191,12 +195,12 @@ class LeadReader:
     def evidence(self) -> StoreEvidence:
         """Return what an audit looks at; read it within one ``snapshot``."""
         with self._gate.held():
-            return StoreEvidence(self._connection, self._parties, self.rules.identity)
+            return StoreEvidence(self._working())
 
     def listing(self) -> StoreListing:
         """Return all of a store for an export, as it streams; read it within one ``snapshot``."""
         with self._gate.held():
-            return StoreListing(self._connection, self._parties, self.rules.identity)
+            return StoreListing(self._connection, self._parties)
 
     @reading
     def unmapped_values(self, source: str) -> list[UnmappedValue]:
@@ -220,25 +224,22 @@ class LeadReader:
 
     def quarantine(self, *, left: bool = False) -> Iterator[Quarantined]:
         """Return the quarantined messages as they came; ``left``: those that left instead."""
-        numbers = self.quarantine_numbers(left=left)
-        messages = (
-            self._at_once(read_quarantined, self._connection, number, left=left)
-            for number in numbers
-        )
-        return (message for message in messages if message is not None)
+        # A message may be as large as a mebibyte.
+        return self._paged(read_quarantine(self._connection, left=left), 1)
 
     @reading
     def quarantine_numbers(self, *, left: bool = False) -> list[int]:
         """Return the numbers of the messages in the quarantine, or of those that ``left`` it."""
         return quarantine_numbers(self._connection, left=left)
 
+    @reading
     def quarantined(self, number: int, *, left: bool = False) -> Quarantined:
         """Return the quarantined message of this number; ``left``: one that left.
 
         Raises:
             UnknownMessageError: There is none.
         """
-        message = self._at_once(read_quarantined, self._connection, number, left=left)
+        message = read_quarantined(self._connection, number, left=left)
         if message is None:
             raise UnknownMessageError(number)
         return message
@@ -325,25 +326,15 @@ class LeadReader:
         leads = self._known(as_known_at).leads(_micros(as_of))
         return [lead for lead in leads if state in (None, lead.state)]
 
-    def _stored_leads(self, numbers: Sequence[int]) -> Iterator[Lead]:
-        for start in range(0, len(numbers), _PAGE):
-            page = numbers[start : start + _PAGE]
-            yield from self._at_once(read_leads, self._connection, self._parties, page)
+    def _paged(self, items: Iterator[Result], size: int = _PAGE) -> Iterator[Result]:
+        """Return items that are read a page at a time, each page as of one moment."""
 
-    def _changes_behind(self, page: list[Change]) -> Iterator[Change]:
-        while page:
-            yield from page
-            page = self._changes(page[-1].number)
+        def next_page() -> list[Result]:
+            with self.snapshot():
+                return list(islice(items, size))
 
-    @reading
-    def _changes(self, after: int) -> list[Change]:
-        return changes_after(self._connection, self._parties, after, _PAGE)
-
-    @reading
-    def _at_once(
-        self, read: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
-    ) -> Result:
-        return read(*args, **kwargs)
+        with self._gate.held():
+            return chain.from_iterable(iter(next_page, []))
 
 
 def _micros(moment: Moment | None) -> int | None:

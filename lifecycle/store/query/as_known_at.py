@@ -19,12 +19,9 @@ from lifecycle.store.db.lookups import COPIES, WorkingSet
 from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.query.find import find_lead, leads_of, possible_keys, sealed_leads, the_one
-from lifecycle.store.query.history import SELECT_ROWS, entry_of, history_of
-from lifecycle.store.query.leads import read_leads
+from lifecycle.store.query.history import NOW, entry_of, full_history, read_rows
 from lifecycle.store.query.results import HistoryEntry
 
-#: Behind every moment at which something can be recorded.
-_NOW: Final = 2**63 - 1
 #: So many leads are read together.
 _TOGETHER: Final = 256
 
@@ -45,8 +42,7 @@ class KnownAt:
         self._working = working
         self._connection = working.connection
         self._is_past = at is not None
-        self._at = _NOW if at is None else at
-        self._standing = f"(superseded_at IS NULL OR superseded_at > {self._at})"
+        self._at = NOW if at is None else at
         columns = "lead_id, deleted_at, kept_holder"
         self._select = f"SELECT id, {columns} FROM lead WHERE known_since <= {self._at}"
         self._select_former = (
@@ -61,12 +57,7 @@ class KnownAt:
             UnknownLeadError: No lead had this name.
             AmbiguousLeadError: Several had.
         """
-        if self._is_past or as_of is not None:
-            leads = [*self._leads([self.find(alias)], as_of)]
-        else:
-            number = find_lead(self._working, alias)
-            leads = read_leads(self._connection, self._working.parties, [number])
-        return leads[0]
+        return next(self._leads([self.find(alias)], as_of))
 
     def leads(self, as_of: int | None) -> Iterator[Lead]:
         """Yield all leads by ``lead_id``; with ``as_of`` those to which something had happened."""
@@ -82,13 +73,11 @@ class KnownAt:
         self, alias: str, as_of: int | None, *, superseded: bool = False
     ) -> list[HistoryEntry]:
         """Return the rows of the lead of a name; raise as ``lead`` does."""
-        if self._is_past:
-            version = self.find(alias)
-            entries = self._histories([version])[version.lead]
+        version = self.find(alias)
+        if superseded and not self._is_past:
+            entries = full_history(self._connection, self._working.parties, version.lead)
         else:
-            number = find_lead(self._working, alias)
-            parties = self._working.parties
-            entries = history_of(self._connection, parties, number, superseded=superseded)
+            entries = self._histories([version])[version.lead]
         shown = (entry for entry in entries if as_of is None or entry.row.at <= as_of)
         return [evolve(entry, seq=seq) for seq, entry in enumerate(shown, 1)]
 
@@ -104,7 +93,7 @@ class KnownAt:
             if versions := self._named(keys):
                 return _only(alias, versions)
         for keys in possible_keys(alias, self._working.identity):
-            leads = sorted({lead for key in keys for lead in leads_of(self._working, key)})
+            leads = leads_of(self._working, keys)
             if versions := self.versions(leads) or self.versions(self._origins(leads)):
                 return _only(alias, versions)
         if versions := self.versions(sealed_leads(self._connection, alias)):
@@ -130,15 +119,20 @@ class KnownAt:
         """Return the leads that the rows were of then, of events that belong to these leads."""
         select = (
             "SELECT history.lead FROM event JOIN history ON history.event = event.seq"
-            f" WHERE history.recorded_at <= {self._at} AND {self._standing} AND event.lead IN"
+            f" WHERE history.recorded_at <= {self._at}"
+            f" AND (superseded_at IS NULL OR superseded_at > {self._at}) AND event.lead IN"
         )
         return {lead for (lead,) in select_in(self._connection, select, leads)}
 
     def _leads(self, versions: Sequence[Version], as_of: int | None) -> Iterator[Lead]:
         numbers = [version.lead for version in versions]
-        histories, rows = self._histories(versions), self._working.lead_rows(numbers)
+        rows = self._working.lead_rows(numbers)
+        if as_of is None and not self._is_past:
+            yield from (complete_lead(rows[number], self._working.parties) for number in numbers)
+            return
+        histories = self._histories(versions)
         events: Counter[int] = Counter()
-        if as_of is not None and not self._is_past:
+        if not self._is_past:
             select = f"SELECT lead, seq FROM event WHERE time <= {as_of} AND lead IN"
             events.update(lead for lead, _ in select_in(self._connection, select, numbers))
         for version in versions:
@@ -171,9 +165,7 @@ class KnownAt:
     def _histories(self, versions: Sequence[Version]) -> dict[int, list[HistoryEntry]]:
         """Return the rows of leads in fold order, as they were known then."""
         names = {version.lead: version.lead_id for version in versions}
-        select = f"{SELECT_ROWS} WHERE history.recorded_at <= {self._at} AND history.superseded_at"
-        rows = select_in(self._connection, f"{select} IS NULL AND event.lead IN", names)
-        rows += select_in(self._connection, f"{select} > {self._at} AND history.lead IN", names)
+        rows = read_rows(self._connection, names, self._at)
         positions = self._positions({row[10]: row[11] for row in rows}) if self._is_past else {}
         rows.sort(key=lambda row: (*positions.get(row[10], row[1:3]), *row[3:7]))
         histories: dict[int, list[HistoryEntry]] = defaultdict(list)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from lifecycle.domain import TRIGGERS, Finding, Identity, LeadEvent, Position, Trigger
+from lifecycle.domain import TRIGGERS, Finding, LeadEvent, Position, Trigger
 from lifecycle.messages import format_time
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
-from lifecycle.store.db.rows import Parties, id_hash, select_in
+from lifecycle.store.db.rows import id_hash, select_in
 from lifecycle.store.ledger.digest import contents_of
 from lifecycle.store.query.history import lead_names
 from lifecycle.store.query.messages import read_conflicts, read_messages
@@ -55,15 +54,8 @@ class VerdictChange:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {
-            "lead_id": self.lead_id,
-            "event_id": self.event_id,
-            "trigger": self.trigger,
-            "at": format_time(self.at),
-            "became": self.became,
-            "known_since": format_time(self.known_since),
-            "changed_at": format_time(self.changed_at),
-        }
+        times = ("at", "known_since", "changed_at")
+        return asdict(self) | {name: format_time(getattr(self, name)) for name in times}
 
 
 class StoreEvidence:
@@ -75,13 +67,11 @@ class StoreEvidence:
         quarantined: Messages in the quarantine, each by the code of its first problem.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
-    ) -> None:
-        self._connection = connection
-        self._working = WorkingSet(connection, parties, identity)
+    def __init__(self, working: WorkingSet) -> None:
+        self._working = working
+        self._connection = connection = working.connection
         self.conflicts: dict[str, list[Finding]] = defaultdict(list)
-        for finding in read_conflicts(self._working):
+        for finding in read_conflicts(working):
             self.conflicts[str(finding.event_id)].append(finding)
         self.ignored: dict[str, int] = dict(
             connection.execute("SELECT topic, messages FROM ignored ORDER BY topic")
@@ -177,19 +167,19 @@ class StoreEvidence:
 
 
 def _changes(
-    event: tuple[str, str, Trigger, int], arrived_at: int, refused: list[tuple[int, int | None]]
+    event: tuple[str, str, Trigger, int], came: int, refused: list[tuple[int, int | None]]
 ) -> Iterator[VerdictChange]:
     """Yield the changes of an event's verdict, given the times when it was known as refused."""
-    valid_since: int | None = arrived_at
-    for number, (start, end) in enumerate(refused):
-        if valid_since is not None and start > valid_since:
-            yield VerdictChange(*event, "refused", valid_since, start)
-        if valid_since is not None:
-            refused_since = start
-        goes_on = number + 1 < len(refused) and refused[number + 1][0] == end
-        valid_since = None if goes_on else end
-        if valid_since is not None:
-            yield VerdictChange(*event, "valid", refused_since, valid_since)
+    moments = sorted({came, *(one for times in refused for one in times if one is not None)})
+    is_refused = [
+        any(start <= moment and (end is None or moment < end) for start, end in refused)
+        for moment in moments
+    ]
+    since = came
+    for moment, (before, after) in zip(moments[1:], pairwise(is_refused), strict=True):
+        if before != after:
+            yield VerdictChange(*event, "refused" if after else "valid", since, moment)
+            since = moment
 
 
 def _position(event: LeadEvent) -> Position:

@@ -9,11 +9,18 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from lifecycle.domain import TRIGGERS, Identity, Lead, LeadEvent, Verdicts
+from lifecycle.domain import TRIGGERS, Lead, LeadEvent, State, Verdicts
 from lifecycle.store.db.lookups import UNNAMED, WorkingSet
-from lifecycle.store.db.rows import OUTCOMES, Parties, select_in
-from lifecycle.store.query.history import SELECT_ROWS, entry_of
-from lifecycle.store.query.leads import read_leads
+from lifecycle.store.db.rows import (
+    OUTCOMES,
+    SELECT_LEADS,
+    STATE_NUMBER,
+    Parties,
+    complete_lead,
+    select_in,
+)
+from lifecycle.store.db.rules import rules_at
+from lifecycle.store.query.history import entry_of, read_rows
 from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
 from lifecycle.store.query.results import HistoryEntry
 
@@ -22,14 +29,11 @@ _SORTED: Final = 50_000
 #: The rows of so many leads, and so many events, are read together.
 _TOGETHER: Final = 256
 # A lead that turned out to be another has its old rows still; no number is that of two.
-_LEADS: Final = "lead"
 _LEADS_EVER: Final = (
     "(SELECT id, lead_id FROM lead UNION ALL SELECT lead, lead_id FROM former_lead AS former"
     " WHERE lead NOT IN (SELECT id FROM lead) AND known_since ="
     " (SELECT max(known_since) FROM former_lead WHERE lead = former.lead))"
 )
-_CURRENT: Final = f"{SELECT_ROWS} WHERE history.superseded_at IS NULL AND event.lead IN"
-_SUPERSEDED: Final = f"{SELECT_ROWS} WHERE history.superseded_at IS NOT NULL AND history.lead IN"
 _EVENTS: Final = f"{SELECT_MESSAGES} WHERE event.cluster IS NOT {UNNAMED} ORDER BY event.seq"
 
 
@@ -68,17 +72,17 @@ class StoreListing:
     Read it within one ``snapshot``.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, parties: Parties, identity: Identity
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
         self._connection = connection
         self._parties = parties
-        self._identity = identity
 
-    def leads(self) -> Iterator[Lead]:
-        """Yield all leads, sorted by ``lead_id``."""
-        for names in self._names(_LEADS):
-            yield from read_leads(self._connection, self._parties, list(names))
+    def leads(self, state: State | None = None) -> Iterator[Lead]:
+        """Yield all leads, or those in one state, sorted by ``lead_id``."""
+        where = "" if state is None else f" WHERE state = {STATE_NUMBER[state]}"
+        for names in self._names(f"(SELECT id, lead_id FROM lead{where})"):
+            rows = select_in(self._connection, f"{SELECT_LEADS} WHERE id IN", names)
+            leads = {row[0]: complete_lead(row, self._parties) for row in rows}
+            yield from (leads[pk] for pk in names if pk in leads)
 
     def history(self, *, superseded: bool = False) -> Iterator[HistoryEntry]:
         """Yield the rows of all leads, by ``lead_id``, as ``LeadReader.history`` has them.
@@ -86,12 +90,9 @@ class StoreListing:
         ``superseded`` adds the rows that are not true any more, each under the lead that it was
         recorded for.
         """
-        for names in self._names(_LEADS_EVER if superseded else _LEADS):
-            found = select_in(self._connection, _CURRENT, names)
-            if superseded:
-                found += select_in(self._connection, _SUPERSEDED, names)
+        for names in self._names(_LEADS_EVER if superseded else "lead"):
             rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-            for row in sorted(found):
+            for row in sorted(read_rows(self._connection, names, former=superseded)):
                 rows[row[0]].append(row)
             for pk, lead_id in names.items():
                 for seq, row in enumerate(rows[pk], 1):
@@ -99,9 +100,10 @@ class StoreListing:
 
     def events(self) -> Iterator[EventEntry]:
         """Yield the events with their canonical messages, in the order in which they came."""
+        identity = rules_at(self._connection, None).identity
         for number, row in enumerate(self._connection.execute(_EVENTS)):
             if number % _TOGETHER == 0:  # a working set keeps what it has read
-                working = WorkingSet(self._connection, self._parties, self._identity)
+                working = WorkingSet(self._connection, self._parties, identity)
             seq, lead_id, event_id, trigger, time, outcome, *known, entry, sealed_at = row
             recorded_at, late, log, line = known
             payload, erased_at = read_body(working, entry, sealed_at)

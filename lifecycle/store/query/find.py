@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from lifecycle.domain import Identity, Key, KeyKind, splits
@@ -64,7 +64,7 @@ def find_lead(working: WorkingSet, alias: str) -> int:
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     for keys in possible_keys(alias, working.identity):
-        if leads := sorted({lead for key in keys for lead in leads_of(working, key)}):
+        if leads := leads_of(working, keys):
             return the_one(alias, lead_names(working.connection, leads))
     for lead in sealed_leads(working.connection, alias):
         return lead
@@ -90,8 +90,12 @@ def the_one(alias: str, leads: Mapping[int, str]) -> int:
     return named[0]
 
 
-def leads_of(working: WorkingSet, key: Key) -> list[int]:
-    """Return the leads that have a key: of a contact's not more than MANY."""
+def leads_of(working: WorkingSet, keys: Iterable[Key]) -> list[int]:
+    """Return the leads that have one of these keys: of a contact's not more than MANY."""
+    return sorted({lead for key in keys for lead in _leads_of(working, key)})
+
+
+def _leads_of(working: WorkingSet, key: Key) -> list[int]:
     row = working.key_row(key)
     if row.lead is not None or row.cluster is None:
         return [] if row.lead is None else [row.lead]

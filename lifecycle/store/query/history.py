@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, history_row, select_in
@@ -16,7 +16,16 @@ _COLUMNS: Final = (
     + ", ".join(f"history.{name}" for name in HISTORY_CONTENT.split(", "))
 )
 _FROM: Final = "FROM history JOIN event ON event.seq = history.event"
-SELECT_ROWS: Final = f"SELECT {_COLUMNS} {_FROM}"
+_SELECT: Final = f"SELECT {_COLUMNS} {_FROM} WHERE"
+#: Those that a lead has, or had once; and those that its events have, which were another's once.
+_EVER: Final = (
+    f"{_SELECT} event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
+    f" ORDER BY {FOLD_ORDER}"
+)
+#: So many changes are read together.
+_TOGETHER: Final = 1000
+#: Behind every moment at which something can be recorded.
+NOW: Final = 2**63 - 1
 _CHANGES: Final = (
     f"SELECT history.id AS number, 'recorded', {_COLUMNS} {_FROM} WHERE history.id > ?1 UNION ALL"
     f" SELECT history.superseded_change, 'superseded', {_COLUMNS} {_FROM}"
@@ -35,35 +44,43 @@ def lead_names(connection: sqlite3.Connection, leads: Iterable[int]) -> dict[int
 
 
 def entry_of(row: tuple[Any, ...], lead_id: str, parties: Parties, seq: int = 0) -> HistoryEntry:
-    """Return the entry of a row of SELECT_ROWS."""
+    """Return the entry of a row of ``read_rows``."""
     _, _, _, _, event_id, step, _, recorded_at, superseded_at, late, _, _, *content = row
     row_of_fold = history_row(content, event_id, step, parties)
     return HistoryEntry(seq, lead_id, row_of_fold, recorded_at, superseded_at, bool(late))
 
 
-def history_of(
-    connection: sqlite3.Connection, parties: Parties, lead: int, *, superseded: bool
-) -> list[HistoryEntry]:
-    """Return the rows of a lead; superseded ones too of what its events were thought to be."""
-    which = "event.lead = ?1 AND history.superseded_at IS NULL"
-    if superseded:
-        which = "event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
-    rows = connection.execute(f"{SELECT_ROWS} WHERE {which} ORDER BY {FOLD_ORDER}", (lead,))
-    found = rows.fetchall()
-    names = lead_names(connection, (row[0] for row in found))
-    return [entry_of(row, names[row[0]], parties) for row in found]
+def read_rows(
+    connection: sqlite3.Connection, leads: Collection[int], at: int = NOW, *, former: bool = False
+) -> list[tuple[Any, ...]]:
+    """Return the rows of leads that were true at a moment; ``former``: all recorded by then."""
+    recorded = f"{_SELECT} history.recorded_at <= {at} AND history.superseded_at"
+    former_ones = "IS NOT NULL" if former else f"> {at}"
+    rows = select_in(connection, f"{recorded} IS NULL AND event.lead IN", leads)
+    return rows + select_in(connection, f"{recorded} {former_ones} AND history.lead IN", leads)
 
 
-def changes_after(
-    connection: sqlite3.Connection, parties: Parties, after: int, limit: int
-) -> list[Change]:
-    """Return the next changes: rows recorded, superseded, leads erased, in one numbering."""
-    rows = connection.execute(_CHANGES, (after, limit)).fetchall()
-    sealed = connection.execute(_SEALED, (after, limit)).fetchall()
+def full_history(connection: sqlite3.Connection, parties: Parties, lead: int) -> list[HistoryEntry]:
+    """Return all rows of a lead, and those of other leads that its events were thought to be."""
+    rows = connection.execute(_EVER, (lead,)).fetchall()
+    names = lead_names(connection, (row[0] for row in rows))
+    return [entry_of(row, names[row[0]], parties) for row in rows]
+
+
+def read_changes(connection: sqlite3.Connection, parties: Parties, after: int) -> Iterator[Change]:
+    """Yield the changes: rows recorded, superseded, leads erased, in one numbering."""
+    while changes := _next_changes(connection, parties, after):
+        yield from changes
+        after = changes[-1].number
+
+
+def _next_changes(connection: sqlite3.Connection, parties: Parties, after: int) -> list[Change]:
+    rows = connection.execute(_CHANGES, (after, _TOGETHER)).fetchall()
+    sealed = connection.execute(_SEALED, (after, _TOGETHER)).fetchall()
     names = lead_names(connection, [row[2] for row in rows] + [lead for _, lead in sealed])
     changes = [
         Change(number, kind, row[0], names[row[0]], entry_of((*row,), names[row[0]], parties))
         for number, kind, *row in rows
     ]
     changes += [Change(number, "erased", lead, names[lead], None) for number, lead in sealed]
-    return sorted(changes, key=lambda change: change.number)[:limit]
+    return sorted(changes, key=lambda change: change.number)[:_TOGETHER]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Final
 
 from lifecycle.domain import Problem
@@ -20,6 +21,13 @@ _NUMBERS: Final = "SELECT id FROM quarantine WHERE (left_at IS NOT NULL) = ? ORD
 def quarantine_numbers(connection: sqlite3.Connection, *, left: bool) -> list[int]:
     """Return the numbers of the messages in the quarantine, or of those that left it."""
     return [number for (number,) in connection.execute(_NUMBERS, (left,))]
+
+
+def read_quarantine(connection: sqlite3.Connection, *, left: bool) -> Iterator[Quarantined]:
+    """Yield the messages in the quarantine, or those that left it, as far as they still are."""
+    for number in quarantine_numbers(connection, left=left):
+        if (message := read_quarantined(connection, number, left=left)) is not None:
+            yield message
 
 
 def read_quarantined(
