@@ -6,7 +6,7 @@ found is a function of the set of messages and of the arguments: no clock, no or
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -175,7 +175,6 @@ def audit_evidence(
         evidence.conflicts,
         top,
         Watch(tuple(limits)),
-        None if against is None else machine_for(against),
         None if against is None else Comparison(against),
     )
     for events in evidence.subjects():
@@ -194,7 +193,6 @@ class _Auditor:
     _conflicts: Mapping[str, Sequence[Finding]]
     _top: int
     _watch: Watch
-    _other: LeadMachine | None
     _comparison: Comparison | None
     _leads: int = 0
     _events: int = 0
@@ -208,7 +206,7 @@ class _Auditor:
     _repairs: list[Repair] = field(factory=list)
     _times: Times = field(factory=Times)
     _findings: list[OpenFinding] = field(factory=list)
-    _worst: list[tuple[int, _Descending, int, LeadHistory]] = field(factory=list)
+    _worst: list[LeadHistory] = field(factory=list)
 
     def take(self, events: Sequence[LeadEvent]) -> History:
         """Take up the events of a subject, in fold order; what they say."""
@@ -225,7 +223,8 @@ class _Auditor:
         if found:
             self._deviations += found
             self._repair(history, events)
-        self._compare(history, found, events)
+        if self._comparison is not None:
+            self._comparison.add(history, found, events, self._on_invalid)
         return history
 
     def audit(self, evidence: Evidence, rules: Rules, now: int | None) -> Audit:
@@ -262,7 +261,7 @@ class _Auditor:
             times=self._times,
             overdue=overdue,
             findings=sorted(findings, key=OpenFinding.order),
-            worst=[one[-1] for one in sorted(self._worst, key=lambda one: one[:-1], reverse=True)],
+            worst=self._worst,
             comparison=self._comparison,
             origins=evidence.origins(one.event_id for one in self._deviations),
         )
@@ -281,19 +280,11 @@ class _Auditor:
         its_deviations = list(deviations(found))
         if its_deviations:
             self._deviating += 1
-            self._keep_worst(found)
+            insort(self._worst, found, key=_worst_first)
+            del self._worst[self._top :]
         deviates_at = its_deviations[0].place if its_deviations else None
         self._variants.add(triggers, deviates_at, lead.lead_id)
         return its_deviations
-
-    def _keep_worst(self, found: LeadHistory) -> None:
-        lead = found.lead
-        names = _Descending((lead.lead_id, lead.keys))
-        one = (lead.refusals, names, self._leads, found)
-        if len(self._worst) < self._top:
-            heapq.heappush(self._worst, one)
-        else:
-            heapq.heappushpop(self._worst, one)
 
     def _repair(self, history: History, events: Sequence[LeadEvent]) -> None:
         """Repair the leads that deviate, as the store would have them, whatever was asked for."""
@@ -301,30 +292,10 @@ class _Auditor:
             history = subject_history(self._machine, events, {})
         self._repairs += [one for _, one in repairs_of(self._machine, history, events)]
 
-    def _compare(
-        self, history: History, found: list[Deviation], events: Sequence[LeadEvent]
-    ) -> None:
-        if self._other is None or self._comparison is None:
-            return
-        other = subject_history(self._other, events, {}, self._on_invalid)
-        theirs = [one for lead in other.leads for one in deviations(lead)]
-        self._comparison.add(_states(history), found, _states(other), theirs)
 
-
-class _Descending(tuple[str, tuple[Key, ...]]):
-    """What sorts behind what it is greater than: of equally bad leads the first is the worst."""
-
-    __slots__ = ()
-
-    def __lt__(self, other: Any) -> bool:
-        return tuple.__gt__(self, other)
-
-    def __gt__(self, other: Any) -> bool:
-        return tuple.__lt__(self, other)
-
-
-def _states(history: History) -> dict[tuple[str, Key], State]:
-    return {(one.lead.lead_id, one.lead.keys[0]): one.lead.state for one in history.leads}
+def _worst_first(found: LeadHistory) -> tuple[int, str, tuple[Key, ...]]:
+    """Sort leads by their refusals, the most first."""
+    return (-found.lead.refusals, found.lead.lead_id, found.lead.keys)
 
 
 def _asked_for(lead: LeadHistory, triggers: Mapping[str, Trigger]) -> Iterator[Trigger]:

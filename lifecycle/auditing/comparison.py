@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import asdict, define, field
 
-from lifecycle.auditing.deviations import Deviation
-from lifecycle.domain import Key, Rules, State, Trigger, immutable
+from lifecycle.auditing.deviations import Deviation, deviations
+from lifecycle.domain import (
+    History,
+    Key,
+    LeadEvent,
+    OnInvalid,
+    Rules,
+    State,
+    Trigger,
+    immutable,
+    machine_for,
+    subject_history,
+)
 
 
 @immutable
@@ -42,12 +54,15 @@ class Comparison:
 
     def add(
         self,
-        states: dict[tuple[str, Key], State],
-        refused: list[Deviation],
-        other_states: dict[tuple[str, Key], State],
-        other_refused: list[Deviation],
+        history: History,
+        refused: Sequence[Deviation],
+        events: Sequence[LeadEvent],
+        on_invalid: OnInvalid,
     ) -> None:
         """Take up a subject; leads are told apart by id and first key."""
+        other = subject_history(machine_for(self.rules), events, {}, on_invalid)
+        other_refused = [one for lead in other.leads for one in deviations(lead)]
+        states, other_states = _states(history), _states(other)
         for name in states | other_states:
             here, there = states.get(name), other_states.get(name)
             if here != there:
@@ -84,3 +99,7 @@ class Comparison:
             "refused_only_here": [one.as_dict() for one in self.only_here],
             "refused_only_there": [one.as_dict() for one in self.only_there],
         }
+
+
+def _states(history: History) -> dict[tuple[str, Key], State]:
+    return {(one.lead.lead_id, one.lead.keys[0]): one.lead.state for one in history.leads}

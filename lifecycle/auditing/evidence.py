@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from lifecycle.domain import (
     DatasetDigest,
@@ -20,35 +20,10 @@ from lifecycle.domain import (
 from lifecycle.errors import InputError
 from lifecycle.messages import Decoded, Ignored, Undecodable
 from lifecycle.replay import Log, Progress
-from lifecycle.store import AHEAD, Origin, nameless
+from lifecycle.store import AHEAD, Origin, StoreEvidence, nameless
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _TELL_EVERY: Final = 1000
-
-
-class Evidence(Protocol):
-    """The messages that an audit looks at."""
-
-    @property
-    def conflicts(self) -> Mapping[str, Sequence[Finding]]:
-        """The findings for copies that do not count, by event id."""
-
-    @property
-    def ignored(self) -> Mapping[str, int]:
-        """Messages of topics that do not concern leads, by topic."""
-
-    @property
-    def quarantined(self) -> Mapping[str, int]:
-        """Messages that cannot be decoded, each by the code of its first problem."""
-
-    def subjects(self) -> Iterator[list[LeadEvent]]:
-        """The events of each subject in fold order: of several copies the one that counts."""
-
-    def contents(self) -> Iterator[tuple[str, bytes, int]]:
-        """The id, the digest and the earliest time of each content, in any order."""
-
-    def origins(self, event_ids: Iterable[str]) -> Mapping[str, Origin]:
-        """Where the messages of these events stood."""
 
 
 def digest_of(evidence: Evidence) -> str:
@@ -75,7 +50,12 @@ def is_store(path: Path) -> bool:
 
 
 class LogEvidence:
-    """The messages of some logs, read into memory."""
+    """The messages of some logs, read into memory.
+
+    Attributes:
+        ignored: Messages of topics that do not concern leads, by topic.
+        quarantined: Messages that cannot be decoded, each by the code of its first problem.
+    """
 
     def __init__(self, now: int, identity: Identity) -> None:
         self._identity = identity
@@ -188,3 +168,7 @@ class LogEvidence:
         is_new = digest not in self._seen
         self._seen.add(digest)
         return is_new
+
+
+#: The messages that an audit looks at.
+Evidence: TypeAlias = LogEvidence | StoreEvidence

@@ -7,14 +7,16 @@ are microseconds since 1970 in UTC, a payload is JSON text.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from lifecycle.domain import Lead, Party
+from lifecycle.domain import HistoryRow, Note, Party
 from lifecycle.messages import format_time
-from lifecycle.store import EventEntry, HistoryEntry, refusal_dict
+from lifecycle.store import refusal_dict
 
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time", "texts", "reason", "payload"]
 Row: TypeAlias = tuple[Any, ...]
@@ -22,25 +24,38 @@ Row: TypeAlias = tuple[Any, ...]
 
 @frozen
 class Column:
-    """A column: its name, the kind of its values, and what they mean."""
+    """A column: its name, the kind of its values, what they mean, and where they are found.
+
+    Attributes:
+        path: The attribute that holds the value, where it is not called as the column is.
+    """
 
     name: str
     kind: Kind
     meaning: str
+    path: str = ""
 
 
 @frozen
 class Table:
-    """A table to export; ``row`` gives the values of one thing in it, in the columns' order."""
+    """A table to export."""
 
     name: str
     columns: tuple[Column, ...]
-    row: Callable[[Any], Row]
 
     @property
     def header(self) -> list[str]:
         """The names of the columns."""
         return [column.name for column in self.columns]
+
+    @cached_property
+    def _attributes(self) -> attrgetter[Any]:
+        return attrgetter(*(column.path or column.name for column in self.columns))
+
+    def row(self, thing: Any) -> Row:
+        """Return the values of one thing, in the columns' order."""
+        values = zip(self.columns, self._attributes(thing), strict=True)
+        return tuple(_value(column.kind, value) for column, value in values)
 
 
 def plain_rows(table: Table, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
@@ -60,76 +75,13 @@ def _plain(kind: Kind, value: Any) -> Any:
     return json.loads(value) if kind == "payload" else value
 
 
-def _name(party: Party | None) -> str | None:
-    return None if party is None else str(party)
-
-
-def _lead(lead: Lead) -> Row:
-    return (
-        lead.lead_id,
-        lead.state,
-        lead.since,
-        _name(lead.holder),
-        _name(lead.owner),
-        _name(lead.sender),
-        [str(key) for key in lead.keys],
-        lead.events,
-        lead.refusals,
-        lead.contact_deleted_at,
-        _name(lead.recipient),
-        lead.contact.name,
-        lead.contact.email,
-        lead.contact.telephone,
-    )
-
-
-def _history(entry: HistoryEntry) -> Row:
-    row = entry.row
-    return (
-        entry.lead_id,
-        entry.seq,
-        row.trigger,
-        row.source,
-        row.target,
-        row.verdict,
-        row.at,
-        row.event_id,
-        _name(row.by),
-        row.reason if row.refusal is None else refusal_dict(row.refusal),
-        entry.recorded_at,
-        entry.superseded_at,
-    )
-
-
-def _event(entry: EventEntry) -> Row:
-    event, snapshot = entry.event, entry.event.snapshot
-    return (
-        entry.seq,
-        event.id,
-        entry.lead_id,
-        event.trigger,
-        event.time,
-        entry.outcome,
-        entry.recorded_at,
-        entry.late,
-        entry.log,
-        entry.line,
-        [str(key) for key in event.keys],
-        _name(event.agent),
-        _name(event.recipient),
-        _name(event.participant),
-        event.reason,
-        _name(snapshot.owner),
-        _name(snapshot.sender),
-        _name(snapshot.recipient),
-        snapshot.date_sent,
-        snapshot.date_received,
-        snapshot.date_accepted,
-        snapshot.date_rejected,
-        [note.code for note in event.notes],
-        entry.payload,
-        entry.erased_at,
-    )
+def _value(kind: Kind, value: Any) -> Any:
+    """Return an attribute as its column has it: parties and keys by name, notes by their codes."""
+    if kind == "texts":
+        return [one.code if isinstance(one, Note) else str(one) for one in value]
+    if isinstance(value, HistoryRow):
+        return value.reason if value.refusal is None else refusal_dict(value.refusal)
+    return str(value) if isinstance(value, Party) else value
 
 
 _LEADS: Final = (
@@ -144,57 +96,60 @@ _LEADS: Final = (
     Column("refusals", "integer", "how many of them were refused"),
     Column("contact_deleted_at", "time", "when its contact was deleted"),
     Column("recipient", "text", "to whom it was offered"),
-    Column("contact_name", "text", "the person behind it"),
-    Column("contact_email", "text", "that person's e-mail"),
-    Column("contact_telephone", "text", "that person's telephone"),
+    Column("contact_name", "text", "the person behind it", "contact.name"),
+    Column("contact_email", "text", "that person's e-mail", "contact.email"),
+    Column("contact_telephone", "text", "that person's telephone", "contact.telephone"),
 )
 _HISTORY: Final = (
     Column("lead_id", "text", "the lead"),
     Column("seq", "integer", "its place among the rows of the lead, from 1"),
-    Column("trigger", "text", "what moved the lead, or would have"),
-    Column("from", "text", "the state before"),
-    Column("to", "text", "the state after"),
-    Column("verdict", "text", "`stated`, `implied`, or why it was refused"),
-    Column("at", "time", "when it happened"),
-    Column("event_id", "text", "the event that it comes from"),
-    Column("by", "text", "who did it"),
-    Column("reason", "reason", "the message's own text; of a refusal an object"),
+    Column("trigger", "text", "what moved the lead, or would have", "row.trigger"),
+    Column("from", "text", "the state before", "row.source"),
+    Column("to", "text", "the state after", "row.target"),
+    Column("verdict", "text", "`stated`, `implied`, or why it was refused", "row.verdict"),
+    Column("at", "time", "when it happened", "row.at"),
+    Column("event_id", "text", "the event that it comes from", "row.event_id"),
+    Column("by", "text", "who did it", "row.by"),
+    Column("reason", "reason", "the message's own text; of a refusal an object", "row"),
     Column("recorded_at", "time", "since when the store says so"),
     Column("superseded_at", "time", "since when it says so no more"),
 )
 _EVENTS: Final = (
     Column("seq", "integer", "its number, in the order of arrival"),
-    Column("event_id", "text", "its id"),
+    Column("event_id", "text", "its id", "event.id"),
     Column("lead_id", "text", "its lead; none for the deletion of a contact"),
-    Column("trigger", "text", "what it asks for"),
-    Column("time", "time", "its time"),
+    Column("trigger", "text", "what it asks for", "event.trigger"),
+    Column("time", "time", "its time", "event.time"),
     Column("outcome", "text", "`applied`, `refused` or `noted`, by what is known now"),
     Column("recorded_at", "time", "when it came"),
     Column("late", "boolean", "whether a later event of its lead had come before"),
     Column("log", "text", "the log it stood in"),
     Column("line", "integer", "the line in the log, from 1"),
-    Column("keys", "texts", "the keys that it names, those of the lead first"),
-    Column("agent", "text", "who did it"),
-    Column("recipient", "text", "to whom"),
-    Column("participant", "text", "from whom, or who made the offer"),
-    Column("reason", "text", "why, in the message's own words"),
-    Column("lead_owner", "text", "the lead's owner, as the message has it"),
-    Column("lead_sender", "text", "the lead's sender, as the message has it"),
-    Column("lead_recipient", "text", "the lead's recipient, as the message has it"),
-    Column("date_sent", "time", "the lead's `dateSent`"),
-    Column("date_received", "time", "the lead's `dateReceived`"),
-    Column("date_accepted", "time", "the lead's `dateAccepted`"),
-    Column("date_rejected", "time", "the lead's `dateRejected`"),
-    Column("notes", "texts", "what was odd about the message: codes of findings"),
+    Column("keys", "texts", "the keys that it names, those of the lead first", "event.keys"),
+    Column("agent", "text", "who did it", "event.agent"),
+    Column("recipient", "text", "to whom", "event.recipient"),
+    Column("participant", "text", "from whom, or who made the offer", "event.participant"),
+    Column("reason", "text", "why, in the message's own words", "event.reason"),
+    Column("lead_owner", "text", "the lead's owner, as the message has it", "event.snapshot.owner"),
+    Column(
+        "lead_sender", "text", "the lead's sender, as the message has it", "event.snapshot.sender"
+    ),
+    Column(
+        "lead_recipient",
+        "text",
+        "the lead's recipient, as the message has it",
+        "event.snapshot.recipient",
+    ),
+    Column("date_sent", "time", "the lead's `dateSent`", "event.snapshot.date_sent"),
+    Column("date_received", "time", "the lead's `dateReceived`", "event.snapshot.date_received"),
+    Column("date_accepted", "time", "the lead's `dateAccepted`", "event.snapshot.date_accepted"),
+    Column("date_rejected", "time", "the lead's `dateRejected`", "event.snapshot.date_rejected"),
+    Column("notes", "texts", "what was odd about the message: codes of findings", "event.notes"),
     Column("payload", "payload", "the message itself; none when it was erased"),
     Column("erased_at", "time", "when the message's content was erased"),
 )
 #: By their names.
 TABLES: Final = {
-    table.name: table
-    for table in (
-        Table("leads", _LEADS, _lead),
-        Table("history", _HISTORY, _history),
-        Table("events", _EVENTS, _event),
-    )
+    name: Table(name, columns)
+    for name, columns in (("leads", _LEADS), ("history", _HISTORY), ("events", _EVENTS))
 }
