@@ -15,8 +15,9 @@ from attrs import asdict, define, field, frozen
 
 from lifecycle.auditing.comparison import Comparison
 from lifecycle.auditing.deviations import Deviation, RefusedStep, deviations, refused_steps
+from lifecycle.auditing.edits import EditGroup
 from lifecycle.auditing.evidence import Evidence, digest_of
-from lifecycle.auditing.repair import EditGroup, Repair, grouped, repairs_of
+from lifecycle.auditing.repair import Repair, grouped, repairs_of
 from lifecycle.auditing.stays import Limit, Overdue, Times, Watch, stays
 from lifecycle.auditing.variants import Variant, Variants
 from lifecycle.domain import (

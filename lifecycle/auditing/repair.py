@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from lifecycle.auditing.edits import Edit, EditKind, edit_text
+from lifecycle.auditing.edits import Edit, EditGroup, EditKind
 from lifecycle.auditing.search import Search
 from lifecycle.domain import (
     History,
@@ -49,32 +49,6 @@ class Repair:
     def cost(self) -> int:
         """How many edits it takes."""
         return len(self.edits)
-
-
-@immutable
-class EditGroup:
-    """The same edit in several leads: how many edits, and in how many leads."""
-
-    kind: EditKind
-    trigger: Trigger
-    state: State
-    before: Trigger | None
-    edits: int
-    leads: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "edit": self.kind,
-            "trigger": self.trigger,
-            "state": self.state,
-            "before": self.before,
-            "edits": self.edits,
-            "leads": self.leads,
-        }
-
-    def __str__(self) -> str:
-        return edit_text(self.kind, self.trigger, self.state, self.before)
 
 
 def repair(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
+
+from attrs import fields
 
 from lifecycle.auditing.audit import Audit
 from lifecycle.auditing.stays import seconds
 from lifecycle.messages import format_time
+from lifecycle.store import VerdictChange
 
 Row: TypeAlias = "dict[str, Any]"
 Columns: TypeAlias = "tuple[str, ...]"
+
+
+_COUNTS: Final = (
+    *("on_invalid", "leads", "conforming", "events"),
+    *("applied", "refused", "noted", "unjudged"),
+)
 
 
 def report(audit: Audit, top: int) -> Row:
@@ -18,28 +27,21 @@ def report(audit: Audit, top: int) -> Row:
     variants = audit.variants
     found: Row = {
         "rules": {"name": audit.rules.name, "digest": audit.rules.digest},
-        "on_invalid": audit.on_invalid,
-        "leads": audit.leads,
-        "conforming": audit.conforming,
-        "events": audit.events,
-        "applied": audit.applied,
-        "refused": audit.refused,
-        "noted": audit.noted,
-        "unjudged": audit.unjudged,
+        **{name: getattr(audit, name) for name in _COUNTS},
         "ignored": dict(audit.ignored),
         "quarantined": dict(audit.quarantined),
         "trace_fitness": audit.trace_fitness,
         "event_fitness": audit.event_fitness,
         "states": {state: audit.states[state] for state in sorted(audit.states)},
-        "refused_by": [one.as_dict() for one in audit.refused_by],
+        "refused_by": list(_dicts(audit.refused_by)),
         "repair": {
             "proposal": True,
             "cost": audit.repair_cost,
             "leads": len(audit.repairs),
             "not_proved_smallest": audit.not_proved_smallest,
-            "groups": [one.as_dict() for one in audit.groups],
+            "groups": list(_dicts(audit.groups)),
         },
-        "variants": [one.as_dict() for one in variants[:top]],
+        "variants": list(_dicts(variants[:top])),
         "other_variants": {
             "variants": len(variants[top:]),
             "leads": sum(one.leads for one in variants[top:]),
@@ -47,7 +49,7 @@ def report(audit: Audit, top: int) -> Row:
         "times": audit.times.as_dict(),
         "now": format_time(audit.now),
         "overdue": list(_overdue(audit)),
-        "findings": [one.as_dict() for one in audit.findings],
+        "findings": list(_dicts(audit.findings)),
         "digest": audit.digest,
     }
     if audit.comparison is not None:
@@ -55,16 +57,12 @@ def report(audit: Audit, top: int) -> Row:
     return found
 
 
+def _dicts(listed: Iterable[Any]) -> Iterator[Row]:
+    return (one.as_dict() for one in listed)
+
+
 def _deviations(audit: Audit) -> Iterator[Row]:
     return (one.located(audit.origins[one.event_id]) for one in audit.deviations)
-
-
-def _refused_by(audit: Audit) -> Iterator[Row]:
-    return (one.as_dict() for one in audit.refused_by)
-
-
-def _variants(audit: Audit) -> Iterator[Row]:
-    return (one.as_dict() for one in audit.variants)
 
 
 def _repairs(audit: Audit) -> Iterator[Row]:
@@ -76,11 +74,6 @@ def _repairs(audit: Audit) -> Iterator[Row]:
                 **edit.as_dict(),
                 "proved_smallest": one.proved_smallest,
             }
-
-
-def _times(audit: Audit) -> Iterator[Row]:
-    times = audit.times.as_dict()
-    yield from times["in_state"]
 
 
 def _overdue(audit: Audit) -> Iterator[Row]:
@@ -96,10 +89,6 @@ def _overdue(audit: Audit) -> Iterator[Row]:
             "holder": None if one.holder is None else str(one.holder),
             "event_id": stay.row.event_id,
         }
-
-
-def _findings(audit: Audit) -> Iterator[Row]:
-    return (one.as_dict() for one in audit.findings)
 
 
 def _differences(audit: Audit) -> Iterator[Row]:
@@ -125,6 +114,10 @@ def _differences(audit: Audit) -> Iterator[Row]:
 _STEP: Final = ("state", "trigger")
 _EDIT: Final = ("edit", "trigger", "state", "before", "event_id")
 _SPREAD: Final = ("count", "median", "p90", "p99")
+_STEPS: Final = (*_STEP, "events", "leads", "first")
+_TIMES: Final = ("state", *_SPREAD, "open")
+_FINDING: Final = ("severity", "code", "lead_id", "event_id", "detail")
+_DIFFERENCE: Final = ("difference", "lead_id", "here", "there", "event_id")
 #: Each list of an audit: its rows, the columns that a table of them shows, and all there are.
 LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], Columns, Columns]]] = {
     "deviations": (
@@ -132,13 +125,9 @@ LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], Columns, Columns]
         ("lead_id", "at", *_STEP, "by", "reason"),
         ("lead_id", "event_id", "source", "line", "at", *_STEP, "by", "first", "reason"),
     ),
-    "refused_by": (
-        _refused_by,
-        (*_STEP, "events", "leads", "first"),
-        (*_STEP, "events", "leads", "first"),
-    ),
+    "refused_by": (lambda audit: _dicts(audit.refused_by), _STEPS, _STEPS),
     "variants": (
-        _variants,
+        lambda audit: _dicts(audit.variants),
         ("leads", "conforming", "deviates_at", "triggers", "example"),
         ("triggers", "leads", "conforming", "deviates_at", "example"),
     ),
@@ -147,30 +136,14 @@ LISTS: Final[dict[str, tuple[Callable[[Audit], Iterator[Row]], Columns, Columns]
         ("lead_id", "proposal", "event_id"),
         ("lead_id", "proposal", *_EDIT, "proved_smallest"),
     ),
-    "times": (_times, ("state", *_SPREAD, "open"), ("state", *_SPREAD, "open")),
+    "times": (lambda audit: iter(audit.times.as_dict()["in_state"]), _TIMES, _TIMES),
     "overdue": (
         _overdue,
         ("limit", "lead_id", "since", "until", "duration", "holder"),
         ("limit", "lead_id", "state", "since", "until", "duration", "holder", "event_id"),
     ),
-    "findings": (
-        _findings,
-        ("severity", "code", "lead_id", "event_id", "detail"),
-        ("severity", "code", "lead_id", "event_id", "detail"),
-    ),
-    "differences": (
-        _differences,
-        ("difference", "lead_id", "here", "there", "event_id"),
-        ("difference", "lead_id", "here", "there", "event_id"),
-    ),
+    "findings": (lambda audit: _dicts(audit.findings), _FINDING, _FINDING),
+    "differences": (_differences, _DIFFERENCE, _DIFFERENCE),
 }
 #: The columns of the history of verdicts, which only a store has.
-VERDICTS: Final = (
-    "lead_id",
-    "event_id",
-    "trigger",
-    "at",
-    "became",
-    "known_since",
-    "changed_at",
-)
+VERDICTS: Final = tuple(field.name for field in fields(VerdictChange))

@@ -192,7 +192,7 @@ class Search:
 
     def _remove(self, way: _Way, place: int) -> _Way:
         event = self._events[place]
-        edit = Edit("remove", event.trigger, way.lead.state, event.id, None, place)
+        edit = Edit("remove", event.trigger, way.lead.state, None, event.id, place)
         return way.edited(way.lead, edit)
 
     def _with_insertions(self, ways: _Ways, place: int) -> _Ways:
@@ -214,7 +214,7 @@ class Search:
         event = self._events[place]
         for trigger, edge in self._machine.edges(way.lead.state):
             if edge.moves or self._machine.has_guards:
-                edit = Edit("insert", trigger, way.lead.state, event.id, event.trigger, place)
+                edit = Edit("insert", trigger, way.lead.state, event.trigger, event.id, place)
                 yield way.edited(_stepped(way.lead, trigger, edge), edit)
 
     def _offer(self, ways: _Ways, way: _Way, place: int) -> bool:
