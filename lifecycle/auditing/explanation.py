@@ -34,11 +34,11 @@ from lifecycle.store import (
     StoredCopy,
     StoredMessage,
     lead_dict,
-    refusal_dict,
 )
 
 _ANYBODY = "anybody"
 _NOBODY = "nobody"
+_STORY = ("path", "refused", "noted", "copies", "corrections")
 
 
 @immutable
@@ -89,8 +89,8 @@ class Change:
             "event_id": self.event_id,
             "trigger": self.trigger,
             "at": format_time(self.at),
-            "was": [_row_dict(row) for row in self.was],
-            "now": [_row_dict(row) for row in self.now],
+            "was": list(map(_row_dict, self.was)),
+            "now": list(map(_row_dict, self.now)),
             "moved": self.moved,
         }
 
@@ -119,10 +119,10 @@ class Correction:
         """For JSON."""
         return {
             "at": format_time(self.at),
-            "because": [one.as_dict() for one in self.because],
+            "because": _dicts(self.because),
             "other_rules": self.other_rules,
             "erased": self.erased,
-            "changes": [one.as_dict() for one in self.changes],
+            "changes": _dicts(self.changes),
         }
 
 
@@ -210,15 +210,11 @@ class Explanation:
         return {
             "lead": lead_dict(self.lead),
             "rules": {"name": self.rules.name, "digest": self.rules.digest},
-            "path": [one.as_dict() for one in self.path],
-            "refused": [one.as_dict() for one in self.refused],
-            "noted": [one.as_dict() for one in self.noted],
-            "copies": [one.as_dict() for one in self.copies],
-            "corrections": [one.as_dict() for one in self.corrections],
+            **{name: _dicts(getattr(self, name)) for name in _STORY},
             "repair": [{"proposal": str(one), **one.as_dict()} for one in self.edits],
             "proved_smallest": self.repair.proved_smallest if self.repair else None,
-            "next": [one.as_dict() for one in self.next],
-            "findings": [one.as_dict() for one in self.findings],
+            "next": _dicts(self.next),
+            "findings": _dicts(self.findings),
         }
 
 
@@ -355,13 +351,11 @@ def _condition(name: str) -> str:
     return words.partition("\n")[0]
 
 
+def _dicts(listed: Sequence[Any]) -> list[dict[str, Any]]:
+    return [one.as_dict() for one in listed]
+
+
 def _row_dict(entry: HistoryEntry) -> dict[str, Any]:
-    row = entry.row
-    return {
-        "lead_id": entry.lead_id,
-        "trigger": row.trigger,
-        "from": row.source,
-        "to": row.target,
-        "verdict": row.verdict,
-        "reason": row.reason if row.refusal is None else refusal_dict(row.refusal),
-    }
+    row = entry.as_dict()
+    names = ("trigger", "from", "to", "verdict", "reason")
+    return {"lead_id": entry.lead_id, **{name: row[name] for name in names}}

@@ -113,12 +113,8 @@ class Spread:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, in seconds."""
-        return {
-            "count": self.count,
-            "median": seconds(self.median),
-            "p90": seconds(self.p90),
-            "p99": seconds(self.p99),
-        }
+        quantiles = {name: seconds(getattr(self, name)) for name in ("median", "p90", "p99")}
+        return {"count": self.count, **quantiles}
 
 
 def seconds(micros: int | None) -> float | None:

@@ -56,8 +56,7 @@ def export(
     style: str | None,
     output: Path | None,
     superseded: bool,
-    as_of: int | None,
-    as_known_at: int | None,
+    **moments: int | None,
 ) -> None:
     """Write all leads, all history or all events for other tools.
 
@@ -66,7 +65,7 @@ def export(
     """
     output = None if str(output) == STANDARD_OUTPUT else output
     style = style or _named(output)
-    past = as_of is not None or as_known_at is not None
+    past = any(one is not None for one in moments.values())
     _check_usage(what, superseded=superseded, past=past)
     _check_output(output, database, style)
     write = _writer(style)
@@ -74,7 +73,7 @@ def export(
         listing = store.listing()
         found: Iterable[Any]
         if past:
-            found = store.leads(as_of=as_of, as_known_at=as_known_at)
+            found = store.leads(state=None, **moments)
         elif what == "history":
             found = listing.history(superseded=superseded)
         else:

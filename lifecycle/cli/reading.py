@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -26,15 +26,13 @@ _CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "to", "verdict"
 @options.as_of
 @options.as_known_at
 @options.output
-def leads(
-    *, database: Path, state: str | None, as_of: int | None, as_known_at: int | None, style: str
-) -> None:
+def leads(*, database: Path, state: State | None, style: str, **moments: int | None) -> None:
     """List the leads and the state each is in.
 
     A lead for which nothing valid has happened is listed as `new`.
     """
     with LeadReader(database) as store, store.snapshot():
-        found = store.leads(state=cast("State | None", state), as_of=as_of, as_known_at=as_known_at)
+        found = store.leads(state=state, **moments)
         emit(map(lead_dict, found), _LEAD_COLUMNS, style, nothing="no leads")
 
 
@@ -45,29 +43,22 @@ def leads(
 @options.as_known_at
 @click.option("--all", "superseded", is_flag=True, help="Superseded rows and findings, too.")
 @options.output
-def show(
-    *,
-    database: Path,
-    lead: str,
-    as_of: int | None,
-    as_known_at: int | None,
-    superseded: bool,
-    style: str,
-) -> None:
+def show(*, database: Path, lead: str, superseded: bool, style: str, **moments: int | None) -> None:
     """Show one lead, and how it got there.
 
     LEAD is any of its names: `scheme:value`, or a key with its kind, as in `contact:email:...`.
     """
     with LeadReader(database) as store, store.snapshot():
-        found = store.lead(lead, as_of=as_of, as_known_at=as_known_at)
+        found = store.lead(lead, **moments)
         if style != "table":
             emit_one(lead_dict(found), style)
             return
         from lifecycle.cli.timeline import print_history, print_lead  # noqa: PLC0415 - rich
 
-        findings = store.findings(lead, superseded=superseded, as_known_at=as_known_at)
-        print_lead(found, findings if as_of is None else [])
-        entries = store.history(lead, superseded=superseded, as_of=as_of, as_known_at=as_known_at)
+        known_at = moments["as_known_at"]
+        findings = store.findings(lead, superseded=superseded, as_known_at=known_at)
+        print_lead(found, findings if moments["as_of"] is None else [])
+        entries = store.history(lead, superseded=superseded, **moments)
         print_history(entries, superseded=superseded)
 
 
@@ -79,17 +70,11 @@ def show(
 @click.option("--all", "superseded", is_flag=True, help="Superseded rows, too.")
 @options.output
 def history(
-    *,
-    database: Path,
-    lead: str,
-    as_of: int | None,
-    as_known_at: int | None,
-    superseded: bool,
-    style: str,
+    *, database: Path, lead: str, superseded: bool, style: str, **moments: int | None
 ) -> None:
     """Show every transition and refusal of one lead, in order."""
     with LeadReader(database) as store:
-        entries = store.history(lead, superseded=superseded, as_of=as_of, as_known_at=as_known_at)
+        entries = store.history(lead, superseded=superseded, **moments)
         if style != "table":
             emit((entry.as_dict() for entry in entries), _HISTORY_COLUMNS, style, nothing="")
             return
