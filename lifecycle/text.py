@@ -22,12 +22,9 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char if _is_safe(char) else char.encode("unicode_escape").decode() for char in text
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in UNSAFE else char
+        for char in text
     )
-
-
-def _is_safe(char: str) -> bool:
-    return unicodedata.category(char) not in UNSAFE
 
 
 def counted(number: int, thing: str) -> str:

@@ -4,7 +4,6 @@ No clock, no file, no JSON, no SQL: those are the layers above.
 """
 
 from lifecycle.domain.dataset import DatasetDigest, dataset_digest
-from lifecycle.domain.diagram import state_diagram
 from lifecycle.domain.event import (
     Contact,
     FieldChange,
@@ -32,7 +31,7 @@ from lifecycle.domain.fold import (
     subject_history,
     subjects_of,
 )
-from lifecycle.domain.guards import Guard, find_guard, guard, guard_names
+from lifecycle.domain.guards import find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
     SEVERITY,
@@ -46,16 +45,16 @@ from lifecycle.domain.history import (
     Severity,
     Verdicts,
 )
-from lifecycle.domain.identity import OWN_SCHEME, PLACEHOLDERS, SCHEME_RULES, Identity
+from lifecycle.domain.identity import OWN_SCHEME, PLACEHOLDERS, Identity
 from lifecycle.domain.key import Components, Key, KeyKind, splits
 from lifecycle.domain.lead import Lead
 from lifecycle.domain.machine import LeadMachine, LeadTransition, machine_for
 from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
-from lifecycle.domain.moment import advance_change, change_text
+from lifecycle.domain.moment import advance_change
 from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
-from lifecycle.domain.rules import Edge, Rules
+from lifecycle.domain.rules import Edge, Rules, state_diagram
 from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
 from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
@@ -71,7 +70,6 @@ __all__ = [
     "PLACEHOLDERS",
     "RANK",
     "RULED_TRIGGERS",
-    "SCHEME_RULES",
     "SEVERITY",
     "STATES",
     "STEPS",
@@ -85,7 +83,6 @@ __all__ = [
     "FieldChange",
     "Finding",
     "Group",
-    "Guard",
     "History",
     "HistoryRow",
     "Identity",
@@ -120,7 +117,6 @@ __all__ = [
     "advance",
     "advance_change",
     "are_several",
-    "change_text",
     "compared",
     "conflict",
     "contact_findings",

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -19,7 +20,6 @@ from lifecycle.domain.event import (
     Contact,
     FieldChange,
     LeadEvent,
-    Note,
     Party,
     Snapshot,
     WrittenNames,
@@ -134,7 +134,9 @@ def merged(copies: Sequence[LeadEvent]) -> LeadEvent:
         recipient=_smallest_party(one.recipient for one in copies),
         snapshot=_merged_snapshot([one.snapshot for one in copies]),
         reason=_smallest(one.reason for one in copies),
-        notes=tuple(sorted({note for one in copies for note in one.notes}, key=_note_order)),
+        notes=tuple(
+            sorted({note for one in copies for note in one.notes}, key=attrgetter("code", "detail"))
+        ),
         field_change=_merged_change([one.field_change for one in copies if one.field_change]),
         names=_merged_names([one.names for one in copies if one.names]),
     )
@@ -204,7 +206,3 @@ def _party_key(party: Party | None) -> str:
     if party is None:
         return ""
     return normal_party(party.id) if party.id else f"name {compared(party.name or '')}"
-
-
-def _note_order(note: Note) -> tuple[str, str]:
-    return (note.code, note.detail)

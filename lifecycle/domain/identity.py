@@ -47,7 +47,7 @@ PLACEHOLDERS: Final = frozenset(
 )
 #: Identifiers up to this length are remembered: the messages of a lead repeat them.
 _USUAL: Final = 200
-_MANY: Final = 16_384
+_MANY: Final = 2048
 #: The scheme of a lead's or a contact's own id.
 OWN_SCHEME: Final = "id"
 
@@ -131,9 +131,6 @@ class Identity:
 
         What it says is added to the defaults, unless it says ``defaults = false``; ``names`` takes
         placeholders out.
-
-        Raises:
-            RulesError: Something in it is not as it must be; the message names the row.
         """
         table = table_of("identity", value, _FIELDS)
         defaults = flag_of("identity, defaults", table.get("defaults", True))

@@ -67,8 +67,8 @@ class Memory:
             [list(place) for place in sorted(self.open_walks)],
             [[*key, value] for key, value in sorted(self.newest.items())],
             [
-                [source, party and [party.id, party.name]]
-                for source, party in sorted(self.people.items(), key=_by_key)
+                [source, (party := self.people[source]) and [party.id, party.name]]
+                for source in sorted(self.people)
             ],
             [[*key, known_id] for key, known_id in sorted(self.names.items())],
             self.moved,
@@ -91,7 +91,3 @@ class Memory:
             moved,
             {(source, name, value) for source, name, value in unmapped},
         )
-
-
-def _by_key(item: tuple[Any, Any]) -> Any:
-    return item[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -83,11 +84,7 @@ class Rules:
 
     @classmethod
     def loads(cls, text: str) -> Rules:
-        """Read rules from TOML text.
-
-        Raises:
-            RulesError: As ``from_toml`` does.
-        """
+        """Read rules from TOML text."""
         table = parse(text)
         known = ("name", "edge", "identity", *TABLES)
         # The map of an import says how files are read besides, and what changes mean.
@@ -170,14 +167,27 @@ def _several_of(where: str, value: object, allowed: tuple[Any, ...]) -> tuple[An
 
 
 def check_guards(rules: Rules) -> None:
-    """Check that every guard the rules name is registered.
-
-    Raises:
-        RulesError: One is not.
-    """
+    """Check that every guard the rules name is registered."""
     for number, edge in enumerate(rules.edges, 1):
         for name in edge.guards:
             choice_of(f"edge {number}, guards", name, guard_names())
+
+
+def state_diagram(rules: Rules) -> str:
+    """The states and edges, as a Mermaid ``stateDiagram-v2``; guards stand in brackets."""
+    labels: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for edge in rules.edges:
+        condition = f" [{', '.join(edge.guards)}]" if edge.guards else ""
+        for source in edge.sources:
+            target = edge.target or source
+            stays = "" if edge.target else " (stays)"
+            labels[source, target].append(f"{edge.trigger}{condition}{stays}")
+    lines = ["stateDiagram-v2", "    [*] --> new"]
+    lines += [
+        f"    {source} --> {target}: {' / '.join(names)}"
+        for (source, target), names in labels.items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
 # The default rules (design.md section 4). A rejected or retracted lead is offered again.

@@ -153,11 +153,7 @@ def stated_id(message: Message) -> str | None:
 
 
 def as_bytes(message: Message) -> bytes:
-    """The message as JSON text.
-
-    Raises:
-        TypeError: It holds what JSON cannot say.
-    """
+    """The message as JSON text."""
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
     text = message if isinstance(message, str) else _as_json(message)
@@ -201,9 +197,6 @@ def event_of(
     """Return the event of one message whose topic is decoded.
 
     Without an identity policy it has no keys but only the names as written.
-
-    Raises:
-        MessageError: It cannot be decoded; every problem is named.
     """
     trigger = TRIGGER_OF_TOPIC[envelope.topic]
     problems: list[Problem] = []

@@ -62,9 +62,6 @@ def parse_message(raw: bytes) -> Any:
 
     Equal numbers are equal values: an integral one within 2**53 is an integer. So what is decoded
     is what the content says (design.md section 3).
-
-    Raises:
-        MessageError: As ``parse``.
     """
     value = parse(raw)
     return _without_nulls(value) if b"null" in raw else value

@@ -122,11 +122,7 @@ def validate(message: Message) -> tuple[Violation, ...]:
 
 
 def checked(message: Message) -> Iterator[Checked]:
-    """The same by message; an inbox page or an array yields one result for each it contains.
-
-    Raises:
-        TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
-    """
+    """The same by message; an inbox page or an array yields one result for each it contains."""
     try:
         value = parse_message(as_bytes(message))
     except MessageError as error:

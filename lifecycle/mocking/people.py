@@ -44,11 +44,6 @@ class People:
     """A town of made-up people: those who look for houses, and those who sell them."""
 
     def __init__(self, seed: int) -> None:
-        """Draw the names.
-
-        Raises:
-            MissingExtraError: Faker is not installed.
-        """
         fake = _faker(seed)
         self._given = [fake.first_name() for _ in range(_GIVEN_NAMES)]
         self._family = [fake.last_name() for _ in range(_FAMILY_NAMES)]
@@ -100,11 +95,7 @@ def _plain(name: str) -> str:
 
 
 def _faker(seed: int) -> Any:
-    """A source of names.
-
-    Raises:
-        MissingExtraError: Faker is not installed.
-    """
+    """A source of names."""
     try:
         from faker import Faker  # noqa: PLC0415 - it comes with an extra
     except ImportError:

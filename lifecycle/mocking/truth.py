@@ -10,24 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from lifecycle.mocking.topics import Message, action_of
 
+_STATES: Final = ("sent", "received", "assigned", "accepted", "rejected", "retracted")
 #: What moves a lead: for each action the states that it is allowed in, and where it leads.
 MOVES: Final[dict[str, dict[str, str]]] = {
     "add": dict.fromkeys(("new", "rejected", "retracted"), "sent"),
-    "assign": dict.fromkeys(
-        ("new", "sent", "received", "assigned", "accepted", "rejected", "retracted"), "assigned"
-    ),
+    "assign": dict.fromkeys(("new", *_STATES), "assigned"),
     "accept": dict.fromkeys(("new", "sent", "received", "assigned"), "accepted"),
     "reject": dict.fromkeys(("new", "sent", "received", "assigned"), "rejected"),
     "retract": dict.fromkeys(("new", "sent", "received", "assigned", "accepted"), "retracted"),
-    "update": {
-        "new": "sent",
-        "sent": "sent",
-        "received": "received",
-        "assigned": "assigned",
-        "accepted": "accepted",
-        "rejected": "rejected",
-        "retracted": "retracted",
-    },
+    "update": {"new": "sent"} | {state: state for state in _STATES},
 }
 
 

@@ -1,15 +1,15 @@
 """Decoding in a second process: it reads a log and sends its chunks, packed, through a pipe.
 
 Decoding takes the most time of all stages, and needs nothing of the store. What crosses is what
-the store keeps, as plain tuples; unpacking them costs a fraction of decoding. Both ends are the
-same version of the same program, so that marshal will do.
+the store keeps; unpickling it costs a fraction of decoding. Both ends are the same version of the
+same program, and the pipe is theirs alone.
 """
 
 from __future__ import annotations
 
 import gc
-import marshal
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,24 +18,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import IO, Any, Final
+from typing import IO, Final
 
-from attrs import astuple
-
-from lifecycle.domain import Problem
 from lifecycle.errors import InputError
-from lifecycle.messages import Ignored, Undecodable
 from lifecycle.replay.chunks import Chunk, chunks
-from lifecycle.replay.log import DamagedLogError, Log
-from lifecycle.store import IngestItem, Packed
+from lifecycle.replay.log import Log
 
 #: Of a smaller log a process of its own would take longer to start than it saves, in bytes.
 WORTH_IT: Final = 8 * 1024 * 1024
 #: So many chunks are decoded ahead of who takes them.
 _AHEAD: Final = 12
 _LENGTH: Final = 8
-_ENDED: Final = "ended"
-_ERRORS: Final = {error.__name__: error for error in (InputError, DamagedLogError)}
 
 
 def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[Chunk]:
@@ -43,13 +36,12 @@ def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[
     end = offset
     with _process(log, offset, line, size) as pipe:
         for frame in _frames(pipe):
-            if frame == _ENDED:
+            if frame is None:
                 return
-            if isinstance(frame[0], str):
-                raise _ERRORS[frame[0]](frame[1])
-            chunk = _chunk(frame)
-            end, line = chunk.end or end, chunk.line
-            yield chunk
+            if isinstance(frame, InputError):
+                raise frame
+            end, line = frame.end or end, frame.line
+            yield frame
     log.seek(end)
     yield from chunks(log, end, line, size)
 
@@ -76,10 +68,10 @@ def main() -> None:
         with Log(name, Path(f"/proc/self/fd/{file}").open("rb")) as log:
             log.seek(offset)
             for chunk in chunks(log, offset, line, size):
-                frames.put(marshal.dumps(_plain(chunk)))
-        frames.put(marshal.dumps(_ENDED))
+                frames.put(pickle.dumps(chunk))
+        frames.put(pickle.dumps(None))
     except InputError as error:
-        frames.put(marshal.dumps((type(error).__name__, str(error))))
+        frames.put(pickle.dumps(error))
     finally:
         frames.put(None)
         sender.join()
@@ -130,45 +122,14 @@ def _process(log: Log, offset: int, line: int, size: int) -> Iterator[IO[bytes]]
             process.wait()
 
 
-def _frames(pipe: IO[bytes]) -> Iterator[Any]:
-    """What was sent, as far as it came whole."""
+def _frames(pipe: IO[bytes]) -> Iterator[Chunk | InputError | None]:
+    """What was sent, as far as it came whole; None at the end."""
     while len(head := pipe.read(_LENGTH)) == _LENGTH:
         size = int.from_bytes(head)
         frame = pipe.read(size)
         if len(frame) < size:
             return
-        yield marshal.loads(frame)  # noqa: S302 - from our own process
-
-
-def _plain(chunk: Chunk) -> tuple[Any, ...]:
-    messages = [(_plain_message(message), *where) for message, *where in chunk.messages]
-    return (chunk.line, messages, *astuple(chunk, recurse=False)[2:])
-
-
-def _plain_message(message: IngestItem) -> Any:
-    match message:
-        case Packed():
-            return tuple(message)
-        case Ignored(topic=topic):
-            return topic
-        case Undecodable(raw=raw, problems=problems, size=size, digest=digest):
-            return (raw, [(one.path, one.message, one.code) for one in problems], size, digest)
-
-
-def _chunk(frame: tuple[Any, ...]) -> Chunk:
-    last, messages, *rest = frame
-    return Chunk(
-        last, [(_message(message), line, whole) for message, line, whole in messages], *rest
-    )
-
-
-def _message(plain: Any) -> IngestItem:
-    if isinstance(plain, str):
-        return Ignored(plain)
-    if len(plain) == len(Packed._fields):
-        return Packed._make(plain)
-    raw, problems, size, digest = plain
-    return Undecodable(raw, tuple(Problem(*one) for one in problems), size, digest)
+        yield pickle.loads(frame)  # noqa: S301 - from our own process
 
 
 if __name__ == "__main__":

@@ -39,21 +39,13 @@ _KINDS: Final = {
 
 
 def check_text(name: str, head: bytes) -> None:
-    """Check that a file does not begin as a store does.
-
-    Raises:
-        InputError: It does.
-    """
+    """Check that a file does not begin as a store does."""
     if head.startswith(_DATABASE):
         raise InputError(f"{name}: is a SQLite database, expected a file of text")
 
 
 def check_kind(name: str, head: bytes, expected: str) -> None:
-    """Check that a file does not begin as one of another kind does.
-
-    Raises:
-        InputError: It does.
-    """
+    """Check that a file does not begin as one of another kind does."""
     check_text(name, head)
     for marks, kind in _KINDS.items():
         if re.match(marks, head, re.DOTALL):

@@ -117,13 +117,11 @@ class Log:
             self._lines.seek(offset)
 
     def readline(self, size: int) -> bytes:
-        """The next line with its end, or so many bytes of it; empty where there is none.
-
-        Raises:
-            InputError: The log cannot be read further.
-        """
-        with _readable(self.name):
+        """The next line with its end, or so many bytes of it; empty where there is none."""
+        try:
             return self._lines.readline(size)
+        except _UNREADABLE as error:
+            raise _unreadable(self.name, error) from None
 
     def texts(self, offset: int = 0, line: int = 0) -> Iterator[Text]:
         """The JSON texts from here on; ``offset`` is that of here, ``line`` the last line before.
@@ -134,7 +132,7 @@ class Log:
         if offset == 0:
             self.check_kind(self.name)
         splitter, is_ended = Splitter(), True
-        while raw := self._part():
+        while raw := self.readline(PART):
             is_first, is_ended = is_ended, raw.endswith(b"\n")
             offset += len(raw)
             line += is_first
@@ -148,11 +146,7 @@ class Log:
         yield from splitter.finish()
 
     def check_kind(self, name: str, expected: str = "messages in JSON") -> None:
-        """Check by its first bytes that it may be a log, or what else is expected.
-
-        Raises:
-            InputError: It is of another kind.
-        """
+        """Check by its first bytes that it may be a log, or what else is expected."""
         check_kind(name, self.beginning(), expected)
 
     def beginning(self) -> bytes:
@@ -160,13 +154,6 @@ class Log:
         with suppress(*_UNREADABLE):  # who reads on is told
             return self._lines.peek(KIND_SIZE)[:KIND_SIZE]
         return b""
-
-    def _part(self) -> bytes:
-        """The next line with its end, or so many bytes of it; empty where there is none."""
-        try:
-            return self._lines.readline(PART)
-        except _UNREADABLE as error:
-            raise _unreadable(self.name, error) from None
 
 
 def check_log(path: Path) -> None:

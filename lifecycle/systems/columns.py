@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 #: Names of a column: of several the first that is there.
@@ -45,22 +46,17 @@ class Finder:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+        self._columns_of = lru_cache(_FORMS)(self._find)
         self._absent = dict.fromkeys(columns)
 
     def find(self, record: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the record's columns by what they are for, as far as it has them."""
-        form = tuple(record)
-        found = self._known.get(form)
-        if found is None:
-            if len(self._known) == _FORMS:
-                self._known.clear()
-            found = self._known[form] = self._find(form)
-        return found
+        return self._columns_of(tuple(record))
 
     def absent(self) -> list[str]:
         """Return the columns that none of the records had."""
-        return [self._columns[role][0] for role in self._absent] if self._known else []
+        has_records = self._columns_of.cache_info().misses > 0
+        return [self._columns[role][0] for role in self._absent] if has_records else []
 
     def _find(self, form: tuple[str, ...]) -> dict[str, str]:
         """Return the columns of a form in any spelling, of two the one that is spelt alike."""

@@ -1,4 +1,7 @@
-"""Entries: the records of a file, be they rows of a table or objects in JSON."""
+"""Entries: the records of a file, be they rows of a table or objects in JSON.
+
+A part that is not as it must be is an InputError, which names the file, the line and the part.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,7 @@ class Entry:
     stream: str | None = None
 
     def inner(self, value: Any, path: str, stream: str | None = None) -> Entry:
-        """Return an object inside this one as an entry.
-
-        Raises:
-            InputError: It is no object.
-        """
+        """Return an object inside this one as an entry."""
         if not isinstance(value, dict):
             raise self.error("expected an object", path)
         whole = f"{self.path}.{path}" if self.path else path
@@ -68,21 +67,13 @@ class Entry:
         return self.error(f"expected {' or '.join(map(repr, names))}, got nothing")
 
     def must(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
-        """Return the record's column for something, of those that a finder found.
-
-        Raises:
-            InputError: It has none.
-        """
+        """Return the record's column for something, of those that a finder found."""
         if role not in columns:
             raise self.missing(names[role])
         return columns[role]
 
     def filled(self, columns: Mapping[str, str], role: str, names: Columns) -> str:
-        """Return a member that must be there and not be empty, such as an id.
-
-        Raises:
-            InputError: It is not, or is empty.
-        """
+        """Return a member that must be there and not be empty, such as an id."""
         column = self.must(columns, role, names)
         value = self.text(column)
         if not value:
@@ -90,11 +81,7 @@ class Entry:
         return value
 
     def text(self, name: str) -> str:
-        """Return a member as text: null is empty, a whole number has no fraction.
-
-        Raises:
-            InputError: It is an object or an array.
-        """
+        """Return a member as text: null is empty, a whole number has no fraction."""
         value = self.value[name]
         if type(value) is str:
             return value.strip()
@@ -104,11 +91,7 @@ class Entry:
         return text
 
     def texts(self, name: str) -> list[str]:
-        """Return a member that is an array of ids.
-
-        Raises:
-            InputError: It is none, or empty.
-        """
+        """Return a member that is an array of ids."""
         value = self.value[name]
         ids = [to_text(one) for one in value] if isinstance(value, list) else []
         texts = [one for one in ids if one]
@@ -117,11 +100,7 @@ class Entry:
         return texts
 
     def moment(self, name: str, layout: Layout) -> Moment:
-        """Return a member that is a time.
-
-        Raises:
-            InputError: It is none.
-        """
+        """Return a member that is a time."""
         try:
             return layout.moment(self.text(name))
         except TimeFormatError as error:

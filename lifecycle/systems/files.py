@@ -23,11 +23,7 @@ _ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
-    """The lines of a file with their ends; `-` is standard input.
-
-    Raises:
-        InputError: It cannot be read, is of another kind, or a line is too long.
-    """
+    """The lines of a file with their ends; `-` is standard input."""
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
         log.check_kind(str(path), kind)
         number = 0
@@ -46,11 +42,7 @@ def too_long(path: Path, what: str) -> InputError:
 
 
 def text_lines(path: Path, lines: Iterator[bytes], kind: str) -> Iterator[str]:
-    """Lines of bytes as text in UTF-8.
-
-    Raises:
-        InputError: They are not such text.
-    """
+    """Lines of bytes as text in UTF-8."""
     number = 0
     for raw in lines:
         try:

@@ -55,9 +55,6 @@ def read_records(
         received_at: The time of records without any, in microseconds since 1970 in UTC.
         tally: Counts the records, and what became of them.
         kinds: Takes the kinds of records that were met.
-
-    Raises:
-        InputError: The file cannot be read, is not JSON, or holds something else.
     """
     for document in documents(path):
         tally.records += 1

@@ -64,11 +64,7 @@ class GenesysRecord:
         self.kind = self._kind()
 
     def reason_to_leave_out(self) -> str | None:
-        """Return why the record says nothing of an interaction; None where it does.
-
-        Raises:
-            RecordError: It is no operation, no notification and no interaction.
-        """
+        """Return why the record says nothing of an interaction; None where it does."""
         if self.kind is None:
             raise RecordError(
                 "expected an operation (operationName) or a notification (notificationType),"
@@ -93,11 +89,7 @@ class GenesysRecord:
         return "notification", self._notification or self._message_type
 
     def interaction(self) -> str | None:
-        """Return the id of the interaction; None for an operation on something else.
-
-        Raises:
-            RecordError: Neither an id nor a URI is there.
-        """
+        """Return the id of the interaction; None for an operation on something else."""
         if stated := self._stated_id():
             return stated
         uri = self._uri()
@@ -135,11 +127,7 @@ class GenesysRecord:
         return {name: text for name, value in details.items() if (text := _text(value))}
 
     def time(self) -> int | None:
-        """Return when it happened, as the record states itself.
-
-        Raises:
-            RecordError: What it states is no time.
-        """
+        """Return when it happened, as the record states itself."""
         for name, value in self._times():
             if isinstance(value, int) and not isinstance(value, bool):
                 if _SECONDS < value <= LAST // 1000:

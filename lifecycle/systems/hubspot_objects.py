@@ -83,11 +83,7 @@ class HubSpotObjects(SourceReader):
         return {"type": "SoftwareApplication", "identifier": {"hubspotSource": name}}
 
     def object(self, entry: Entry) -> Iterator[Record]:
-        """Return the facts of an object.
-
-        Raises:
-            InputError: A part of it is not as it must be.
-        """
+        """Return the facts of an object."""
         columns = self._object.find(entry.value)
         object_id = entry.filled(columns, "id", _OBJECT)
         newest: dict[str, _Version] = {}

@@ -72,11 +72,7 @@ class Layout:
 
     @classmethod
     def loads(cls, text: str) -> Self:
-        """Read a layout from TOML text; the tables of the rules in it are passed over.
-
-        Raises:
-            MappingError: It is no layout; the message names the line and the field.
-        """
+        """Read a layout from TOML text; the tables of the rules in it are passed over."""
         try:
             return cls(**_attributes(parse(text)))
         except RulesError as error:
@@ -96,11 +92,7 @@ class Layout:
         return {"lead": self.lead[self.scheme], **{role: self.columns[role] for role in roles}}
 
     def moment(self, text: str) -> Moment:
-        """Return the moment that a text of the file names.
-
-        Raises:
-            TimeFormatError: It is none, or exists twice or not at all in the time zone.
-        """
+        """Return the moment that a text of the file names."""
         return read_moment(text, self.time_format, self.zone)
 
 

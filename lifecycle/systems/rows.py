@@ -38,11 +38,7 @@ class ChangeRows:
         self._needs = layout.needs
 
     def read(self, row: Entry) -> Change | None:
-        """Return what a row says; None where its field is left out.
-
-        Raises:
-            InputError: It is not as it must be.
-        """
+        """Return what a row says; None where its field is left out."""
         self._writer.tally.records += 1
         entry = row.flat()
         if entry is not row:
@@ -62,11 +58,7 @@ class ChangeRows:
         return Change(At(entry.line, keys[self._writer.scheme], moment), name, cells, keys, contact)
 
     def check_head(self, head: Entry) -> None:
-        """Check that a table has the columns that must be there.
-
-        Raises:
-            InputError: One is missing.
-        """
+        """Check that a table has the columns that must be there."""
         self._check(head, self._lead.find(head.value), self._columns.find(head.value))
 
     def absent(self) -> list[str]:

@@ -48,9 +48,6 @@ class Table:
         """Return the rows that hold something: the line each begins on, and its cells.
 
         Lines of one cell behind a blank one are what reports end with, and no rows.
-
-        Raises:
-            InputError: The file cannot be read further, or a row is not like the header.
         """
         line, blank = self._line(), False
         while (cells := self._next(line)) is not None:

@@ -48,11 +48,7 @@ class Unwrapper:
     _writer: FactWriter
 
     def records(self, entry: Entry) -> Iterator[Entry]:
-        """Return the records in an entry: itself, if it is no wrapper.
-
-        Raises:
-            InputError: It is the answer of an API that failed.
-        """
+        """Return the records in an entry: itself, if it is no wrapper."""
         line = _text_at(entry.value, "type")
         if line == _RECORD and isinstance(entry.value.get("record"), dict):
             yield from self.records(_of_stream(entry))
