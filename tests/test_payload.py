@@ -37,7 +37,7 @@ def test_the_dictionary_never_changes():
 
 
 def test_a_store_holds_all_that_is_needed_to_read_it(store, path):
-    store.apply(lead("add", "10:00", id="urn:1"))
+    store.apply_many([lead("add", "10:00", id="urn:1"), lead("update", "10:01")])
     with sqlite3.connect(path) as plain:
         (words,) = plain.execute("SELECT content FROM dictionary").fetchone()
         (frame,) = plain.execute("SELECT bodies FROM block WHERE first = 2").fetchone()
@@ -84,7 +84,7 @@ def test_each_message_has_its_place_and_what_was_erased_is_nothing():
 def test_a_scan_of_a_block_opens_it_once(monkeypatch):
     about, _, bodies = block_of(*[b"text %d" % number for number in range(64)])
     opened = []
-    monkeypatch.setattr(functions, "decompress", lambda *some: opened.append(some) or bytes(1000))
+    monkeypatch.setattr(functions, "opened", lambda *some, **_: opened.append(some) or bytes(1000))
     functions._opened.cache_clear()
     for place in range(64):
         functions.payload(bytes(about), bytes(bodies), place)
@@ -100,9 +100,11 @@ def test_a_place_that_a_block_has_not_is_an_error(place):
 
 
 def test_a_damaged_block_is_an_error():
-    about, _, bodies = block_of(b"one")
+    about, _, bodies = block_of(b"one", b"two")
     with pytest.raises(zstd.ZstdError):
         payload.decompress(b"damaged", 7)
+    with pytest.raises(zstd.ZstdError, match="of another size"):
+        functions.payload(block_of(b"one")[0], b"more", 0)
     with pytest.raises(zstd.ZstdError):
         functions.payload(about, b"damaged", 0)
     with pytest.raises(zstd.ZstdError):
@@ -114,7 +116,7 @@ def test_a_damaged_block_is_an_error():
 def test_sql_cannot_make_a_small_frame_fill_the_memory():
     bomb = payload.compress([b"x" * 2**26])
     assert len(bomb) < 10_000
-    about, *_ = block_of(b"one")
+    about, *_ = block_of(b"one", b"two")
     with pytest.raises(zstd.ZstdError, match="of another size"):
         functions.payload(about, bomb, 0)
     row = (CONTENT, 0, 0, 0, 0, 0, 0, 2**27 + 1, bytes(32), b"1" * 16, bytes(32))

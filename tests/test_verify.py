@@ -332,7 +332,7 @@ UNVOUCHED = {
 EDITS = {
     "INTEGER": "coalesce({0}, 0) + 1000",
     "TEXT": "coalesce({0}, '') || ' '",
-    "BLOB": "coalesce(zeroblob(length({0})), x'00')",
+    "BLOB": "zeroblob(max(coalesce(length({0}), 0), 1))",
 }
 
 

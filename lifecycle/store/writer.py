@@ -15,6 +15,7 @@ from typing import Final
 from lifecycle.domain import Rules, machine_for, source_name
 from lifecycle.errors import ClockSkewError, OtherRulesError, StoreError
 from lifecycle.messages import LAST, format_time
+from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.codec import CHANGE_NUMBER
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
 from lifecycle.store.db.rows import Parties
@@ -64,7 +65,7 @@ class Writer:
         self._gate = gate
         self._clock = clock
         self._accept_clock = accept_clock
-        self._erasures = 0
+        self._erasure: int | None = None
         self._unit: Unit | None = None
         self.rules = Rules.default()
 
@@ -92,9 +93,9 @@ class Writer:
             if before:
                 self.connection.execute(before)
             with unit_of_work(self.connection, self.path, self._undo):
-                if checks_rules:
-                    self._check_rules()
                 self._unit = unit = Unit(self.connection)
+                if checks_rules:
+                    self._check_rules(unit)
                 yield unit
                 if unit.bound.is_changed and not unit.is_changed:
                     unit.numbers.recorded_at = self.next_recorded_at()
@@ -109,13 +110,19 @@ class Writer:
 
     def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> tuple[list[Outcome], Intake]:
         """Take messages in, within a transaction; return what became of each, and the work."""
-        with self.transaction():
-            intake = self.intake(self.rules, self.next_recorded_at())
-            outcomes = intake.take(messages)
-            self._log(outcomes)
-            return outcomes, intake
+        intake = self.intake(self.rules, self.next_recorded_at())
+        outcomes = intake.take(messages)
+        self._log(outcomes)
+        return outcomes, intake
 
-    def intake(self, rules: Rules, recorded_at: int, *, renames: bool = False) -> Intake:
+    def intake(
+        self,
+        rules: Rules,
+        recorded_at: int,
+        *,
+        renames: bool = False,
+        blocks: Blocks | None = None,
+    ) -> Intake:
         """Return what takes messages in and folds at a moment, within a transaction."""
         assert self._unit is not None  # noqa: S101 - only transactions call it
         return Intake(
@@ -127,6 +134,7 @@ class Writer:
             recorded_at=recorded_at,
             now=self.now(),
             renames=renames,
+            blocks=blocks,
         )
 
     def now(self) -> int:
@@ -230,10 +238,10 @@ class Writer:
         self.rules = rules
 
     def _fold_again(self, rules: Rules, recorded_at: int) -> None:
-        clusters = all_clusters(self.connection)
+        clusters, blocks = all_clusters(self.connection), Blocks(self.connection)
         for start in range(0, len(clusters), _REBUILT_TOGETHER):
             some = clusters[start : start + _REBUILT_TOGETHER]
-            self.intake(rules, recorded_at).fold_again(some)
+            self.intake(rules, recorded_at, blocks=blocks).fold_again(some)
 
     def _put_in_force(self, rules: Rules) -> None:
         """Record rules under which everything is folded as it is."""
@@ -269,16 +277,12 @@ class Writer:
         changes = (working.content(entry, event_id).field_change for entry, event_id in rows)
         return {source_name(change.source) for change in changes if change is not None}
 
-    def _check_rules(self) -> None:
+    def _check_rules(self, unit: Unit) -> None:
         """Another process may have folded everything again, with other rules, or erased parties."""
-        select = "SELECT coalesce(max(id), 0) FROM erasure"
-        (erasures,) = self.connection.execute(select).fetchone()
-        if erasures != self._erasures:
+        if unit.numbers.erasure != self._erasure:
             self.parties.forget()
-            self._erasures = erasures
-        select = "SELECT digest FROM rules ORDER BY id DESC LIMIT 1"
-        (digest,) = self.connection.execute(select).fetchone()
-        if digest != self.rules.digest:
+            self._erasure = unit.numbers.erasure
+        if unit.numbers.rules != self.rules.digest:
             raise OtherRulesError(
                 f"{self.path}: was folded again with other rules meanwhile; open it again"
             )

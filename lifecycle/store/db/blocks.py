@@ -98,9 +98,14 @@ CONTENT, RULES, STATE, ERASURE = range(4)
 #: The salt and the digest of an entry whose content was erased, or that has none.
 NO_SALT: Final = bytes(16)
 NO_DIGEST: Final = bytes(32)
-#: kind, trigger, recorded_at, time, log, line, sizes of content and body, digest, salt, commitment.
+#: kind, trigger, recorded_at, time, log, line, ends of content and body, digest, salt, commitment.
 ABOUT: Final = Struct("<BBqqIIII32s16s32s")
-_KEPT: Final = 256
+_KEPT: Final = 512
+#: Where in such a row the ends of the content and of the body stand.
+_ENDS: Final = Struct("<26xII80x")
+_END: Final = 26
+_TWO: Final = Struct("<II")
+_COLUMNS_OF: Final = Struct("<xB8xq8xII32s48x")
 _COLUMNS: Final = "first, size, link, about, contents, bodies"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
 ADD_BLOCK: Final = f"INSERT INTO block ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
@@ -157,9 +162,7 @@ class Block:
     """A row of the table; its frames are opened when something of them is asked for."""
 
     def __init__(self, row: Sequence[Any]) -> None:
-        self.first, self.size, self.link, self._about, self._contents, self._bodies = row
-        sizes = [fields[6:8] for fields in ABOUT.iter_unpack(self._about)]
-        self._places = [list(accumulate(some, initial=0)) for some in zip(*sizes, strict=True)]
+        self.first, self.size, self.link, self.about, *self._frames = row
         self._opened: list[bytes | None] = [None, None]
 
     def __len__(self) -> int:
@@ -167,7 +170,7 @@ class Block:
 
     def entries(self) -> list[Entry]:
         """Return its entries."""
-        rows = ABOUT.iter_unpack(self._about)
+        rows = ABOUT.iter_unpack(self.about)
         return [
             Entry(number, *fields[:6], *fields[8:])
             for number, fields in enumerate(rows, self.first)
@@ -175,8 +178,16 @@ class Block:
 
     def entry(self, number: int) -> Entry:
         """Return the entry of this number."""
-        fields = ABOUT.unpack_from(self._about, (number - self.first) * ABOUT.size)
+        fields = ABOUT.unpack_from(self.about, (number - self.first) * ABOUT.size)
         return Entry(number, *fields[:6], *fields[8:])
+
+    def columns(self, number: int) -> tuple[bytes, int, int, bytes]:
+        """Return digest, trigger, time and content of an entry: what an event is made of."""
+        place = (number - self.first) * ABOUT.size
+        trigger, time, end, _, digest = _COLUMNS_OF.unpack_from(self.about, place)
+        text = self.whole(0)
+        start = _ENDS.unpack_from(self.about, place - ABOUT.size)[0] if place else 0
+        return (digest, trigger, time, text[start:end])
 
     def content(self, number: int) -> bytes:
         """Return what was decoded, as JSON; nothing where it was erased."""
@@ -194,12 +205,35 @@ class Block:
         ]
 
     def _text(self, which: int, number: int) -> bytes:
-        text, places = self._opened[which], self._places[which]
-        if text is None:
-            frame = (self._contents, self._bodies)[which]
-            text = self._opened[which] = decompress(frame, places[-1])
+        text = self.whole(which)
         place = number - self.first
-        return text[places[place] : places[place + 1]]
+        start = self._end(which, place - 1) if place else 0
+        return text[start : self._end(which, place)]
+
+    def whole(self, which: int) -> bytes:
+        """Return all contents (0) or all messages (1), one behind the other."""
+        text = self._opened[which]
+        if text is None:
+            entries = len(self.about) // ABOUT.size
+            size = self._end(which, entries - 1)
+            text = self._opened[which] = opened(self._frames[which], size, entries=entries)
+        return text
+
+    def _end(self, which: int, place: int) -> int:
+        return int(_ENDS.unpack_from(self.about, place * ABOUT.size)[which])
+
+
+def opened(frame: bytes, size: int, *, entries: int) -> bytes:
+    """Return the texts of a block of so many entries; the text of a single one is as it is.
+
+    Raises:
+        zstd.ZstdError: The frame is damaged, or of another size.
+    """
+    if entries != 1:
+        return decompress(frame, size)
+    if len(frame) != size:
+        raise zstd.ZstdError("a text of another size")
+    return frame
 
 
 class Blocks:
@@ -261,13 +295,45 @@ class Blocks:
         return found[::-1]
 
 
+def merged(blocks: Iterable[Block]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of blocks that hold what some with room hold, as many together as fit."""
+    some: list[Block] = []
+    for block in blocks:
+        if some and sum(map(len, some)) + len(block) > BLOCK:
+            yield _joined(some)
+            some = []
+        some.append(block)
+    if some:
+        yield _joined(some)
+
+
+def _joined(blocks: Sequence[Block]) -> tuple[Any, ...]:
+    """Return the row of one block in the place of some; its last link is that of the last one."""
+    about = bytearray()
+    contents: list[bytes] = []
+    bodies: list[bytes] = []
+    for block in blocks:
+        ends = (sum(map(len, contents)), sum(map(len, bodies)))
+        start = len(about)
+        about += block.about
+        for place in range(start + _END, len(about), ABOUT.size):
+            content, body = _TWO.unpack_from(about, place)
+            _TWO.pack_into(about, place, content + ends[0], body + ends[1])
+        contents.append(block.whole(0))
+        bodies.append(block.whole(1))
+    size = sum(map(len, blocks))
+    frames = [b"".join(some) if size == 1 else compress(some) for some in (contents, bodies)]
+    return (blocks[0].first, size, blocks[-1].link, bytes(about), *frames)
+
+
 def encoded(stored: Iterable[Stored], link: bytes) -> tuple[Any, ...]:
     """Return the row of a block of these entries; ``link`` is that of the last one."""
     some = list(stored)
+    texts = [[one.content for one in some], [one.body for one in some]]
+    ends = [accumulate(map(len, one)) for one in texts]
     about = b"".join(
-        ABOUT.pack(*entry[1:7], len(content), len(body), entry.digest, entry.salt, entry.commitment)
-        for entry, content, body in some
+        ABOUT.pack(*entry[1:7], *places, entry.digest, entry.salt, entry.commitment)
+        for (entry, _, _), *places in zip(some, *ends, strict=True)
     )
-    contents = compress([one.content for one in some])
-    bodies = compress([one.body for one in some])
-    return (some[0].entry.number, len(some), link, about, contents, bodies)
+    frames = [b"".join(one) if len(some) == 1 else compress(one) for one in texts]
+    return (some[0].entry.number, len(some), link, about, *frames)

@@ -143,13 +143,13 @@ def unpack(
         time,
         digest,
         *identity.keys(names),
-        _party(agent),
-        _party(recipient),
-        _party(participant),
+        agent and _party(agent),
+        recipient and _party(recipient),
+        participant and _party(participant),
         Snapshot(
-            _party(owner),
-            _party(sender),
-            _party(lead_recipient),
+            owner and _party(owner),
+            sender and _party(sender),
+            lead_recipient and _party(lead_recipient),
             date_sent,
             date_received,
             date_accepted,
@@ -157,7 +157,7 @@ def unpack(
             contact and Contact(*contact),
         ),
         reason,
-        tuple([Note(*note) for note in notes]),
+        tuple([Note(*note) for note in notes]) if notes else (),
         change and FieldChange(*change),
         names,
     )
@@ -180,9 +180,7 @@ def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
     return party.id if party.name is None else (party.id, party.name)
 
 
-def _party(value: Any) -> Party | None:
-    if value is None:
-        return None
+def _party(value: Any) -> Party:
     if isinstance(value, str):
         return _usual_party(value) if len(value) <= _USUAL else Party(value)
     return Party(*value)

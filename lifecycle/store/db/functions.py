@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from lifecycle.store.db.blocks import ABOUT, BLOCK, CONTENT, NO_SALT, decompress
+from lifecycle.store.db.blocks import ABOUT, BLOCK, CONTENT, NO_SALT, opened
 
 #: More than the texts of a block can have: whoever asks a server for SQL may make a frame of any.
 _MOST: Final = BLOCK * 2 * 2**20
@@ -54,12 +54,10 @@ def _opened(which: int, about: bytes, frame: bytes) -> tuple[str | None, ...]:
     if len(about) % ABOUT.size:
         raise ValueError(f"damaged block: {len(about)} bytes about its entries")
     rows = list(ABOUT.iter_unpack(about))
-    places = [0]
-    for row in rows:
-        places.append(places[-1] + row[which])
+    places = [0, *(row[which] for row in rows)]
     if places[-1] > _MOST:
         raise ValueError(f"damaged block: texts of {places[-1]:,} bytes, more than {_MOST:,}")
-    whole = decompress(frame, places[-1])
+    whole = opened(frame, places[-1], entries=len(rows))
     return tuple(
         whole[start:end].decode() if row[0] == CONTENT and row[9] != NO_SALT else None
         for row, (start, end) in zip(rows, pairwise(places), strict=True)

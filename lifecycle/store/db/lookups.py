@@ -77,19 +77,30 @@ _LAST_POSITION: Final = itemgetter(12, 13, 14)
 COPIES: Final = "SELECT event, entry FROM copy WHERE event IN"
 
 
+_STORE: Final = (
+    "SELECT secret, recorded_at, change, entry, lead, cluster, bound,"
+    " (SELECT link FROM block ORDER BY first DESC LIMIT 1), (SELECT max(id) FROM erasure),"
+    " (SELECT digest FROM rules ORDER BY id DESC LIMIT 1) FROM store"
+)
+
+
 class Numbers:
     """What the store's own row holds: the last numbers that were given; none is given twice."""
 
-    change: int
-    lead: int
-    cluster: int
-
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.secret, self.recorded_at, self.change, self.lead, self.cluster, self.bound = (
-            connection.execute(
-                "SELECT secret, recorded_at, change, lead, cluster, bound FROM store"
-            ).fetchone()
-        )
+        self.secret: bytes
+        self.recorded_at: int
+        self.change: int
+        self.entry: int
+        self.lead: int
+        self.cluster: int
+        self.bound: bytes
+        self.link: bytes | None
+        self.erasure: int | None
+        self.rules: str | None
+        row = connection.execute(_STORE).fetchone()
+        self.secret, self.recorded_at, self.change, self.entry, *rest = row
+        self.lead, self.cluster, self.bound, self.link, self.erasure, self.rules = rest
 
     def next_lead(self) -> int:
         """The next number for a lead."""
@@ -275,10 +286,8 @@ class WorkingSet:
         Raises:
             LookupError: There is no such entry.
         """
-        block = self.blocks.of(entry)
-        about = block.entry(entry)
-        packed = (event_id, about.digest, about.trigger, about.time, block.content(entry))
-        return unpack(*packed, identity=self.identity)
+        columns = self.blocks.of(entry).columns(entry)
+        return unpack(event_id, *columns, identity=self.identity)
 
     def _events(self, select: str, numbers: Iterable[int]) -> list[StoredEvent]:
         rows = sorted(select_in(self.connection, select, numbers), key=_by_entry)

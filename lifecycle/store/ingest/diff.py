@@ -214,7 +214,7 @@ class Diff:
         of_leads = [row_keys(row) for row in rows.values()]
         named = {key for keys in of_leads for key in keys}
         named.update(key for one in self._working.deletions_of(clusters) for key in one.event.keys)
-        self._working.load_keys(sorted(named))
+        self._working.load_keys(named)
         if not self._renames:
             for keys in of_leads:
                 self._count(map(self._working.key_row, keys), -1)
@@ -269,7 +269,7 @@ class Diff:
         track = folding.part.tracks[group]
         stored = folding.leads.get(group)
         named = track.keys - stored.keys if stored else track.keys
-        keys = [self._working.key_row(key) for key in sorted(named)]
+        keys = [self._working.key_row(key) for key in named]
         self._count(keys, 1)
         for key in keys:
             if key.key.kind == "lead":
@@ -325,8 +325,16 @@ class Diff:
         self._shared.homes[arrival.seq] = home
         self._writes.add(
             sql.ADD_EVENT if arrival.stands is None else sql.SAVE_EVENT,
-            *(arrival.seq, arrival.entry, id_hash(self._working.numbers.secret, packed.id)),
-            *(packed.id, packed.trigger, packed.time, home.lead, home.cluster),
+            *(
+                arrival.seq,
+                arrival.entry,
+                arrival.hash,
+                packed.id,
+                packed.trigger,
+                packed.time,
+                home.lead,
+                home.cluster,
+            ),
             *(OUTCOME_NUMBER[verdict], is_late, self._recorded_at, place.log, place.line),
         )
 

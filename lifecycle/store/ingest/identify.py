@@ -32,10 +32,11 @@ _Columns: TypeAlias = tuple[str, bytes, int, int, str | bytes]
 class Arrival:
     """An event to be folded: a new one, or one whose canonical content is another from now on.
 
-    ``entry`` is the number of its content; ``stands`` is what stands in the store under its id,
-    and ``rows`` are those of its keys, in their order.
+    ``hash`` is that of its id, ``entry`` the number of its content; ``stands`` is what stands in
+    the store under its id, and ``rows`` are those of its keys, in their order.
     """
 
+    hash: int
     seq: int
     entry: int
     packed: Packed
@@ -61,7 +62,7 @@ class Arrivals:
 
     Attributes:
         to_fold: What is to be folded.
-        digests: The digests of all contents of the events that have several, by number.
+        contested: The events that another content came of, by number.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class Arrivals:
         self._aside = aside
         self._latest = now + AHEAD
         self._standing: dict[str, _Standing] = {}
-        select = "SELECT kind, max(until IS NULL), max(until) FROM suppressed GROUP BY kind"
-        self._any_suppressed = bool(working.connection.execute(select).fetchall())
+        self._hashes: dict[str, int] = {}
+        select = "SELECT EXISTS (SELECT 1 FROM suppressed)"
+        (self._any_suppressed,) = working.connection.execute(select).fetchone()
         self._suppressed: dict[int, int | None] = {}
         self.to_fold: list[Arrival] = []
         self.contested: dict[int, _Standing] = {}
@@ -99,6 +101,7 @@ class Arrivals:
     def _look_up(self, messages: list[Packed]) -> None:
         secret = self._working.numbers.secret
         ids = {id_hash(secret, one.id): one.id for one in messages}
+        self._hashes.update((event_id, number) for number, event_id in ids.items())
         if self._any_suppressed:
             self._look_up_suppressed(messages, ids)
         select = "SELECT hash, id, seq, entry FROM event WHERE hash IN"
@@ -143,7 +146,7 @@ class Arrivals:
         return Outcome("quarantined", problems=message.problems)
 
     def _is_id_suppressed(self, event_id: str) -> bool:
-        return id_hash(self._working.numbers.secret, event_id) in self._suppressed
+        return self._hashes[event_id] in self._suppressed
 
     def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
         standing = self._standing.get(packed.id)
@@ -159,7 +162,7 @@ class Arrivals:
             return Outcome("ignored", topic=SUPPRESSED)
         if standing is None:
             seq = self._enter(packed, place)
-            arrival = Arrival(seq, seq, packed, event, place)
+            arrival = Arrival(self._hashes[packed.id], seq, seq, packed, event, place)
             self._standing[packed.id] = _Standing(seq, packed.version, seq, arrival, {})
             self.to_fold.append(arrival)
             return packed.id
@@ -200,7 +203,8 @@ class Arrivals:
         event = self._joined(standing, packed.columns)
         if content_of(event) != content_of(stands.event):
             place = self._stored_place(standing)
-            standing.arrival = Arrival(standing.seq, standing.entry, packed, event, place, stands)
+            where = (self._hashes[packed.id], standing.seq, standing.entry)
+            standing.arrival = Arrival(*where, packed, event, place, stands)
             self.to_fold.append(standing.arrival)
 
     def _joined(self, standing: _Standing, columns: _Columns) -> LeadEvent:
@@ -230,7 +234,8 @@ class Arrivals:
         else:
             (stands,) = self._working.events_numbered([standing.seq])
             others[standing.version] = self._stored_packed(standing, stands).columns
-            standing.arrival = Arrival(standing.seq, entry, packed, event, place, stands)
+            where = (self._hashes[packed.id], standing.seq, entry)
+            standing.arrival = Arrival(*where, packed, event, place, stands)
             self.to_fold.append(standing.arrival)
         others.pop(packed.version, None)
         self._writes.add(sql.ADD_COPY, standing.seq, standing.entry)

@@ -41,6 +41,7 @@ from lifecycle.store.db.blocks import (
     Entry,
     Stored,
     encoded,
+    merged,
 )
 from lifecycle.store.db.codec import Packed
 from lifecycle.store.db.lookups import Numbers
@@ -48,6 +49,7 @@ from lifecycle.store.db.statements import Writes
 
 #: The link before the first entry.
 BEGINNING: Final = bytes(32)
+SALT_BYTES: Final = len(NO_SALT)
 #: So many blocks that have room for more entries may stand at the end before they become one.
 LOOSE: Final = 64
 _CONTENT: Final = Struct(">16sqIIBqQQ")
@@ -81,11 +83,13 @@ class Head:
 def commitment_of(stored: Stored) -> bytes:
     """Return the salted digest of a content: of where and when it came, and of all it says."""
     entry, content, body = stored
-    sizes = _CONTENT.pack(
-        *(entry.salt, entry.recorded_at, entry.log, entry.line, entry.trigger, entry.time),
-        *(len(content), len(body)),
-    )
-    return sha256(sizes + entry.digest + content + body).digest()
+    about = (entry.salt, entry.recorded_at, entry.log, entry.line, entry.trigger, entry.time)
+    return _commitment(about, entry.digest, content, body)
+
+
+def _commitment(about: tuple[Any, ...], digest: bytes, content: bytes, body: bytes) -> bytes:
+    sizes = _CONTENT.pack(*about, len(content), len(body))
+    return sha256(sizes + digest + content + body).digest()
 
 
 def commitment_of_rules(salt: bytes, toml: str) -> bytes:
@@ -115,19 +119,24 @@ class Ledger:
     def __init__(self, head: Head, recorded_at: int) -> None:
         self._head = head
         self.recorded_at = recorded_at
-        self._salts = b""
+        self._salts = _salts()
         self.added: list[Stored] = []
 
     def enter(self, packed: Packed, log: int | None = None, line: int | None = None) -> int:
         """Add a content; return its number."""
-        where = (self.recorded_at, packed.time, log or 0, line or 0)
-        entry = Entry(
-            self._next(), CONTENT, packed.trigger, *where, packed.digest, self._salt(), b""
+        _, digest, trigger, time, text, body = packed
+        number, recorded_at, salt, content = (
+            self._next(),
+            self.recorded_at,
+            self._salt(),
+            text.encode(),
         )
-        stored = Stored(entry, packed.content.encode(), packed.body)
-        entry = entry._replace(commitment=commitment_of(stored))
-        self.added.append(stored._replace(entry=entry))
-        return entry.number
+        log, line = log or 0, line or 0
+        about = (salt, recorded_at, log, line, trigger, time)
+        commitment = _commitment(about, digest, content, body)
+        where = (number, CONTENT, trigger, recorded_at, time, log, line)
+        self.added.append(Stored(Entry(*where, digest, salt, commitment), content, body))
+        return number
 
     def enter_rules(self, toml: str) -> int:
         """Add rules; return the number of their entry."""
@@ -151,14 +160,6 @@ class Ledger:
         """The number of the last entry."""
         return self._head.count + len(self.added)
 
-    @property
-    def head(self) -> Head:
-        """The end of the ledger with what was added."""
-        link = self._head.link
-        for one in self.added:
-            link = link_of(link, one.entry)
-        return Head(self.last, link)
-
     def _enter(self, kind: int, salt: bytes, commitment: bytes) -> int:
         entry = Entry(
             *(self._next(), kind, 0, self.recorded_at, 0, 0, 0),
@@ -171,10 +172,17 @@ class Ledger:
         return self.last + 1
 
     def _salt(self) -> bytes:
-        if not self._salts:
-            self._salts = os.urandom(16 * 256)
-        salt, self._salts = self._salts[:16], self._salts[16:]
-        return salt
+        return next(self._salts)
+
+
+def _salts() -> Iterator[bytes]:
+    """Yield salts; the first alone, as most transactions add one content."""
+    some = 1
+    while True:
+        salts = os.urandom(SALT_BYTES * some)
+        for start in range(0, len(salts), SALT_BYTES):
+            yield salts[start : start + SALT_BYTES]
+        some = 256
 
 
 def blocks_of(stored: Iterable[Stored], link: bytes) -> Iterator[tuple[Any, ...]]:
@@ -184,11 +192,6 @@ def blocks_of(stored: Iterable[Stored], link: bytes) -> Iterator[tuple[Any, ...]
         for one in some:
             link = link_of(link, one.entry)
         yield encoded(some, link)
-
-
-def merged_blocks(loose: list[Block], link: bytes) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of full blocks in the place of some with room; the head stays as it is."""
-    yield from blocks_of((one for block in loose for one in block.stored()), link)
 
 
 #: What is bound of each table.
@@ -263,7 +266,6 @@ class Bound:
 _SAVE: Final = (
     "UPDATE store SET recorded_at = ?, change = ?, entry = ?, lead = ?, cluster = ?, bound = ?"
 )
-_LINK_BEFORE: Final = "SELECT link FROM block WHERE first < ? ORDER BY first DESC LIMIT 1"
 
 
 class Unit:
@@ -280,7 +282,7 @@ class Unit:
         self._connection = connection
         self.numbers = Numbers(connection)
         self.bound = Bound(self.numbers.bound)
-        self.head = head_of(connection)
+        self.head = Head(self.numbers.entry, self.numbers.link or BEGINNING)
         self.is_changed = False
 
     def ledger(self, recorded_at: int) -> Ledger:
@@ -293,18 +295,20 @@ class Unit:
         if self.head.count // BLOCK != ledger.last // BLOCK:
             loose = Blocks(self._connection).loose()
         if sum(map(len, loose)) >= BLOCK:
-            for row in merged_blocks(loose, self._link_before(loose[0].first)):
+            for row in merged(loose):
                 writes.add(ADD_BLOCK, *row)
             for block in loose:
                 writes.add(REMOVE_BLOCK, block.first)
-        for row in ledger.rows():
+        rows = ledger.rows()
+        for row in rows:
             writes.add(ADD_BLOCK, *row)
-        self._go_on(ledger)
+        self._go_on(ledger, rows)
 
     def write_blocks(self, ledger: Ledger) -> None:
         """Write what a ledger added at once."""
-        self._connection.executemany(ADD_BLOCK, ledger.rows())
-        self._go_on(ledger)
+        rows = ledger.rows()
+        self._connection.executemany(ADD_BLOCK, rows)
+        self._go_on(ledger, rows)
 
     def save(self) -> None:
         """Write the store's own row; where bound rows were changed, an entry that binds them."""
@@ -322,12 +326,8 @@ class Unit:
                 ),
             )
 
-    def _go_on(self, ledger: Ledger) -> None:
-        if ledger.added:
-            self.head = ledger.head
+    def _go_on(self, ledger: Ledger, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            self.head = Head(ledger.last, rows[-1][2])
             self.numbers.recorded_at = ledger.recorded_at
             self.is_changed = True
-
-    def _link_before(self, first: int) -> bytes:
-        found = self._connection.execute(_LINK_BEFORE, (first,)).fetchone()
-        return bytes(found[0]) if found else BEGINNING
