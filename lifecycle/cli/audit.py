@@ -34,16 +34,12 @@ _VERDICTS = "verdicts"
 
 @click.command()
 @click.argument("sources", metavar="DB|LOG...", type=options.PATH, nargs=-1, required=True)
-@click.option(
+@options.file(
     "--rules",
     "rules_path",
-    type=options.PATH,
-    metavar="FILE",
-    help="Judge by these rules; without them by the store's own, of a log by the default.",
+    meaning="Judge by these rules; without them by the store's own, of a log by the default.",
 )
-@click.option(
-    "--against", type=options.PATH, metavar="FILE", help="Compare with these rules: what differs."
-)
+@options.file("--against", meaning="Compare with these rules: what differs.")
 @click.option(
     "--on-invalid",
     type=click.Choice(ON_INVALID),
@@ -57,11 +53,8 @@ _VERDICTS = "verdicts"
     metavar="STATE>DURATION",
     help="Find leads that stay in a state for longer: 'assigned>PT30M'. May be repeated.",
 )
-@click.option(
-    "--now",
-    type=options.MOMENT,
-    metavar="TIME",
-    help="Until when open stays last; without it the time of the latest event.",
+@options.time(
+    "--now", meaning="Until when open stays last; without it the time of the latest event."
 )
 @click.option(
     "--top",
@@ -77,13 +70,8 @@ _VERDICTS = "verdicts"
     help="Print one list in full, instead of the report.",
 )
 @options.output
-@click.option("--html", type=options.PATH, metavar="FILE", help="Write a page for a browser, too.")
-@click.option(
-    "--ocel",
-    type=options.PATH,
-    metavar="FILE",
-    help="Write the events in OCEL 2.0 (SQLite), too, for process mining.",
-)
+@options.file("--html", meaning="Write a page for a browser, too.")
+@options.file("--ocel", meaning="Write the events in OCEL 2.0 (SQLite), too, for process mining.")
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
@@ -92,11 +80,9 @@ _VERDICTS = "verdicts"
     show_default=True,
     help="End with status 1 when such a finding is open. May be repeated.",
 )
-@click.option(
+@options.file(
     "--baseline",
-    type=options.PATH,
-    metavar="FILE",
-    help="An earlier audit, as --format json wrote it: what it found does not fail this one.",
+    meaning="An earlier audit, as --format json wrote it: what it found does not fail this one.",
 )
 def audit(
     *,
@@ -172,12 +158,8 @@ def _check_usage(
 
 def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path | None]) -> None:
     """Nothing that is read may be written over, and no two outputs be one file."""
-    taken = {
-        Path(f"{path.resolve()}{end}")
-        for path in inputs
-        if path is not None
-        for end in ("", "-wal", "-shm", "-journal")
-    }
+    read = (path for path in inputs if path is not None)
+    taken = {one for path in read for one in options.store_files(path)}
     for output, mark, place in ((html, PAGE_MARK, 0), (ocel, *OCEL_MARK)):
         if output is None:
             continue

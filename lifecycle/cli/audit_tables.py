@@ -11,14 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from lifecycle.auditing import Audit
+from lifecycle.auditing.stays import Spread
 from lifecycle.auditing.words import duration, moment, percent, sequence
 from lifecycle.cli.output import console
+from lifecycle.cli.timeline import SEVERITY_STYLE
 from lifecycle.domain import STATES
 from lifecycle.store import VerdictChange
 from lifecycle.text import clean, counted, short
 
 _Cell: TypeAlias = "str | int"
-_GRAVE = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
 def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> None:
@@ -122,8 +123,7 @@ def _variants(audit: Audit, top: int) -> None:
 
 def _times(audit: Audit) -> None:
     rows: list[Sequence[_Cell]] = [
-        (state, spread.count, *map(duration, (spread.median, spread.p90, spread.p99)), still)
-        for state, spread, still in audit.times.by_state()
+        (state, *_spread(spread), still) for state, spread, still in audit.times.by_state()
     ]
     if not rows:
         return
@@ -139,12 +139,12 @@ def _times(audit: Audit) -> None:
         )
         _table(
             ("part", "leads", "median", "90 %", "99 %"),
-            [
-                (what, spread.count, *map(duration, (spread.median, spread.p90, spread.p99)))
-                for name, what in parts
-                for spread in (speed[name],)
-            ],
+            [(what, *_spread(speed[name])) for name, what in parts],
         )
+
+
+def _spread(spread: Spread) -> tuple[_Cell, ...]:
+    return (spread.count, *map(duration, (spread.median, spread.p90, spread.p99)))
 
 
 def _overdue(audit: Audit, top: int) -> None:
@@ -199,7 +199,9 @@ def _findings(audit: Audit) -> None:
     table = Table.grid(padding=(0, 2))
     for (severity, code), count in counts.items():
         table.add_row(
-            Text(severity, style=_GRAVE[severity]), code.replace("_", " "), Text(f"{count:,}")
+            Text(severity, style=SEVERITY_STYLE[severity]),
+            code.replace("_", " "),
+            Text(f"{count:,}"),
         )
     console().print(table)
     console().print(Text("all of them: --list findings", style="dim"))

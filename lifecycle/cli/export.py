@@ -22,7 +22,6 @@ _FORMATS: Final = ("csv", "jsonl", "parquet")
 STANDARD_OUTPUT: Final = "-"
 #: How every SQLite database begins.
 _SQLITE: Final = b"SQLite format 3\0"
-_PARTS: Final = ("", "-wal", "-shm", "-journal")
 
 
 @click.command()
@@ -39,12 +38,10 @@ _PARTS: Final = ("", "-wal", "-shm", "-journal")
     type=click.Choice(_FORMATS),
     help="How to write it; without it as the FILE's name ends, else csv. parquet needs pyarrow.",
 )
-@click.option(
+@options.file(
     "--output",
     "-o",
-    type=options.PATH,
-    metavar="FILE",
-    help="Write to a file, which is replaced when all is written; `-` is standard output.",
+    meaning="Write to a file, which is replaced when all is written; `-` is standard output.",
 )
 @click.option("--all", "superseded", is_flag=True, help="Of history, superseded rows, too.")
 @options.as_of
@@ -108,8 +105,7 @@ def _check_output(output: Path | None, database: Path, style: str) -> None:
     target = output.resolve()
     if target.exists() and not target.is_file():
         raise click.UsageError(f"{output} is there, and is no file")
-    store = {Path(f"{database.resolve()}{part}") for part in _PARTS}
-    if target in store or _is_database(target):
+    if target in options.store_files(database) or _is_database(target):
         raise click.UsageError(f"{output} belongs to a database, and would be written over")
 
 

@@ -122,12 +122,7 @@ def _rate(name: str, meaning: str) -> Callable[[Any], Any]:
 @click.option("--required-only", is_flag=True, help="Only the properties that decoding needs.")
 @click.option("--random-optionals", is_flag=True, help="Each optional property or not, by chance.")
 @click.option("--sort-properties", is_flag=True, help="Sort the properties by name.")
-@click.option(
-    "--truth",
-    type=options.PATH,
-    metavar="FILE",
-    help="Write what must become of each lead: its state and refusals.",
-)
+@options.file("--truth", meaning="Write what must become of each lead: its state and refusals.")
 @click.pass_context
 def mock(
     ctx: click.Context,

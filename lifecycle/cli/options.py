@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from lifecycle.errors import TimeFormatError
 from lifecycle.messages import parse_time
 
+Decorator: TypeAlias = Callable[[Any], Any]
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
@@ -46,33 +48,31 @@ database = click.argument(
     "database", metavar="DB", type=DatabaseType(path_type=Path, readable=False)
 )
 lead = click.argument("lead", metavar="LEAD")
-output = click.option(
-    "--format",
-    "style",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
-table_or_json = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print: for people, or all of it as data.",
-)
-as_of = click.option(
-    "--as-of",
-    type=MOMENT,
-    metavar="TIME",
-    help="As it was at that time, by what is known now.",
-)
-as_known_at = click.option(
-    "--as-known-at",
-    type=MOMENT,
-    metavar="TIME",
-    help="As it was known at that time, before later messages corrected it.",
+
+
+def style(names: Sequence[str], meaning: str = "How to print.") -> Decorator:
+    """Return the option ``--format`` with these formats, of which ``table`` is the default."""
+    choice = click.Choice(names)
+    return click.option(
+        "--format", "style", type=choice, default="table", show_default=True, help=meaning
+    )
+
+
+def file(*names: str, meaning: str) -> Decorator:
+    """Return an option that takes the path of a file."""
+    return click.option(*names, type=PATH, metavar="FILE", help=meaning)
+
+
+def time(name: str, meaning: str) -> Decorator:
+    """Return an option that takes a moment."""
+    return click.option(name, type=MOMENT, metavar="TIME", help=meaning)
+
+
+output = style(FORMATS)
+table_or_json = style(("table", "json"), "How to print: for people, or all of it as data.")
+as_of = time("--as-of", "As it was at that time, by what is known now.")
+as_known_at = time(
+    "--as-known-at", "As it was known at that time, before later messages corrected it."
 )
 _CLOCK = "lifecycle.accept_clock"
 
@@ -95,12 +95,9 @@ def is_clock_accepted() -> bool:
     return bool(click.get_current_context().meta.get(_CLOCK))
 
 
-rules_file = click.option(
-    "--rules",
-    "rules_path",
-    type=PATH,
-    metavar="FILE",
-    help="Rules in TOML for a new store; one that exists has its own.",
+rules_file = file(
+    *("--rules", "rules_path"),
+    meaning="Rules in TOML for a new store; one that exists has its own.",
 )
 on_contact_delete = click.option(
     "--on-contact-delete",
@@ -109,3 +106,9 @@ on_contact_delete = click.option(
     show_default=True,
     help="Whether what is taken in of a person whose contact is deleted stays, or is erased.",
 )
+
+
+def store_files(store: Path) -> set[Path]:
+    """Return the files that a store may consist of."""
+    ends = ("", "-wal", "-shm", "-journal")
+    return {Path(f"{store.resolve()}{end}") for end in ends}

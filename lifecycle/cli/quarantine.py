@@ -61,15 +61,8 @@ def show(database: Path, number: int, style: str) -> None:
 @quarantine.command()
 @options.database
 @click.argument("number", metavar="[ID]", type=_NUMBER, required=False)
-@click.option(
-    "--with", "corrected", type=options.PATH, metavar="FILE", help="A corrected message for ID."
-)
-@click.option(
-    "--received-at",
-    type=options.MOMENT,
-    metavar="TIME",
-    help="The time of messages that state none.",
-)
+@options.file("--with", "corrected", meaning="A corrected message for ID.")
+@options.time("--received-at", meaning="The time of messages that state none.")
 @click.option("--force", is_flag=True, help="Take a correction that has another event id.")
 @options.on_contact_delete
 @options.accept_clock

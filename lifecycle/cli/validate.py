@@ -66,14 +66,7 @@ class _Tally:
 
 @click.command()
 @click.argument("files", metavar="FILE...", type=options.PATH, nargs=-1, required=True)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json", "jsonl"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+@options.style(("table", "json", "jsonl"))
 def validate(*, files: tuple[Path, ...], style: str) -> None:
     """Check messages against their schemas.
 
