@@ -186,11 +186,11 @@ def _united(parts: Iterable[tuple[Value, ...]]) -> tuple[Value, ...]:
 
 
 def _smallest(texts: Iterable[str | None]) -> str | None:
-    return min((one for one in texts if one is not None), key=_text_order, default=None)
-
-
-def _text_order(text: str) -> tuple[str, str]:
-    return (compared(text), text)
+    return min(
+        (one for one in texts if one is not None),
+        key=lambda one: (compared(one), one),
+        default=None,
+    )
 
 
 def _smallest_party(parties: Iterable[Party | None]) -> Party | None:

@@ -39,11 +39,9 @@ class LeadTransition(transitions.Transition):
         #: Those that changes of fields are asked by.
         self.change_guards = tuple(one for one in self.guards if not is_party_guard(one[0]))
 
-    def move(self, lead: Lead) -> State:
-        """Set the lead's state; the state it had."""
-        source = lead.state
+    def move(self, lead: Lead) -> None:
+        """Set the lead's state."""
         lead.state = self.target
-        return source
 
     def refusal(self, lead: Lead, event: LeadEvent) -> Refusal | None:
         """What the first guard to refuse says; None when all pass."""
@@ -121,10 +119,8 @@ class LeadMachine(transitions.Machine):
             for state in STATES
         }
         self._allowed: dict[State, tuple[str, ...]] = {
-            state: tuple(
-                name for name, trigger in self.events.items() if trigger.transitions.get(state)
-            )
-            for state in STATES
+            state: tuple(dict.fromkeys(name for name, _ in edges))
+            for state, edges in self._edges.items()
         }
 
     def allowed(self, state: State) -> tuple[str, ...]:

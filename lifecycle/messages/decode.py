@@ -156,15 +156,12 @@ def as_bytes(message: Message) -> bytes:
     """The message as JSON text."""
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
-    text = message if isinstance(message, str) else _as_json(message)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _as_json(message: Any) -> str:
-    try:
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"a message must be what JSON can say: {error}") from None
+    if not isinstance(message, str):
+        try:
+            message = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"a message must be what JSON can say: {error}") from None
+    return message.encode("utf-8", "surrogatepass")
 
 
 def _read(

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from lifecycle.domain import BLANKS, PLACEHOLDERS
-from lifecycle.messages.topics import PREFIX, misspellings, plain_topic
+from lifecycle.messages.topics import MISSPELT, PREFIX
 
 _DAY: Final = (
     r"(?!0000)[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -63,7 +63,7 @@ def blank_around(pattern: str) -> str:
 
 def topic_pattern(topic: str) -> str:
     """Return the pattern of every way in which a topic is written."""
-    same = [topic, *(one for one in misspellings() if plain_topic(one) == topic)]
+    same = [topic, *(one for one, meant in MISSPELT.items() if meant == topic)]
     names = "|".join(map(any_case, same))
     return blank_around(f"(?:{any_case(PREFIX)})?(?:{names})")
 

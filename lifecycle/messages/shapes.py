@@ -327,7 +327,7 @@ def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
 def _described(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """The scheme that a mapping describes, with its value; else its schemes, or none."""
     parts = {name: part for name, part in value.items() if not is_keyword(name)}
-    scheme = next((one for name in NAMING if (one := parts.get(name)) and _is_text(one)), None)
+    scheme = next((one for name in NAMING if isinstance(one := parts.get(name), str) and one), None)
     if "value" in parts and (scheme or len(parts) == 1):
         yield from _pair(scheme or OWN_SCHEME, parts["value"], f"{path}.value")
     elif not parts.keys() <= set(NAMING):
@@ -343,10 +343,6 @@ _DESCRIBING: Final = frozenset((*NAMING, "value"))
 def is_keyword(name: str) -> bool:
     """Return whether a member of an object is JSON-LD's, and no scheme of an identifier."""
     return name == "type" or name.startswith("@")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _pair(scheme: str, value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ TRIGGER_OF_TOPIC: Final[dict[str, Trigger]] = {
 }
 
 #: Spellings met in the wild (seed 002 prints one in a heading).
-_MISSPELT: Final = {"lead#asssign": "lead#assign"}
+MISSPELT: Final = {"lead#asssign": "lead#assign"}
 #: What people put behind a topic of ours.
 _ENDINGS: Final = ("s", "d", "ed", "ing")
 
@@ -45,12 +45,7 @@ def usual_topic(topic: object) -> str | None:
 def plain_topic(topic: str) -> str:
     """Return the topic without its prefix, without case, in its right spelling."""
     topic = lowered(trimmed(topic)).removeprefix(PREFIX)
-    return _MISSPELT.get(topic, topic)
-
-
-def misspellings() -> tuple[str, ...]:
-    """Return the misspelt topics that are read all the same."""
-    return tuple(_MISSPELT)
+    return MISSPELT.get(topic, topic)
 
 
 def nearest_topic(topic: str) -> str | None:

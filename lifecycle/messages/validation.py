@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 
 _STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_QUOTED: Final = str.maketrans({"\\": "\\\\", "'": "\\'"})
 _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 
@@ -289,11 +290,7 @@ def _as_code(path: Path) -> str:
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _NAME.fullmatch(step) else f"['{_quoted(step)}']"
-
-
-def _quoted(name: str) -> str:
-    return name.replace("\\", "\\\\").replace("'", "\\'")
+    return f".{step}" if _NAME.fullmatch(step) else f"['{step.translate(_QUOTED)}']"
 
 
 def _plain(path: Path) -> str:

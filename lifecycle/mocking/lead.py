@@ -34,13 +34,7 @@ def written(moment: int) -> str:
 
 
 class Lead:
-    """A lead, and what is true of it while its story goes on.
-
-    Attributes:
-        owner: Who owns it.
-        holder: Who has it now.
-        dates: When it was sent, received, accepted, rejected, as far as it was.
-    """
+    """A lead, and what is true of it while its story goes on."""
 
     def __init__(
         self, rng: Random, people: People, systems: tuple[System, ...], number: int
@@ -78,12 +72,12 @@ class Lead:
         links: tuple[System, ...] = (),
         contact_only: bool = False,
     ) -> Message:
-        """What a system publishes about the lead as it is now.
+        """Return what a system publishes about the lead as it is now, under its own name for it.
 
         Args:
             action: What was done.
             moment: When, in milliseconds since the first day of all stories.
-            system: Which system tells of it, under its own name for the lead.
+            system: Which system tells of it.
             agent: Who did it; without one whoever usually does.
             assignee: To whom the lead is assigned, or from whom it is taken.
             links: Other systems whose names for the lead it tells, too.
@@ -111,13 +105,7 @@ class Lead:
         }
 
     def change(self, field: str, moment: int, **said: str) -> Message:
-        """Return what Salesforce records about a field of the lead.
-
-        Args:
-            field: The field by its API name.
-            moment: When it changed, in milliseconds since the first day of all stories.
-            said: What the record says of the change: ``old``, ``new``, ``agent``, ``recipient``.
-        """
+        """Return what Salesforce records about a field, with what is ``said`` of the change."""
         return {
             "topic": topic_of("change"),
             "time": written(moment),

@@ -95,7 +95,7 @@ def _plain(name: str) -> str:
 
 
 def _faker(seed: int) -> Any:
-    """A source of names."""
+    """Return a source of names."""
     try:
         from faker import Faker  # noqa: PLC0415 - it comes with an extra
     except ImportError:

@@ -31,12 +31,7 @@ def user(rng: Random, *known: str) -> str:
 
 
 class Record:
-    """The fields of one lead, as they are while its story goes on.
-
-    Attributes:
-        owner: The user or the queue that has the lead.
-        status: How far it is.
-    """
+    """The fields of one lead, as they are while its story goes on."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -46,11 +41,8 @@ class Record:
     def save(self, lead: Lead, moment: int, changes: tuple[str, ...]) -> list[Message]:
         """Change some fields at once, and return a message of each.
 
-        Args:
-            lead: Whose record it is.
-            moment: When it is saved, in milliseconds since the first day of all stories.
-            changes: What is changed: ``created``, ``user`` and ``queue`` (who owns it), ``new``,
-                ``work``, ``lost`` and ``won`` (its status).
+        ``changes`` are ``created``, ``user`` and ``queue`` (who owns it), ``new``, ``work``,
+        ``lost`` and ``won`` (its status).
         """
         agent = _INTEGRATION if "created" in changes else self._agent()
         return [self._change(lead, moment, one, agent) for one in changes]

@@ -96,7 +96,8 @@ class Story:
             elif self._witness.deleted:
                 break
             elif number and number >= length - 2 and rng.random() < _DELETED:
-                self._delete()
+                self._pass_time()
+                self._tell("delete")
             else:
                 self._live(self._usual(), told=True)
         return Told(self._told, self._witness.truth)
@@ -114,7 +115,8 @@ class Story:
                 if rng.random() < _RECEIVED_AT_ONCE:
                     lead.dates["dateReceived"] = now
             case "assign":
-                agent = self._assignor()
+                # Who may assign the lead, as far as the messages tell.
+                agent = self._witness.owner or self._witness.holder or lead.owner
                 assignee = self._people.other_agent(rng, lead.holder)
                 lead.holder = assignee
                 lead.dates.pop("dateAccepted", None)
@@ -138,11 +140,6 @@ class Story:
             self._lead.dates.setdefault("dateReceived", written(arrived))
             self._world = "received"
 
-    def _assignor(self) -> str:
-        """Who may assign the lead, as far as the messages tell."""
-        witness = self._witness
-        return witness.owner or witness.holder or self._lead.owner
-
     def _ask_in_vain(self) -> None:
         """A message asks for what is not allowed: what is told stays as it is."""
         self._pass_time()
@@ -158,11 +155,6 @@ class Story:
         elif action == "retract":
             assignee = self._lead.holder
         self._tell(action, agent=agent, assignee=assignee)
-
-    def _delete(self) -> None:
-        """The contact is deleted, which ends the lead's life but not always its messages."""
-        self._pass_time()
-        self._tell("delete")
 
     def _tell(self, action: str, *, agent: str | None = None, assignee: str | None = None) -> None:
         """One of the systems publishes a message."""

@@ -34,13 +34,9 @@ _BEGINNING: Final = re.compile(rb"^([ \t]*+)(?:,[ \t]*+)?[\[{]", re.MULTILINE)
 
 @frozen
 class Line:
-    """A line of a log as it is read, or a part of a longer one.
+    """A line of a log as it is read, with its line end, or a part of a longer one.
 
-    Attributes:
-        raw: Its bytes, with the line end.
-        number: The number of the line.
-        end: The offset behind it, in bytes (of a gzip file: unpacked).
-        is_first: Whether the line begins with it.
+    ``end`` is the offset behind it, in bytes (of a gzip file: unpacked).
     """
 
     raw: bytes
@@ -63,10 +59,7 @@ class Line:
 class LineEnd:
     """The end of a line where no text is open: a run can go on from there.
 
-    Attributes:
-        line: The number of the line.
-        offset: The offset behind it, in bytes (of a gzip file: unpacked).
-        tail: The last bytes before that offset, by which the place is recognised.
+    ``tail`` has the last bytes before it, by which the place is recognised.
     """
 
     line: int

@@ -13,6 +13,12 @@ Names: TypeAlias = tuple[str, ...]
 Columns: TypeAlias = Mapping[str, Names]
 
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
+#: Columns of snapshot tables: the time from which a row states the values of its object. A row
+#: says nothing of the row before: a value that did not change is told again, and moves nothing.
+BEGIN: Final[Names] = ("_fivetran_start", "dbt_valid_from", "valid_from")
+#: What columns of warehouses begin with that say nothing of the object.
+_BOOKKEEPING: Final = ("_fivetran", "_dlt", "_airbyte", "_sdc", "dbt_", "valid_from", "valid_to")
+_TECHNICAL: Final = frozenset(("lastmodifieddate", "lastmodifiedbyid", "systemmodstamp"))
 _TRUE: Final = ("true", "t", "1", "yes")
 #: So many forms of records are remembered, each by the names that it has.
 _FORMS: Final = 1000
@@ -39,6 +45,11 @@ def flatten(value: Mapping[str, Any]) -> Mapping[str, Any]:
 def is_true(text: str) -> bool:
     """Return whether a text is how an export writes that something is so."""
     return text.casefold() in _TRUE
+
+
+def is_bookkeeping(column: str) -> bool:
+    """Return whether a column is the warehouse's own, or changes with every save."""
+    return column.casefold().startswith(_BOOKKEEPING) or plain(column) in _TECHNICAL
 
 
 class Finder:

@@ -20,13 +20,7 @@ _PLACE: Final = re.compile(r" at line (\d+), column (\d+)$")
 
 @frozen
 class Document:
-    """A JSON value of a file.
-
-    Attributes:
-        line: The number of the line that it begins on; of a file that is one value, 1.
-        path: Where it stands in the value of that line: ``[3]``, or empty.
-        value: The value.
-    """
+    """A JSON value of a file, at a ``path`` such as ``[3]`` in the value that begins on a line."""
 
     line: int
     path: str

@@ -23,15 +23,9 @@ from lifecycle.systems.tables import Table
 
 @define
 class Entry:
-    """A record of a file.
+    """A record of a file: the row of a ``table``, or an object at a ``path`` in the JSON of a line.
 
-    Attributes:
-        file: The file.
-        line: The number of the line that it begins on.
-        value: The cells of the row, or the members of the object.
-        path: Where the object stands in the JSON of that line.
-        table: The table whose row it is; None in JSON.
-        stream: The kind of object that a wrapper says it is.
+    ``stream`` is the kind of object that a wrapper says it is.
     """
 
     file: Path
@@ -134,7 +128,8 @@ def read_entries(path: Path) -> tuple[Iterator[Entry], Entry | None]:
     if seen and seen[-1].lstrip()[:1] in (b"{", b"["):
         return _objects(path, lines), None
     table = Table(path, lines)
-    return _rows(table), Entry(path, table.line, dict.fromkeys(table.columns, ""), table=table)
+    rows = (Entry(path, line, cells, table=table) for line, cells in table.rows())
+    return rows, Entry(path, table.line, dict.fromkeys(table.columns, ""), table=table)
 
 
 def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
@@ -142,8 +137,3 @@ def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
         if not isinstance(document.value, dict):
             raise document.error(path, "expected an object")
         yield Entry(path, document.line, document.value, document.path)
-
-
-def _rows(table: Table) -> Iterator[Entry]:
-    for line, cells in table.rows():
-        yield Entry(table.path, line, cells, table=table)

@@ -50,11 +50,7 @@ def read_records(
 ) -> Iterator[Record]:
     """Yield the field change of each record: JSON Lines, or one JSON document.
 
-    Args:
-        path: The file.
-        received_at: The time of records without any, in microseconds since 1970 in UTC.
-        tally: Counts the records, and what became of them.
-        kinds: Takes the kinds of records that were met.
+    ``received_at`` is the time of records without any; ``kinds`` takes the kinds that were met.
     """
     for document in documents(path):
         tally.records += 1

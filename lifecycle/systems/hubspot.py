@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lifecycle.systems.columns import Columns, Finder, is_true
+from lifecycle.systems.columns import BEGIN, Columns, Finder, is_bookkeeping, is_true
 from lifecycle.systems.entries import Entry
 from lifecycle.systems.hubspot_objects import MERGED_IDS, PLAIN, HubSpotObjects
 from lifecycle.systems.kinds import Kind
-from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
 from lifecycle.systems.spool import Record
 from lifecycle.systems.writer import CREATED, DELETED, At, FactWriter
 

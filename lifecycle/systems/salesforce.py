@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lifecycle.systems.columns import Columns, Finder, is_true
+from lifecycle.systems.columns import BEGIN, Columns, Finder, is_bookkeeping, is_true
 from lifecycle.systems.entries import Entry, to_text
 from lifecycle.systems.kinds import Kind
 from lifecycle.systems.message import Party, person
 from lifecycle.systems.moments import Moment
 from lifecycle.systems.rows import SourceReader
-from lifecycle.systems.snapshots import BEGIN, is_bookkeeping
 from lifecycle.systems.spool import Record
 from lifecycle.systems.writer import CREATED, DELETED, At, FactWriter
 

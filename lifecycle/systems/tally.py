@@ -9,13 +9,9 @@ from attrs import define, field
 
 @define
 class Tally:
-    """The records that were read, and the facts that they say.
+    """The records that were read, the facts that they say, and by reason how many say none.
 
-    Attributes:
-        records: How many records were read.
-        facts: How many facts they say; one record may say several.
-        left_out: How many records say no fact, by reason.
-        absent: Columns that the layout names, and no file has.
+    ``absent`` has the columns that the layout names, and no file has.
     """
 
     records: int = 0
