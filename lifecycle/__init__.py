@@ -74,17 +74,24 @@ if TYPE_CHECKING:
         validate,
     )
     from lifecycle.store import (
+        Applied,
         Change,
+        Conflict,
         Defect,
+        Duplicate,
         Erasure,
         FindingEntry,
         Head,
         HistoryEntry,
+        Ignored,
         LeadReader,
         LeadStore,
         Moment,
+        Noted,
         Outcome,
         Quarantined,
+        QuarantineEntry,
+        Refused,
         StoredCopy,
         StoredMessage,
         Verification,
@@ -94,12 +101,15 @@ __all__ = [
     "STATES",
     "TRIGGERS",
     "AmbiguousLeadError",
+    "Applied",
     "Audit",
     "BusyStoreError",
     "Change",
     "ClockSkewError",
+    "Conflict",
     "Contact",
     "Defect",
+    "Duplicate",
     "Edge",
     "Erasure",
     "EventFate",
@@ -114,6 +124,7 @@ __all__ = [
     "HistoryRow",
     "HubError",
     "Identity",
+    "Ignored",
     "InputError",
     "Key",
     "Lead",
@@ -131,14 +142,17 @@ __all__ = [
     "NewerStoreError",
     "NotAStoreError",
     "Note",
+    "Noted",
     "OtherMessageError",
     "OtherRulesError",
     "Outcome",
     "OverdueError",
     "Party",
     "Problem",
+    "QuarantineEntry",
     "Quarantined",
     "Refusal",
+    "Refused",
     "Rules",
     "RulesError",
     "Snapshot",
@@ -184,7 +198,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return import_module(f"lifecycle.{name}")
     if name in __all__:
-        for home in _HOMES:
+        # Messages know an Ignored, too: what is exported is the outcome.
+        for home in ("store",) if name == "Ignored" else _HOMES:
             module = import_module(f"lifecycle.{home}")
             if hasattr(module, name):
                 globals()[name] = found = getattr(module, name)

@@ -13,7 +13,7 @@ from lifecycle.cli.output import emit, emit_one, to_json
 from lifecycle.cli.taking import taking_in
 from lifecycle.errors import InputError
 from lifecycle.messages import format_time
-from lifecycle.store import LeadReader, OnContactDelete, Quarantined
+from lifecycle.store import LeadReader, OnContactDelete, QuarantineEntry
 from lifecycle.text import clean
 
 _NUMBER = click.IntRange(1, 2**63 - 1)
@@ -122,17 +122,17 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _row(one: Quarantined) -> dict[str, Any]:
+def _row(one: QuarantineEntry) -> dict[str, Any]:
     row = {"id": one.id, "log": one.log, "line": one.line, "size": one.size}
     left = one.left_at and f"{one.left_as} {format_time(one.left_at)}"
     return row | ({"left": left} if left else {})
 
 
-def _problems(one: Quarantined) -> str:
+def _problems(one: QuarantineEntry) -> str:
     return "; ".join(map(str, one.problems))
 
 
-def _print(found: Quarantined) -> None:
+def _print(found: QuarantineEntry) -> None:
     click.echo(f"message {found.id}, {found.size:,} bytes, came {format_time(found.recorded_at)}")
     if found.log is not None:
         click.echo(f"from {clean(found.log)}, line {found.line}")

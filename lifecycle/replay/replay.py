@@ -15,7 +15,7 @@ from lifecycle.errors import InputError
 from lifecycle.replay.chunks import CHUNK, Chunk, chunks
 from lifecycle.replay.decoder import decoded_elsewhere, is_worth_it
 from lifecycle.replay.log import DamagedLogError, Log, check_log
-from lifecycle.store import Cursor, IngestItem, LeadStore, OutcomeKind, Place
+from lifecycle.store import Cursor, Ignored, IngestItem, LeadStore, OutcomeKind, Place
 
 #: So many messages are in a transaction: what is written all over is written once for all of them.
 BATCH: Final = 20_000
@@ -215,7 +215,7 @@ class _Run:
     def _apply(self, messages: list[tuple[IngestItem, Place]]) -> None:
         for outcome in self._session.take(messages) if messages else ():
             self._counts[outcome.kind] += 1
-            if outcome.topic is not None:
+            if isinstance(outcome, Ignored):
                 self._topics[outcome.topic] += 1
         self._read += len(messages)
 

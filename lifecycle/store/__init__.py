@@ -4,7 +4,20 @@ from lifecycle.store.db.codec import Packed
 from lifecycle.store.dump import load_dump
 from lifecycle.store.erasure.erase import Erasure
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ingest.item import IngestItem, Outcome, OutcomeKind, Place, to_stored
+from lifecycle.store.ingest.item import (
+    Applied,
+    Conflict,
+    Duplicate,
+    Ignored,
+    IngestItem,
+    Noted,
+    Outcome,
+    OutcomeKind,
+    Place,
+    Quarantined,
+    Refused,
+    to_stored,
+)
 from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
@@ -14,7 +27,7 @@ from lifecycle.store.query.results import (
     Change,
     FindingEntry,
     HistoryEntry,
-    Quarantined,
+    QuarantineEntry,
     StoredCopy,
     StoredMessage,
     UnmappedValue,
@@ -29,25 +42,32 @@ from lifecycle.store.writer import system_clock
 
 __all__ = [
     "AHEAD",
+    "Applied",
     "Change",
+    "Conflict",
     "Cursor",
     "Defect",
+    "Duplicate",
     "Erasure",
     "EventEntry",
     "FindingEntry",
     "Head",
     "HistoryEntry",
+    "Ignored",
     "IngestItem",
     "LeadReader",
     "LeadStore",
     "Moment",
+    "Noted",
     "OnContactDelete",
     "Origin",
     "Outcome",
     "OutcomeKind",
     "Packed",
     "Place",
+    "QuarantineEntry",
     "Quarantined",
+    "Refused",
     "ReplaySession",
     "StoreEvidence",
     "StoreListing",

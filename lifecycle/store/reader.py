@@ -35,7 +35,7 @@ from lifecycle.store.query.results import (
     Change,
     FindingEntry,
     HistoryEntry,
-    Quarantined,
+    QuarantineEntry,
     StoredCopy,
     StoredMessage,
     UnmappedValue,
@@ -222,7 +222,7 @@ class LeadReader:
         at = _micros(as_known_at)
         return read_findings(self._working(), alias, at, superseded=superseded)
 
-    def quarantine(self, *, left: bool = False) -> Iterator[Quarantined]:
+    def quarantine(self, *, left: bool = False) -> Iterator[QuarantineEntry]:
         """Return the quarantined messages as they came; ``left``: those that left instead."""
         # A message may be as large as a mebibyte.
         return self._paged(read_quarantine(self._connection, left=left), 1)
@@ -233,7 +233,7 @@ class LeadReader:
         return quarantine_numbers(self._connection, left=left)
 
     @reading
-    def quarantined(self, number: int, *, left: bool = False) -> Quarantined:
+    def quarantined(self, number: int, *, left: bool = False) -> QuarantineEntry:
         """Return the quarantined message of this number; ``left``: one that left.
 
         Raises:

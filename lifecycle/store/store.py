@@ -21,7 +21,7 @@ from lifecycle.store.erasure.purge import is_unpurged, purge
 from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place, to_stored
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
 from lifecycle.store.query.moment import Moment, as_micros
@@ -159,8 +159,7 @@ class LeadStore(LeadReader):
             messages = self._read([found.raw if message is None else message], received_at)
             if any(not self._is_ready(one) for one, _ in messages):
                 return [
-                    Outcome("quarantined", problems=getattr(one, "problems", found.problems))
-                    for one, _ in messages
+                    Quarantined(getattr(one, "problems", found.problems)) for one, _ in messages
                 ]
             self._leave(unit, number, "retried")
             return self._take(messages)

@@ -22,7 +22,7 @@ from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import Gate, snapshot, unit_of_work
 from lifecycle.store.ingest.intake import Intake
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place
+from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Refused
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
 
@@ -176,7 +176,7 @@ class Writer:
         told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
         _LOG.debug("%s: %d messages: %s", self.path, len(outcomes), told)
         for one in outcomes:
-            if one.refusal is not None:
+            if isinstance(one, Refused):
                 _LOG.debug("%s: refused %s: %s", self.path, one.event_id, one.refusal.kind)
 
     # --- rules ------------------------------------------------------------------------------

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import define, field
 
 from lifecycle.domain import TRIGGERS, LeadEvent, Problem, merged
-from lifecycle.messages import Ignored, Undecodable, format_time
+from lifecycle.messages import Ignored as OtherTopic
+from lifecycle.messages import Undecodable, format_time
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import Packed, content_of, unpack
 from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
 from lifecycle.store.db.statements import Writes
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place
+from lifecycle.store.ingest.item import (
+    Conflict,
+    Duplicate,
+    Ignored,
+    IngestItem,
+    Outcome,
+    Place,
+    Quarantined,
+)
 from lifecycle.store.ingest.set_aside import SetAside, nameless
 from lifecycle.store.ledger.chain import Ledger
 
@@ -135,15 +144,15 @@ class Arrivals:
     def _take(self, message: IngestItem, place: Place) -> Outcome | str:
         if isinstance(message, Packed):
             if self._suppressed and self._is_id_suppressed(message.id):
-                return Outcome("duplicate", message.id, TRIGGERS[message.trigger])
+                return Duplicate(message.id, TRIGGERS[message.trigger])
             if message.time > self._latest:
                 return self._postpone(message, place)
             return self._arrive(message, place)
-        if isinstance(message, Ignored):
+        if isinstance(message, OtherTopic):
             self._aside.ignore(message.topic)
-            return Outcome("ignored", topic=message.topic)
+            return Ignored(message.topic)
         self._aside.quarantine(message, place)
-        return Outcome("quarantined", problems=message.problems)
+        return Quarantined(message.problems)
 
     def _is_id_suppressed(self, event_id: str) -> bool:
         return self._hashes[event_id] in self._suppressed
@@ -151,15 +160,15 @@ class Arrivals:
     def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
         standing = self._standing.get(packed.id)
         if standing is not None and packed.version == standing.version:
-            return Outcome("duplicate", packed.id, TRIGGERS[packed.trigger])
+            return Duplicate(packed.id, TRIGGERS[packed.trigger])
         event = unpack(*packed.columns, identity=self._working.identity)
         if not event.keys:
             message = nameless(packed.body, packed.time, self._working.identity)
             self._aside.quarantine(message, place)
-            return Outcome("quarantined", problems=message.problems)
+            return Quarantined(message.problems)
         if self._suppressed and self._is_suppressed(event):
             self._aside.ignore(SUPPRESSED)
-            return Outcome("ignored", topic=SUPPRESSED)
+            return Ignored(SUPPRESSED)
         if standing is None:
             seq = self._enter(packed, place)
             arrival = Arrival(self._hashes[packed.id], seq, seq, packed, event, place)
@@ -182,7 +191,8 @@ class Arrivals:
             self._keep_other(standing, packed, place)
         if not is_known:
             self.contested[standing.seq] = standing
-        return Outcome("duplicate" if is_known else "conflict", packed.id, TRIGGERS[packed.trigger])
+        known = Duplicate if is_known else Conflict
+        return known(packed.id, TRIGGERS[packed.trigger])
 
     def _complete(
         self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
@@ -194,7 +204,7 @@ class Arrivals:
             self._complete_stored(standing)
         if (arrival := standing.arrival) is not None:
             arrival.event = self._joined(standing, arrival.packed.columns)
-        return Outcome("duplicate", packed.id, "change")
+        return Duplicate(packed.id, "change")
 
     def _complete_stored(self, standing: _Standing) -> None:
         """Fold what stands in the store again, if another copy says more of it."""
@@ -274,7 +284,7 @@ class Arrivals:
         problems = (Problem("time", expected, "future_time"),)
         message = Undecodable.whole(packed.body, problems)
         self._aside.quarantine(message, place, packed.time - AHEAD)
-        return Outcome("quarantined", problems=problems)
+        return Quarantined(problems)
 
 
 def _entry_of(row: tuple[Any, ...]) -> int:

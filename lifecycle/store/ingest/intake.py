@@ -10,15 +10,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, cast
 
 from lifecycle.domain import (
     Group,
-    HistoryRow,
     Identity,
     LeadEvent,
     LeadMachine,
     Position,
+    Refusal,
     SubjectFold,
     Track,
     contact_findings,
@@ -34,7 +34,15 @@ from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.cluster import Component, Folding, Partition
 from lifecycle.store.ingest.diff import Diff
 from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place, to_stored
+from lifecycle.store.ingest.item import (
+    Applied,
+    IngestItem,
+    Noted,
+    Outcome,
+    Place,
+    Refused,
+    to_stored,
+)
 from lifecycle.store.ingest.set_aside import SetAside
 from lifecycle.store.ledger.chain import BOUND, Unit
 
@@ -291,18 +299,19 @@ class Intake:
         for event_id in folding.arrivals:
             event, verdict, group = part.fates[event_id]
             track = None if group is None else part.tracks[group]
-            refused: HistoryRow | None = None
+            lead = None if track is None else track.lead
+            lead_id, state = (lead.lead_id, lead.state) if lead else (None, None)
             if track is not None and verdict == "refused":
-                refused = next(row for row in track.rows if row.event_id == event_id)
-            self._results[event_id] = Outcome(
-                verdict,
-                event_id,
-                refused.trigger if refused else event.trigger,
-                track.lead.lead_id if track else None,
-                track.lead.state if track else None,
-                refused.refusal if refused else None,
-                refused.source if refused else None,
-            )
+                row = next(row for row in track.rows if row.event_id == event_id)
+                refusal = cast("Refusal", row.refusal)
+                outcome: Outcome = Refused(
+                    event_id, row.trigger, lead_id, state, refusal, row.source
+                )
+            elif verdict == "applied":
+                outcome = Applied(event_id, event.trigger, lead_id, state)
+            else:
+                outcome = Noted(event_id, event.trigger, lead_id, state)
+            self._results[event_id] = outcome
 
 
 def _leads(arrivals: Iterable[Arrival]) -> list[Component]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from attrs import asdict
 
 from lifecycle.domain import Problem, Refusal, State, Trigger, immutable
 from lifecycle.errors import MessageError, TransitionRefusedError
-from lifecycle.messages import Decoded, Ignored, Reading, Undecodable
+from lifecycle.messages import Decoded, Reading, Undecodable
+from lifecycle.messages import Ignored as OtherTopic
 from lifecycle.store.db.codec import Packed, pack
 
 #: A message as the store takes it in.
-IngestItem: TypeAlias = Packed | Ignored | Undecodable
+IngestItem: TypeAlias = Packed | OtherTopic | Undecodable
 
 
 @immutable
@@ -39,32 +42,12 @@ OutcomeKind: TypeAlias = Literal[
 
 @immutable
 class Outcome:
-    """What became of one message, as known when its transaction was committed.
+    """What became of one message, as known when its transaction was committed; a class for each.
 
-    Attributes:
-        kind: ``applied``: it moved the lead; ``refused``: its own trigger was not allowed;
-            ``noted``: an update or deletion that moves nothing; ``duplicate``: known already;
-            ``conflict``: its id is known with other content; ``ignored``: not about leads;
-            ``quarantined``: could not be decoded, and is kept.
-        event_id: None when it was ignored or quarantined.
-        trigger: What it asked for.
-        lead_id: The lead that it was bound to; None for a deletion.
-        state: The state of that lead afterwards.
-        refusal: Why it was refused.
-        refused_in: The state in which it was refused; a late message may not be the last one.
-        topic: The topic that was ignored.
-        problems: Why it was quarantined.
+    ``kind`` is the name of its class in lower case.
     """
 
-    kind: OutcomeKind
-    event_id: str | None = None
-    trigger: Trigger | None = None
-    lead_id: str | None = None
-    state: State | None = None
-    refusal: Refusal | None = None
-    refused_in: State | None = None
-    topic: str | None = None
-    problems: tuple[Problem, ...] = ()
+    kind: ClassVar[OutcomeKind]
 
     def raise_for_refusal(self) -> None:
         """Do nothing, unless the message was refused.
@@ -72,13 +55,6 @@ class Outcome:
         Raises:
             TransitionRefusedError: It was.
         """
-        if self.refusal is not None:
-            raise TransitionRefusedError(
-                lead_id=self.lead_id or "",
-                trigger=self.trigger or "",
-                state=self.refused_in or "",
-                refusal=self.refusal,
-            )
 
     def raise_for_problems(self) -> None:
         """Do nothing, unless the message was quarantined.
@@ -86,20 +62,99 @@ class Outcome:
         Raises:
             MessageError: It was; its ``problems`` say where and what was expected.
         """
-        if self.problems:
-            raise MessageError(self.problems)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: what applies to this outcome."""
-        known = {
-            "outcome": self.kind,
-            "event_id": self.event_id,
-            "trigger": self.trigger,
-            "lead_id": self.lead_id,
-            "state": self.state,
-            "reason": str(self.refusal) if self.refusal else None,
-            "refused_in": self.refused_in,
-            "topic": self.topic,
-            "problems": [str(problem) for problem in self.problems] or None,
+        """Return what there is to say of it, for JSON."""
+        parts = {"outcome": self.kind, **asdict(self, recurse=False)}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+@immutable
+class _Decided(Outcome):
+    event_id: str
+    trigger: Trigger
+    lead_id: str | None
+    state: State | None
+
+
+@immutable
+class Applied(_Decided):
+    """It moved the lead ``lead_id``, which is in ``state`` afterwards."""
+
+    kind: ClassVar[OutcomeKind] = "applied"
+
+
+@immutable
+class Noted(_Decided):
+    """It is valid, and moves nothing: an update, a deletion, which concerns no single lead."""
+
+    kind: ClassVar[OutcomeKind] = "noted"
+
+
+@immutable
+class Refused(_Decided):
+    """Its own trigger was not allowed, in the state ``refused_in``: a late one may not be last."""
+
+    kind: ClassVar[OutcomeKind] = "refused"
+    refusal: Refusal
+    refused_in: State
+
+    def raise_for_refusal(self) -> None:
+        """Raise it as an error."""
+        raise TransitionRefusedError(
+            lead_id=self.lead_id or "",
+            trigger=self.trigger,
+            state=self.refused_in,
+            refusal=self.refusal,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what there is to say of it, for JSON; the refusal as ``reason`` in words."""
+        names = {"refusal": "reason"}
+        return {names.get(name, name): part for name, part in Outcome.as_dict(self).items()} | {
+            "reason": str(self.refusal)
         }
-        return {name: value for name, value in known.items() if value is not None}
+
+
+@immutable
+class _Known(Outcome):
+    event_id: str
+    trigger: Trigger
+
+
+@immutable
+class Duplicate(_Known):
+    """It was known already."""
+
+    kind: ClassVar[OutcomeKind] = "duplicate"
+
+
+@immutable
+class Conflict(_Known):
+    """Its id is known with another content."""
+
+    kind: ClassVar[OutcomeKind] = "conflict"
+
+
+@immutable
+class Ignored(Outcome):
+    """It is not about leads, but about ``topic``; or about somebody erased (``suppressed``)."""
+
+    kind: ClassVar[OutcomeKind] = "ignored"
+    topic: str
+
+
+@immutable
+class Quarantined(Outcome):
+    """It could not be decoded, and is kept with its problems."""
+
+    kind: ClassVar[OutcomeKind] = "quarantined"
+    problems: tuple[Problem, ...]
+
+    def raise_for_problems(self) -> None:
+        """Raise them as an error."""
+        raise MessageError(self.problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what there is to say of it, for JSON; the problems in words."""
+        return {"outcome": self.kind, "problems": [str(problem) for problem in self.problems]}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lifecycle.domain import Problem
-from lifecycle.store.query.results import Quarantined
+from lifecycle.store.query.results import QuarantineEntry
 
 _SELECT: Final = (
     "SELECT quarantine.id, raw, size, problems, log.name, quarantine.line, recorded_at,"
@@ -23,7 +23,7 @@ def quarantine_numbers(connection: sqlite3.Connection, *, left: bool) -> list[in
     return [number for (number,) in connection.execute(_NUMBERS, (left,))]
 
 
-def read_quarantine(connection: sqlite3.Connection, *, left: bool) -> Iterator[Quarantined]:
+def read_quarantine(connection: sqlite3.Connection, *, left: bool) -> Iterator[QuarantineEntry]:
     """Yield the messages in the quarantine, or those that left it, as far as they still are."""
     for number in quarantine_numbers(connection, left=left):
         if (message := read_quarantined(connection, number, left=left)) is not None:
@@ -32,12 +32,12 @@ def read_quarantine(connection: sqlite3.Connection, *, left: bool) -> Iterator[Q
 
 def read_quarantined(
     connection: sqlite3.Connection, number: int, *, left: bool
-) -> Quarantined | None:
+) -> QuarantineEntry | None:
     """Return the quarantined message of a number, if there is one."""
     row = connection.execute(_SELECT, (number, left)).fetchone()
     if row is None:
         return None
     number, raw, size, problems, *rest = row
-    return Quarantined(
+    return QuarantineEntry(
         number, raw, size, tuple(Problem(*one) for one in json.loads(problems)), *rest
     )

@@ -199,7 +199,7 @@ class FindingEntry:
 
 
 @frozen
-class Quarantined:
+class QuarantineEntry:
     """A message that could not be decoded, or is not due yet.
 
     Attributes:
