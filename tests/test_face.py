@@ -4,7 +4,18 @@ import pytest
 from letters import ADA, lead
 
 import lifecycle
-from lifecycle import LeadReader, LeadStore, MessageError
+from lifecycle import (
+    Applied,
+    Conflict,
+    Duplicate,
+    Ignored,
+    LeadReader,
+    LeadStore,
+    MessageError,
+    Noted,
+    Quarantined,
+    Refused,
+)
 from lifecycle.errors import StoreError, TimeFormatError
 from lifecycle.testing import TestClock
 
@@ -69,3 +80,24 @@ def test_the_fixtures_are_found_by_pytest(pytester):
         """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_each_outcome_is_of_a_class_of_its_own(store):
+    outcomes = store.apply_many(
+        [
+            lead("add", "10:00", id="urn:1"),
+            lead("update", "10:01"),
+            lead("reject", "10:02"),
+            lead("accept", "10:03"),
+            lead("add", "10:00", id="urn:1"),
+            lead("add", "10:00", id="urn:1", keys="2"),
+            {"topic": "website#visit", "data": {}},
+            "{",
+        ]
+    )
+    classes = [Applied, Noted, Applied, Refused, Duplicate, Conflict, Ignored, Quarantined]
+    assert [type(one) for one in outcomes] == classes
+    assert [one.kind for one in outcomes] == [one.__name__.lower() for one in classes]
+    for one in outcomes:
+        assert sum(isinstance(one, of) for of in set(classes)) == 1
+        assert one.as_dict()["outcome"] == one.kind
