@@ -388,11 +388,11 @@ ledger: cursors of logs, ignored topics, quarantine, suppressions: other rows
     UPDATE store SET bound = randomblob(32)
 ledger: other bytes, expected those of its digest
     UPDATE quarantine SET raw = zeroblob(length(raw))
-ledger: entry 4: a content, an erasure says that it was erased
+ledger: entry 4: a content, 1 erasure list it
     INSERT INTO erasure VALUES (1, 1, '[4]', 0, 0, 0)
 ledger: erasure 1: entry 1 of the ledger
     INSERT INTO erasure VALUES (1, 1, '[]', 0, 0, 0)
-ledger: erasure of entry 1: a row, expected no such entry
+ledger: entry 1: a row of erasure, expected no such entry
     INSERT INTO erasure VALUES (1, 1, '[]', 0, 0, 0)
 replay: event urn:add: entry is 3, the messages give
     UPDATE event SET entry = 3 WHERE id = 'urn:add'
@@ -424,9 +424,9 @@ replay: party https://ada.example.com/profile/card#mex : it stands, the messages
     UPDATE party SET uri = uri || 'x'
 replay: cluster is
     UPDATE lead SET cluster = 1 WHERE lead_id = 'crmleadid:6'
-replay: change
+replay: changes: number
     UPDATE history SET id = id - 1000
-replay: the one before
+replay: changes: number
     UPDATE history SET id = 10000 WHERE id = (SELECT min(id) FROM history)
 replay: outcome is
     UPDATE event SET outcome = outcome - 3
@@ -436,13 +436,13 @@ replay: the store: the last lead has number
     UPDATE store SET lead = 9223372036854775807
 replay: the store: the last cluster has number
     UPDATE store SET cluster = cluster + 1000
-replay: the store: the last change has number
+replay: changes: number
     UPDATE store SET change = change + 1000
 replay: table finding: its last number is
     UPDATE sqlite_sequence SET seq = 9223372036854775807
-schema: rules of 2030-03-17T17:46:40Z: digest x, expected
+ledger: entry 1: rules of digest x, expected
     UPDATE rules SET digest = 'x' WHERE id = 1
-schema: expected rules that can be used
+ledger: expected rules that can be used
     UPDATE rules SET toml = 'x'
 ledger: entry 1: other rules
     UPDATE rules SET toml = toml || ' '
@@ -590,11 +590,11 @@ def test_what_is_current_is_found_quickly_and_what_was_known_is_left_out(edited)
 
 def test_a_defect_is_a_sentence_in_words(edited):
     change = "UPDATE history SET target = 2 WHERE target = 4 AND superseded_at IS NULL"
-    found = edited(change).defects[0]
+    found = [str(one) for one in edited(change).defects if "crmleadid:1" in one.where]
     assert re.fullmatch(
         "history of lead crmleadid:1, event urn:test:[0-9]+, step [0-9], recorded 2030-03-17T17"
         ":46:40[.0-9]*Z: state after the step is received, the messages give accepted",
-        str(found),
+        found[-1],
     )
 
 

@@ -105,23 +105,28 @@ def commitment_of_erasure(connection: sqlite3.Connection, erasure_id: int, salt:
     return digest.digest()
 
 
-def broken_seals(connection: sqlite3.Connection, blocks: Blocks) -> Iterator[str]:
-    """Yield one sentence for each erasure whose rows are not those that the ledger committed to."""
+def broken_seals(connection: sqlite3.Connection, blocks: Blocks) -> Iterator[tuple[str, str]]:
+    """Yield each erasure whose rows are not those that the ledger committed to, and what is wrong.
+
+    An entry that has lost its salt was taken over, and has nothing to check any more.
+    """
     for number, entry, entries, erased_at, has_leads in connection.execute(_ERASURES).fetchall():
+        where = f"erasure {number}"
         try:
             about = blocks.entry(entry)
         except LookupError:
-            yield f"erasure {number}: its entry {entry} is not in the ledger"
+            yield where, f"its entry {entry} is not in the ledger"
             continue
         if (about.kind, about.recorded_at) != (ERASURE, erased_at):
-            yield f"erasure {number}: entry {entry} of the ledger is not that of an erasure then"
-        elif about.salt == NO_SALT:
-            if has_leads or entries != "[]":
-                yield f"erasure {number}: its entry {entry} has lost its salt"
-        elif about.commitment != commitment_of_erasure(connection, number, about.salt):
-            yield f"erasure {number}: the rows that it sealed were changed, or its list of entries"
+            yield where, f"entry {entry} of the ledger is not that of an erasure then"
+        elif about.salt == NO_SALT and (has_leads or entries != "[]"):
+            yield where, f"its entry {entry} has lost its salt"
+        elif about.salt != NO_SALT and about.commitment != commitment_of_erasure(
+            connection, number, about.salt
+        ):
+            yield where, "the rows that it sealed were changed, or its list of entries"
     if connection.execute(_ASTRAY).fetchone()[0]:
-        yield "a row of history of a sealed lead stands at an event of another lead"
+        yield "history of sealed leads", "a row stands at an event of another lead"
 
 
 def _text(row: Any) -> bytes:

@@ -7,9 +7,8 @@ of contents that were erased.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +16,16 @@ from lifecycle.errors import RulesError
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import snapshot
 from lifecycle.store.ledger.chain import Head
-from lifecycle.store.verify.compare import Comparison
+from lifecycle.store.verify.compare import compare
 from lifecycle.store.verify.entries import Entries
-from lifecycle.store.verify.numbers import Numbering
+from lifecycle.store.verify.questions import NUMBERS, defects
 from lifecycle.store.verify.replayed import Replay
-from lifecycle.store.verify.result import Defect, Verification
+from lifecycle.store.verify.result import UNREADABLE, Defect, Verification
 from lifecycle.store.verify.structure import Schema
-from lifecycle.store.verify.wording import UNREADABLE
 
 #: So many defects of each check are told.
 _TOLD: Final = 100
-_INTEGRITY: Final = f"PRAGMA integrity_check({_TOLD})"
+_INTEGRITY: Final = f"SELECT * FROM pragma_integrity_check({_TOLD}) WHERE integrity_check <> 'ok'"
 _LEFT_OUT: Final = "SELECT count(*) FROM sealed WHERE change IS NULL"
 
 
@@ -44,109 +42,112 @@ def verify(
     ``noted``: heads that were noted elsewhere, which the ledger must still contain. ``quick``:
     compare only what is current. ``on_check`` gets the name of each check before it is made.
     """
-    (sorts_in,) = connection.execute("PRAGMA temp_store").fetchone()
-    with suppress(sqlite3.OperationalError):  # within a transaction it stays as it is
-        connection.execute("PRAGMA temp_store = FILE")
+    with _sorting_in_files(connection), snapshot(connection, path):
+        checks = _Checks(connection, noted, on_check, quick=quick)
+        checks.run()
+        return checks.result()
+
+
+@contextmanager
+def _sorting_in_files(connection: sqlite3.Connection) -> Iterator[None]:
+    (before,) = connection.execute("PRAGMA temp_store").fetchone()
     try:
-        with snapshot(connection, path):
-            return _verify(connection, noted, quick=quick, on_check=on_check)
+        with suppress(sqlite3.OperationalError):  # within a transaction it stays as it is
+            connection.execute("PRAGMA temp_store = FILE")
+        yield
     finally:
         with suppress(sqlite3.OperationalError):
-            connection.execute(f"PRAGMA temp_store = {sorts_in}")
+            connection.execute(f"PRAGMA temp_store = {before}")
 
 
-def _verify(
-    connection: sqlite3.Connection,
-    noted: Iterable[Head],
-    *,
-    quick: bool,
-    on_check: Callable[[str], None],
-) -> Verification:
-    report = _Report(on_check)
-    schema, entries = Schema(connection), Entries(connection, noted)
-    report.run("file", lambda: _file(connection), lambda: _pages(connection))
-    report.run("schema", schema.check, lambda: schema.checked)
-    unchecked: tuple[str, ...] = ("ledger", "contents", "replay")
-    rules, left_out = "", 0
-    if schema.is_ours:
-        report.run("ledger", entries.check, lambda: entries.checked)
-        unchecked = _replay(connection, entries, report, quick=quick)
-        with suppress(RulesError, sqlite3.Error, *UNREADABLE):
-            (left_out,) = connection.execute(_LEFT_OUT).fetchone()
-            rules = rules_at(connection, None).digest
-    return Verification(
-        head=entries.head,
-        erased=len(entries.erased),
-        left_out=left_out,
-        unchecked=unchecked,
-        rules=rules,
-        checked=report.checked,
-        defects=tuple(report.defects),
-        count=report.count,
-    )
+class _Checks:
+    """The checks of a store, and what they have found so far."""
 
-
-def _replay(
-    connection: sqlite3.Connection, entries: Entries, report: _Report, *, quick: bool
-) -> tuple[str, ...]:
-    """Replay the contents and compare; return the checks that could not be made."""
-    with closing(Replay(connection, entries.erased, quick=quick)) as replay:
-        report.run("contents", replay.check, lambda: replay.checked)
-        if not replay.is_done:
-            return ("replay",)
-        comparison = Comparison(connection, replay.scratch, quick=quick)
-        given = None if quick else replay.unit.numbers
-        numbers = Numbering(connection, given, erased=len(entries.erased))
-
-        def check() -> Iterator[Defect]:
-            yield from comparison.check(entries.erased)
-            yield from numbers.check()
-
-        report.run("replay", check, lambda: comparison.checked)
-    return ()
-
-
-class _Report:
-    """The defects that the checks have found so far."""
-
-    def __init__(self, on_check: Callable[[str], None]) -> None:
-        self._on_check = on_check
-        self.checked: dict[str, int] = {}
-        self.defects: list[Defect] = []
-        self.count = 0
-
-    def run(
-        self, name: str, check: Callable[[], Iterator[Defect]], checked: Callable[[], int]
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        noted: Iterable[Head],
+        on_check: Callable[[str], None],
+        *,
+        quick: bool,
     ) -> None:
-        """Run one check to its end, or to where nothing can be read any more."""
+        self._connection = connection
+        self._on_check = on_check
+        self._quick = quick
+        self._entries = Entries(connection, noted)
+        self._unchecked: tuple[str, ...] = ()
+        self._checked: dict[str, int] = {}
+        self._defects: list[Defect] = []
+        self._count = 0
+
+    def run(self) -> None:
+        """Make all checks that can be made."""
+        schema = Schema(self._connection)
+        self._make("file", self._file())
+        self._make("schema", schema.check())
+        if not schema.is_ours:
+            self._unchecked = ("ledger", "contents", "replay")
+            return
+        self._make("ledger", self._ledger())
+        with closing(Replay(self._connection, self._entries.erased, quick=self._quick)) as replay:
+            self._make("contents", replay.check())
+            if replay.is_possible:
+                self._make("replay", self._replay(replay))
+            else:
+                self._unchecked = ("replay",)
+
+    def result(self) -> Verification:
+        """Return what was found."""
+        rules, left_out = "", 0
+        if "ledger" not in self._unchecked:
+            with suppress(RulesError, sqlite3.Error, *UNREADABLE):
+                (left_out,) = self._connection.execute(_LEFT_OUT).fetchone()
+                rules = rules_at(self._connection, None).digest
+        return Verification(
+            head=self._entries.head,
+            erased=len(self._entries.erased),
+            left_out=left_out,
+            unchecked=self._unchecked,
+            rules=rules,
+            checked=self._checked,
+            defects=tuple(self._defects),
+            count=self._count,
+        )
+
+    def _make(self, name: str, check: Generator[Defect, None, int]) -> None:
+        """Make one check to its end, or to where nothing can be read any more."""
         self._on_check(name)
-        told: Counter[str] = Counter()
-        for defect in _guarded(name, check):
-            told[defect.check] += 1
-            self.count += 1
-            if told[defect.check] <= _TOLD:
-                self.defects.append(defect)
-        self.checked[name] = checked()
+        self._checked[name] = 0
+        for number, defect in enumerate(self._guarded(name, check)):
+            self._count += 1
+            if number < _TOLD:
+                self._defects.append(defect)
 
+    def _guarded(self, name: str, check: Generator[Defect, None, int]) -> Iterator[Defect]:
+        """Yield what a check finds, and what stops it; note how many things it looked at."""
+        try:
+            self._checked[name] = yield from check
+        except (sqlite3.Error, RulesError, *UNREADABLE) as error:
+            found = f"the check stopped, {type(error).__name__}: {error}"
+            yield Defect(name, "the store", found, "expected rows that can be read")
 
-def _guarded(name: str, check: Callable[[], Iterator[Defect]]) -> Iterator[Defect]:
-    """Yield what a check finds; what stops it is a defect, too."""
-    try:
-        yield from check()
-    except (sqlite3.Error, RulesError, *UNREADABLE) as error:
-        found = f"the check stopped, {type(error).__name__}: {error}"
-        yield Defect(name, "the store", found, "expected rows that can be read")
-
-
-def _file(connection: sqlite3.Connection) -> Iterator[Defect]:
-    """Yield what SQLite itself finds: pages, indices, the types of values, constraints."""
-    for (found,) in connection.execute(_INTEGRITY):
-        if found != "ok":
+    def _file(self) -> Generator[Defect, None, int]:
+        """Yield what SQLite itself finds: pages, indices, the types of values, constraints."""
+        for (found,) in self._connection.execute(_INTEGRITY):
             yield Defect("file", "the file", found, "expected an intact database")
+        return int(self._connection.execute("PRAGMA page_count").fetchone()[0])
 
+    def _ledger(self) -> Generator[Defect, None, int]:
+        yield from self._entries.check()
+        return self._entries.head.count
 
-def _pages(connection: sqlite3.Connection) -> int:
-    try:
-        return int(connection.execute("PRAGMA page_count").fetchone()[0])
-    except (sqlite3.Error, *UNREADABLE):
-        return 0
+    def _replay(self, replay: Replay) -> Generator[Defect, None, int]:
+        erased = len(self._entries.erased)
+        scratch = replay.scratch
+        count = yield from compare(
+            self._connection, scratch, quick=self._quick, is_erased=bool(erased)
+        )
+        given = None if self._quick else replay.unit.numbers
+        values = {"lead": given and given.lead, "cluster": given and given.cluster}
+        yield from defects("replay", NUMBERS, self._connection, values | {"erased": erased})
+        return count

@@ -1,100 +1,76 @@
-"""A store beside its replay: every table, row by row, by what tells its rows apart in words.
+"""A store beside its replay: every table, row by row.
 
-Both are read sorted and merged, so that memory does not grow with the store. Numbers of leads,
-clusters, parties and rows differ between the two; the names behind them do not.
+Both are read sorted and merged, so that memory does not grow with the store.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from heapq import merge
 from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any, Final
 
-from lifecycle.domain import STATES, TRIGGERS, VERDICTS
-from lifecycle.store.db.rows import OUTCOMES
-from lifecycle.store.verify.derived import LOOSE_EVENTS, Table, tables
-from lifecycle.store.verify.result import Defect
-from lifecycle.store.verify.wording import both, time_words
+from lifecycle.store.verify.result import Defect, difference, row_words
+from lifecycle.store.verify.tables import ERASED, LOOSE_EVENTS, TABLES, Table
 
 Row = tuple[Any, ...]
-_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "state": STATES,
-    "state before the step": STATES,
-    "state after the step": STATES,
-    "trigger": TRIGGERS,
-    "last trigger": TRIGGERS,
-    "verdict": VERDICTS,
-    "outcome": OUTCOMES,
-}
-_TIMES: Final = frozenset(
-    ("since", "time", "at", "recorded", "superseded", "last time", "contact deleted", "known since")
-)
 _SEQS: Final = (
     *(("event", "seq"), ("history", "event"), ("finding", "event")),
     *(("copy", "event"), ("cluster", "deletion")),
 )
+#: Events that are called by a content that was erased, though their canonical one is not.
+_CALLED: Final = (
+    f"WITH erased AS ({ERASED}) SELECT seq, entry FROM event"
+    " WHERE seq IN erased AND entry NOT IN erased"
+)
+_OTHERS: Final = "IN (SELECT lead FROM sealed WHERE change IS NULL)"
+_LOOSE_NAMES: Final = (
+    f"SELECT lead_id FROM lead WHERE id {_OTHERS}"
+    f" UNION SELECT lead_id FROM former_lead WHERE lead {_OTHERS}"
+)
+_MARK_LOOSE: Final = (
+    "INSERT OR IGNORE INTO sealed SELECT id, 0, NULL FROM lead WHERE lead_id IN loose_name UNION"
+    " SELECT lead, 0, NULL FROM former_lead WHERE lead_id IN loose_name"
+)
 
 
-class Comparison:
-    """The check of a store beside its replay.
-
-    Attributes:
-        checked: How many rows of the store were compared.
-    """
-
-    def __init__(
-        self, store: sqlite3.Connection, scratch: sqlite3.Connection, *, quick: bool
-    ) -> None:
-        self._store = store
-        self._scratch = scratch
-        self._quick = quick
-        self.checked = 0
-
-    def check(self, erased: set[int]) -> Iterator[Defect]:
-        """Yield each difference; the numbers of erased contents are left out."""
-        if erased:
-            _adapt(self._scratch, self._store, erased)
-        ours = tables(LOOSE_EVENTS, quick=self._quick)
-        others = tables("(SELECT seq FROM loose_event)" if erased else "()", quick=self._quick)
-        for table, other in zip(ours, others, strict=True):
-            if table.name == "party" and erased:
-                continue  # which parties only the erased named, nothing tells
-            rows = self._store.execute(table.select)
-            places = [place for place, name in enumerate(table.columns) if name.endswith("entry")]
-            kept = (row for row in rows if erased.isdisjoint([row[place] for place in places]))
-            yield from self._table(table, kept, self._scratch.execute(other.select))
-
-    def _table(self, table: Table, rows: Iterator[Row], derived: Iterator[Row]) -> Iterator[Defect]:
-        for some, others in _merged(rows, derived, table.key):
-            self.checked += len(some)
+def compare(
+    store: sqlite3.Connection, scratch: sqlite3.Connection, *, quick: bool, is_erased: bool
+) -> Generator[Defect, None, int]:
+    """Yield each difference between a store and its replay; return how many rows were compared."""
+    count = 0
+    _adapt(scratch, store)
+    for table in TABLES:
+        if table.name == "party" and (quick or is_erased):
+            continue  # which parties only the erased named, nothing tells
+        rows = store.execute(table.select(LOOSE_EVENTS, quick=quick))
+        derived = scratch.execute(table.select("SELECT * FROM loose_seq", quick=quick))
+        for some, others in _merged(rows, derived, len(table.key.split())):
+            count += len(some)
             if some != others:
                 extra, missing = Counter(some) - Counter(others), Counter(others) - Counter(some)
                 for pair in zip_longest(extra.elements(), missing.elements()):
-                    yield _difference(table, *pair)
+                    yield _defect(table, *pair)
+    return count
 
 
 def _merged(
-    some: Iterator[Row], others: Iterator[Row], key: int
+    rows: Iterable[Row], derived: Iterable[Row], key: int
 ) -> Iterator[tuple[list[Row], list[Row]]]:
     """Yield the rows of each key in both; they are sorted by it."""
 
-    def groups(rows: Iterator[Row]) -> Iterator[tuple[Any, list[Row]]]:
-        for name, group in groupby(rows, lambda row: row[:key]):
-            yield [_rank(value) for value in name], list(group)
+    def ranked(side: int, rows: Iterable[Row]) -> Iterator[tuple[list[Any], int, Row]]:
+        return (([_rank(value) for value in row[:key]], side, row) for row in rows)
 
-    one, other = groups(some), groups(others)
-    left, right = next(one, None), next(other, None)
-    while left or right:
-        least = min(group[0] for group in (left, right) if group)
-        some_rows: list[Row] = []
-        other_rows: list[Row] = []
-        if left and left[0] == least:
-            some_rows, left = left[1], next(one, None)
-        if right and right[0] == least:
-            other_rows, right = right[1], next(other, None)
-        yield some_rows, other_rows
+    both = merge(ranked(0, rows), ranked(1, derived), key=itemgetter(0))
+    for _, group in groupby(both, itemgetter(0)):
+        sides: tuple[list[Row], list[Row]] = ([], [])
+        for _, side, row in group:
+            sides[side].append(row)
+        yield sides
 
 
 def _rank(value: Any) -> tuple[int, Any]:
@@ -104,59 +80,29 @@ def _rank(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, (int, float)) else (2 + isinstance(value, bytes), value)
 
 
-def _difference(table: Table, found: Row | None, expected: Row | None) -> Defect:
+def _defect(table: Table, found: Row | None, expected: Row | None) -> Defect:
     """Return the defect of a row that differs, or that only one of both has."""
-    labels = list(table.columns)
-    row = found or expected or ()
-    texts = {label: _words(label, value) for label, value in zip(labels, row, strict=True)}
-    where = table.where.format_map(texts)
+    said = "the messages give"
+    where = table.title.format_map(row_words(table.columns, found or expected or ()))
     if found is None or expected is None:
         one, other = ("it stands", "none") if found else ("it is missing", "it")
-        return Defect("replay", where, one, f"the messages give {other}")
-    pairs = [
-        (label, *both(_words(label, value), _words(label, derived)))
-        for label, value, derived in zip(labels, found, expected, strict=True)
-        if value != derived
-    ]
-    ones = " and ".join(f"{label} is {one}" for label, one, _ in pairs)
-    others = " and ".join(f"{label} {other}" for label, _, other in pairs)
-    return Defect(
-        "replay", where, ones, f"the messages give {others if pairs[1:] else pairs[0][2]}"
-    )
+        return Defect("replay", where, one, f"{said} {other}")
+    return Defect("replay", where, *difference(table.columns, said, found, expected))
 
 
-def _words(label: str, value: Any) -> str:
-    """Return a value in words."""
-    names = _NAMES.get(label)
-    if names and isinstance(value, int) and 0 <= value < len(names):
-        return names[value]
-    return time_words(value) if label in _TIMES else "nothing" if value is None else str(value)
-
-
-def _adapt(scratch: sqlite3.Connection, store: sqlite3.Connection, erased: set[int]) -> None:
+def _adapt(scratch: sqlite3.Connection, store: sqlite3.Connection) -> None:
     """Let a replay say as much as a store in which contents were erased.
 
     An event keeps the number of its first content, though that was erased; and leads and events
     that once hung together with the erased are marked as they are in the store.
     """
-    for seq, entry in store.execute("SELECT seq, entry FROM event WHERE seq <> entry"):
-        if seq in erased and entry not in erased:
-            row = scratch.execute("SELECT seq FROM event WHERE entry = ?", (entry,)).fetchone()
-            for table, column in _SEQS if row else ():
-                update = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
-                scratch.execute(update, (seq, *row))
-    scratch.execute("CREATE TABLE loose_event (seq INTEGER PRIMARY KEY)")
-    loose = store.execute(f"SELECT * FROM {LOOSE_EVENTS}")
-    scratch.executemany("INSERT INTO loose_event VALUES (?)", loose)
-    loose_leads = "(SELECT lead FROM sealed WHERE change IS NULL)"
-    names = (
-        f"SELECT lead_id FROM lead WHERE id IN {loose_leads} UNION"
-        f" SELECT lead_id FROM former_lead WHERE lead IN {loose_leads}"
-    )
-    scratch.execute("CREATE INDEX lead_name ON lead (lead_id)")
-    scratch.execute("CREATE INDEX former_name ON former_lead (lead_id)")
-    add = (
-        "INSERT OR IGNORE INTO sealed SELECT id, 0, NULL FROM lead WHERE lead_id = ?1"
-        " UNION SELECT lead, 0, NULL FROM former_lead WHERE lead_id = ?1"
-    )
-    scratch.executemany(add, store.execute(names))
+    for seq, entry in store.execute(_CALLED):
+        row = scratch.execute("SELECT seq FROM event WHERE entry = ?", (entry,)).fetchone()
+        for table, column in _SEQS if row else ():
+            update = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
+            scratch.execute(update, (seq, *row))
+    loose_seqs = f"WITH erased AS ({ERASED}) {LOOSE_EVENTS}"
+    for name, select in (("loose_seq", loose_seqs), ("loose_name", _LOOSE_NAMES)):
+        scratch.execute(f"CREATE TABLE {name} (one PRIMARY KEY)")
+        scratch.executemany(f"INSERT INTO {name} VALUES (?)", store.execute(select))
+    scratch.execute(_MARK_LOOSE)

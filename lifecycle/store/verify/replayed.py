@@ -7,15 +7,15 @@ rules that were in force then; so every row comes out with the times that it mus
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from lifecycle.domain import TRIGGERS, LeadMachine, Problem, Rules, machine_for
+from lifecycle.domain import TRIGGERS, Problem, Rules, machine_for
 from lifecycle.errors import MessageError, RulesError
 from lifecycle.messages import LAST, Decoded, Undecodable, read_message
-from lifecycle.store.db.blocks import CONTENT, RULES, Blocks, Stored
+from lifecycle.store.db.blocks import CONTENT, Blocks, Stored
 from lifecycle.store.db.codec import Packed, pack
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
 from lifecycle.store.db.rows import Parties
@@ -23,9 +23,8 @@ from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import Place
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
-from lifecycle.store.verify.result import Defect
+from lifecycle.store.verify.result import UNREADABLE, Defect, difference
 from lifecycle.store.verify.structure import new_store
-from lifecycle.store.verify.wording import UNREADABLE, both, time_words
 
 #: So many contents, or clusters, are folded together where it does not matter when they came.
 _TOGETHER: Final = 5000
@@ -37,7 +36,7 @@ _SETTINGS: Final = (
     "BEGIN",
 )
 _COPIES: Final = "SELECT copy.entry, event.entry FROM copy JOIN event ON event.seq = copy.event"
-_RULES: Final = "SELECT entry, toml FROM rules ORDER BY id"
+_COMPARED: Final = ("digest", "trigger", "time", "content")
 
 
 class Replay:
@@ -45,17 +44,16 @@ class Replay:
 
     Attributes:
         scratch: The store that it makes, which is gone when it is closed.
-        checked: How many contents were decoded again.
-        is_done: Whether everything was replayed; otherwise a guard is not registered.
+        is_possible: Whether everything is replayed; otherwise a guard is not registered.
     """
 
     def __init__(self, connection: sqlite3.Connection, erased: set[int], *, quick: bool) -> None:
         self._connection = connection
-        self._rules: dict[int, str] = dict(connection.execute(_RULES).fetchall())
         # Other contents under the id of an erased one: no fold says anything of them.
         self._aside = {copy for copy, entry in connection.execute(_COPIES) if entry in erased}
+        self._rules: dict[int, Rules] = {}
         self._in_force: Rules | None = None
-        self._machine: LeadMachine | None = None
+        self._together = False
         self._waiting: list[tuple[Packed, Place]] = []
         self._recorded_at = 0
         self.scratch = new_store("")
@@ -66,35 +64,41 @@ class Replay:
         self._blocks = Blocks(connection)
         self._parties = Parties(self.scratch)
         self.unit = Unit(self.scratch)
-        self.checked = 0
-        self.is_done = self._prepare(quick=quick)
+        self.is_possible = False
+        with suppress(RulesError):
+            self._load_rules(quick=quick)
+            self.is_possible = True
 
-    def _prepare(self, *, quick: bool) -> bool:
-        """Return whether all rules can be used; those of now from the beginning if it is quick."""
-        try:
-            loaded = [Rules.loads(toml) for toml in self._rules.values()] or [Rules.default()]
-            # Under which names an event is known depends on all policies there were.
-            self._together = quick and len({one.identity for one in loaded}) == 1
-            for one in loaded[-1:] if self._together else loaded:
-                machine_for(one)
-        except RulesError:
-            return False
+    def _load_rules(self, *, quick: bool) -> None:
+        """Load all rules that were in force; if it is quick, put those of now in force at once."""
+        rows = self._connection.execute("SELECT entry, toml FROM rules ORDER BY id")
+        self._rules = {entry: Rules.loads(toml) for entry, toml in rows}
+        loaded = list(self._rules.values()) or [Rules.default()]
+        # Under which names an event is known depends on all policies there were.
+        self._together = quick and len({one.identity for one in loaded}) == 1
         if self._together:
-            self._put_in_force(loaded[-1])
-        return True
+            loaded, self._rules, self._in_force = loaded[-1:], {}, loaded[-1]
+        for rules in loaded:
+            machine_for(rules)
 
-    def check(self) -> Iterator[Defect]:
-        """Yield what was not decoded as the message says; everything is folded meanwhile."""
+    def check(self) -> Generator[Defect, None, int]:
+        """Yield what was not decoded as the message says; return how many contents there are.
+
+        Everything is folded meanwhile.
+        """
+        count = 0
         for stored in self._stored():
             entry = stored.entry
             if entry.recorded_at != self._recorded_at and not self._together:
                 self._fold()
             self._recorded_at = entry.recorded_at
-            if entry.kind == RULES and entry.number in self._rules and self.is_done:
+            if entry.number in self._rules and self.is_possible:
                 self._take_rules(self._rules[entry.number])
             elif entry.kind == CONTENT and not entry.is_erased:
+                count += 1
                 yield from self._take(stored)
         self._fold()
+        return count
 
     def _stored(self) -> Iterator[Stored]:
         """Yield all entries; blocks that cannot be read are defects of the ledger."""
@@ -108,7 +112,6 @@ class Replay:
 
     def _take(self, stored: Stored) -> Iterator[Defect]:
         """Check a content beside its message, and take that in."""
-        self.checked += 1
         entry = stored.entry
         where = f"entry {entry.number}"
         try:
@@ -116,18 +119,16 @@ class Replay:
         except UNREADABLE as error:
             yield Defect("contents", where, f"{error}", "expected a message")
             return
-        where = f"{where}, event {packed.id}"
-        pairs: tuple[tuple[str, Any, Any], ...] = (
-            ("digest", entry.digest, packed.digest),
-            ("trigger", _trigger(entry.trigger), _trigger(packed.trigger)),
-            ("time", time_words(entry.time), time_words(packed.time)),
-            ("content", stored.content.decode(errors="replace"), packed.content),
-        )
-        for name, found, expected in pairs:
-            if found != expected:
-                one, other = both(found, expected)
-                yield Defect("contents", where, f"{name} is {one}", f"its message gives {other}")
-        if self.is_done and entry.number not in self._aside:
+        found = (entry.digest, entry.trigger, entry.time, stored.content)
+        expected = (packed.digest, packed.trigger, packed.time, packed.content.encode())
+        if found != expected:
+            where = f"{where}, event {packed.id}"
+            sides = [
+                (digest, *(TRIGGERS[trigger : trigger + 1] or [trigger]), time, content.decode())
+                for digest, trigger, time, content in (found, expected)
+            ]
+            yield Defect("contents", where, *difference(_COMPARED, "its message gives", *sides))
+        if self.is_possible and entry.number not in self._aside:
             place = Place(entry.log or None, entry.line or None, entry=entry.number)
             self._waiting.append((packed, place))
             if self._together and len(self._waiting) >= _TOGETHER:
@@ -142,14 +143,9 @@ class Replay:
             self._intake(self._recorded_at).take(waiting)
 
     def _intake(self, recorded_at: int, *, renames: bool = False) -> Intake:
-        if self._machine is None or self._in_force is None:
-            self._put_in_force(Rules.default())
-            return self._intake(recorded_at)
+        rules = self._in_force = self._in_force or Rules.default()
         return Intake(
-            self.scratch,
-            self._machine,
-            self._parties,
-            self._in_force.identity,
+            *(self.scratch, machine_for(rules), self._parties, rules.identity),
             unit=self.unit,
             recorded_at=recorded_at,
             now=LAST,
@@ -157,15 +153,9 @@ class Replay:
             blocks=self._blocks,
         )
 
-    def _put_in_force(self, rules: Rules) -> None:
-        self._in_force, self._machine = rules, machine_for(rules)
-
-    def _take_rules(self, toml: str) -> None:
+    def _take_rules(self, rules: Rules) -> None:
         """Put rules in force; fold everything again under them, unless they are the first."""
-        if self._together:
-            return
-        before, rules = self._in_force, Rules.loads(toml)
-        self._put_in_force(rules)
+        before, self._in_force = self._in_force, rules
         if before is None:
             return
         if before.identity != rules.identity:
@@ -181,10 +171,6 @@ class Replay:
             self._intake(self._recorded_at).fold_again(clusters[start : start + _FOLDED_AGAIN])
 
 
-def _trigger(number: int) -> str:
-    return TRIGGERS[number] if number < len(TRIGGERS) else str(number)
-
-
 def _decoded(stored: Stored) -> Packed:
     """Return what a message says.
 
@@ -192,10 +178,9 @@ def _decoded(stored: Stored) -> Packed:
         MessageError: It cannot be decoded, or does not concern leads.
     """
     # Whether its names are names is the policy's to say, and was said when it came.
-    readings = list(read_message(stored.body, received_at=stored.entry.time, identity=None))
-    if len(readings) != 1 or not isinstance(readings[0], Decoded):
-        problems = [
-            one for some in readings if isinstance(some, Undecodable) for one in some.problems
-        ]
-        raise MessageError(problems or [Problem("topic", "expected one that concerns leads")])
-    return pack(readings[0])
+    (reading,) = read_message(stored.body, received_at=stored.entry.time, identity=None)
+    if isinstance(reading, Undecodable):
+        raise MessageError(reading.problems)
+    if not isinstance(reading, Decoded):
+        raise MessageError([Problem("topic", "expected one that concerns leads")])
+    return pack(reading)

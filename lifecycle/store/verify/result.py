@@ -1,13 +1,31 @@
-"""The result of verifying a store: what was checked, and every defect."""
+"""The result of verifying a store: what was checked, and every defect, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import struct
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
 
 from attrs import asdict, frozen
 
+from lifecycle.errors import MessageError
+from lifecycle.messages import format_time
 from lifecycle.store.ledger.chain import Head
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError
+else:
+    from backports.zstd import ZstdError
+
+#: What reading a value that is not as it must be may raise.
+UNREADABLE: Final = (
+    *(ArithmeticError, AttributeError, LookupError, MessageError, RecursionError),
+    *(TypeError, ValueError, ZstdError, struct.error),
+)
+_LONG: Final = 80
+_LABELS: Final = {"source": "state before the step", "target": "state after the step"}
 
 
 @frozen
@@ -46,8 +64,8 @@ class Verification:
         unchecked: The checks that could not be made, as a guard of the rules is not registered.
         rules: The digest of the rules in force.
         checked: How many things each check looked at, by its name.
-        defects: What is not as it must be, of each check the first hundred.
         count: How many defects there are.
+        defects: What is not as it must be, of each check the first hundred.
     """
 
     head: Head
@@ -56,8 +74,8 @@ class Verification:
     unchecked: tuple[str, ...]
     rules: str
     checked: Mapping[str, int]
-    defects: tuple[Defect, ...]
     count: int
+    defects: tuple[Defect, ...]
 
     @property
     def sound(self) -> bool:
@@ -66,14 +84,60 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {
-            "sound": self.sound,
-            "head": str(self.head),
-            "erased": self.erased,
-            "left_out": self.left_out,
-            "unchecked": list(self.unchecked),
-            "rules": self.rules,
-            "checked": dict(self.checked),
-            "count": self.count,
-            "defects": [one.as_dict() for one in self.defects],
-        }
+        lists = {"unchecked": list(self.unchecked), "defects": [*map(asdict, self.defects)]}
+        return {"sound": self.sound} | asdict(self) | {"head": str(self.head)} | lists
+
+
+def words(value: Any) -> str:
+    """Return a value in words, as short as it can be told from others."""
+    shown = _text(value)
+    return shown if len(shown) <= _LONG else f"{shown[:_LONG]}..."
+
+
+def time_words(value: Any) -> str:
+    """Return a time in words; a number that is no time as it is."""
+    try:
+        return _text(value) if value is None else format_time(value)
+    except UNREADABLE:
+        return words(value)
+
+
+def row_words(columns: Iterable[str], row: Iterable[Any]) -> dict[str, str]:
+    """Return the values of a row in words, by column: times are in columns that end so."""
+    return {
+        column: time_words(value) if column.endswith(("at", "since", "time")) else _text(value)
+        for column, value in zip(columns, row, strict=True)
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return "nothing" if value is None else str(value)
+
+
+def difference(
+    columns: Sequence[str], said: str, found: Sequence[Any], expected: Sequence[Any]
+) -> tuple[str, str]:
+    """Return two texts: what stands in the columns that differ, and what is said to be there."""
+    ones: list[str] = []
+    others: list[str] = []
+    for column, value, other in zip(columns, found, expected, strict=True):
+        if value != other:
+            label = _LABELS.get(column) or column.removesuffix("_at").replace("_", " ")
+            one, derived = (
+                words(row_words([column], [part])[column]) for part in _near(value, other)
+            )
+            ones.append(f"{label} is {one}")
+            others.append(f"{label} {derived}" if others else derived)
+    return " and ".join(ones), f"{said} {' and '.join(others)}"
+
+
+def _near(one: Any, other: Any) -> tuple[Any, Any]:
+    """Return two values; of long texts what stands around their first difference."""
+    if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) > _LONG:
+        pairs = zip(one, other, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if start := max(0, same - _LONG // 4):
+            return f"...{one[start:]}", f"...{other[start:]}"
+    return one, other

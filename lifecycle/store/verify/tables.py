@@ -1,0 +1,157 @@
+"""The tables that a replay gives anew: which rows are compared, and in which columns."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+#: The numbers of all entries that were erased.
+ERASED: Final = "SELECT value FROM erasure, json_each(entries)"
+#: Events with rows that cannot be derived any more, but for those that are current.
+LOOSE_EVENTS: Final = (
+    "SELECT seq FROM event WHERE lead IN (SELECT lead FROM sealed) UNION SELECT event FROM history"
+    " WHERE superseded_at IS NOT NULL AND lead IN (SELECT lead FROM sealed) UNION"
+    " SELECT event FROM copy WHERE entry IN erased"
+)
+#: ``home`` names each cluster by the first of its leads, else of its deletions. ``gone`` are leads,
+#: events and clusters that were sealed: the ledger commits to their rows.
+_SETS: Final = {
+    "erased (entry)": ERASED,
+    "home (cluster, name)": (
+        "SELECT cluster, min(lead_id) FROM lead WHERE sealed IS NULL GROUP BY cluster UNION ALL"
+        " SELECT cluster, CASE WHEN cluster = 0 THEN 'nobody' ELSE min(id) END FROM event"
+        " WHERE cluster IS NOT NULL AND cluster NOT IN (SELECT cluster FROM lead) GROUP BY cluster"
+    ),
+    "loose (lead)": "SELECT lead FROM sealed",
+    "gone (lead)": "SELECT lead FROM sealed WHERE change IS NOT NULL",
+    "gone_event (event)": "SELECT seq FROM event WHERE hash = 0 AND id = 'erased:' || seq",
+    "gone_cluster (cluster)": (
+        "SELECT cluster FROM lead WHERE sealed IS NOT NULL UNION"
+        " SELECT cluster FROM event WHERE cluster > 0 AND seq IN gone_event"
+    ),
+}
+#: The names behind numbers, which differ between a store and its replay.
+_NAMES: Final = {
+    **dict.fromkeys(
+        ("by", "holder", "kept_holder", "owner", "recipient", "sender"),
+        "SELECT iif(name = '', uri, uri || ' ' || name) FROM party WHERE id = {0}",
+    ),
+    **dict.fromkeys(("state", "source", "target"), "SELECT name FROM state_name WHERE id = {0}"),
+    **dict.fromkeys(("trigger", "last_trigger"), "SELECT name FROM trigger_name WHERE id = {0}"),
+    **dict.fromkeys(("event", "deletion"), "SELECT id FROM event WHERE seq = {0}"),
+    "verdict": "SELECT name FROM verdict_name WHERE id = {0}",
+    "outcome": "SELECT name FROM outcome_name WHERE id = {0}",
+    "cluster": "SELECT home.name",
+    "lead": (
+        "SELECT coalesce((SELECT lead_id FROM lead WHERE id = {0}), (SELECT lead_id"
+        " FROM former_lead AS once WHERE once.lead = {0} ORDER BY known_since DESC LIMIT 1))"
+    ),
+}
+#: What stands beside a superseded row: of what hung together with the erased it cannot be derived.
+_STANDS: Final = (
+    "(superseded_at IS NULL OR coalesce(lead NOT IN loose, 1)"
+    " AND coalesce(event NOT IN loose_event, 1))"
+)
+
+
+class Table(NamedTuple):
+    """A table that is compared.
+
+    Attributes:
+        title: How a row is called, with columns in braces.
+        key: The columns that tell its rows apart.
+        others: The other columns that are compared.
+        source: The table, or a statement in its place.
+        rows: The condition of the rows that can be derived.
+        loose: A column of leads, and columns not compared where the lead is a loose one.
+    """
+
+    name: str
+    title: str
+    key: str
+    others: str = ""
+    source: str = ""
+    rows: str = "1"
+    loose: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that are compared."""
+        return f"{self.key} {self.others}".split()
+
+    def select(self, loose_events: str, *, quick: bool) -> str:
+        """Return the statement that reads the rows, sorted by their key."""
+        sets = ", ".join(
+            f"{name} AS MATERIALIZED ({select})"
+            for name, select in (_SETS | {"loose_event (event)": loose_events}).items()
+        )
+        columns = ", ".join(self._expression(column, quick=quick) for column in self.columns)
+        order = ", ".join(map(str, range(1, len(self.key.split()) + 1)))
+        source = self.source or self.name
+        if "cluster" in self.columns:
+            source += f" LEFT JOIN home ON home.cluster = {self.name}.cluster"
+        rows = self.rows
+        if quick and "superseded_at" in self.columns:
+            rows += " AND superseded_at IS NULL"
+        return f"WITH {sets} SELECT {columns} FROM {source} WHERE {rows} ORDER BY {order}"
+
+    def _expression(self, column: str, *, quick: bool) -> str:
+        """Return the expression for a column; a number that names nothing is told."""
+        lead, *loose = self.loose.split() or [""]
+        if quick and (column in loose or column == "recorded_at"):
+            return "NULL"
+        value = f"{self.name}.{column}"
+        if column in _NAMES:
+            name = _NAMES[column].format(value)
+            value = f"iif({value} IS NULL, NULL, coalesce(({name}), 'unknown'))"
+        return f"iif({lead} IN loose, NULL, {value})" if column in loose else value
+
+
+TABLES: Final = (
+    Table(
+        *("lead", "lead {lead_id}", "lead_id"),
+        "state since holder owner sender recipient contact events refusals last_time last_trigger"
+        " last_id decisions memory doubts contact_only keys deleted_at kept_holder known_since"
+        " sealed cluster",
+        rows="id NOT IN gone",
+        loose="id kept_holder known_since",
+    ),
+    Table(
+        *("former_lead", "former name {lead_id} of lead {lead}, known since {known_since}"),
+        *("lead lead_id known_since", "deleted_at kept_holder superseded_at"),
+        rows="lead NOT IN loose",
+    ),
+    Table(
+        *("key", "key {kind}:{scheme}:{value}", "hash", "kind scheme value lead cluster leads"),
+    ),
+    Table(
+        *("cluster", "cluster of {cluster}", "cluster", "contact_only deletion"),
+        source="(SELECT id AS cluster, contact_only, deletion FROM cluster) AS cluster",
+    ),
+    Table(
+        *("event", "event {id}", "seq"),
+        "id entry hash trigger time lead cluster outcome late recorded_at log line",
+        rows="entry NOT IN erased AND coalesce(lead NOT IN gone, 1)",
+        loose="lead late",
+    ),
+    Table(
+        *("copy", "other content of event {event}, entry {entry}", "event entry"),
+        rows="entry NOT IN erased AND event NOT IN gone_event",
+    ),
+    Table(
+        *("history", "history of lead {lead}, event {event}, step {step}, recorded {recorded_at}"),
+        "event step recorded_at",
+        "lead trigger source target verdict at by holder reason refusal superseded_at",
+        rows=f"lead NOT IN gone AND {_STANDS}",
+        loose="lead recorded_at",
+    ),
+    Table(
+        *("finding", "finding {code} of lead {lead}, event {event}: {detail}"),
+        *("lead cluster event code detail recorded_at", "superseded_at"),
+        # What is said of a content that was erased: the messages that are left do not give it.
+        rows="iif(lead IS NULL, finding.cluster NOT IN gone_cluster, lead NOT IN gone)"
+        f" AND {_STANDS} AND coalesce(event NOT IN gone_event, 1)"
+        " AND NOT (code = 'conflict' AND detail LIKE 'another content, erased: %')",
+        loose="lead recorded_at",
+    ),
+    Table("party", "party {uri} {name}", "uri name"),
+)
