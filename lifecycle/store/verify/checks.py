@@ -16,9 +16,9 @@ from lifecycle.errors import RulesError
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import snapshot
 from lifecycle.store.ledger.chain import Head
-from lifecycle.store.verify.compare import compare
+from lifecycle.store.verify.compare import DERIVED, compare, mark_erased
 from lifecycle.store.verify.entries import Entries
-from lifecycle.store.verify.questions import NUMBERS, defects
+from lifecycle.store.verify.numbers import check_numbers
 from lifecycle.store.verify.replayed import Replay
 from lifecycle.store.verify.result import UNREADABLE, Defect, Verification
 from lifecycle.store.verify.structure import Schema
@@ -142,12 +142,19 @@ class _Checks:
         return self._entries.head.count
 
     def _replay(self, replay: Replay) -> Generator[Defect, None, int]:
+        """Yield what the replay gives otherwise: rows of all tables, and numbers."""
         erased = len(self._entries.erased)
-        scratch = replay.scratch
+        mark_erased(replay.scratch, self._connection)
         count = yield from compare(
-            self._connection, scratch, quick=self._quick, is_erased=bool(erased)
+            "replay",
+            # Which parties only the erased named, nothing tells.
+            DERIVED[:-1] if self._quick or erased else DERIVED,
+            *(self._connection, replay.scratch),
+            said="the messages give",
+            quick=self._quick,
+            loose_events="SELECT * FROM loose_seq",
         )
         given = None if self._quick else replay.unit.numbers
-        values = {"lead": given and given.lead, "cluster": given and given.cluster}
-        yield from defects("replay", NUMBERS, self._connection, values | {"erased": erased})
+        values = {name: getattr(given, name, None) for name in ("lead", "cluster")}
+        yield from check_numbers(self._connection, values | {"erased": erased})
         return count

@@ -1,4 +1,4 @@
-"""A store beside its replay: every table, row by row.
+"""A store beside another: every table, row by row, by what tells its rows apart in words.
 
 Both are read sorted and merged, so that memory does not grow with the store.
 """
@@ -11,12 +11,58 @@ from collections.abc import Generator, Iterable, Iterator
 from heapq import merge
 from itertools import groupby, zip_longest
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lifecycle.store.verify.result import Defect, difference, row_words
-from lifecycle.store.verify.tables import ERASED, LOOSE_EVENTS, TABLES, Table
 
 Row = tuple[Any, ...]
+#: The numbers of all entries that were erased.
+ERASED: Final = "SELECT value FROM erasure, json_each(entries)"
+#: Events with rows that cannot be derived any more, but for those that are current.
+LOOSE_EVENTS: Final = (
+    "SELECT seq FROM event WHERE lead IN (SELECT lead FROM sealed) UNION SELECT event FROM history"
+    " WHERE superseded_at IS NOT NULL AND lead IN (SELECT lead FROM sealed) UNION"
+    " SELECT event FROM copy WHERE entry IN erased"
+)
+#: ``home`` names each cluster by the first of its leads, else of its deletions. ``gone`` are leads,
+#: events and clusters that were sealed: the ledger commits to their rows.
+_SETS: Final = {
+    "erased (entry)": ERASED,
+    "home (cluster, name)": (
+        "SELECT cluster, min(lead_id) FROM lead WHERE sealed IS NULL GROUP BY cluster UNION ALL"
+        " SELECT cluster, CASE WHEN cluster = 0 THEN 'nobody' ELSE min(id) END FROM event"
+        " WHERE cluster IS NOT NULL AND cluster NOT IN (SELECT cluster FROM lead) GROUP BY cluster"
+    ),
+    "loose (lead)": "SELECT lead FROM sealed",
+    "gone (lead)": "SELECT lead FROM sealed WHERE change IS NOT NULL",
+    "gone_event (event)": "SELECT seq FROM event WHERE hash = 0 AND id = 'erased:' || seq",
+    "gone_cluster (cluster)": (
+        "SELECT cluster FROM lead WHERE sealed IS NOT NULL UNION"
+        " SELECT cluster FROM event WHERE cluster > 0 AND seq IN gone_event"
+    ),
+}
+#: The names behind numbers, which differ between a store and its replay.
+_NAMES: Final = {
+    **dict.fromkeys(
+        ("by", "holder", "kept_holder", "owner", "recipient", "sender"),
+        "SELECT iif(name = '', uri, uri || ' ' || name) FROM party WHERE id = {0}",
+    ),
+    **dict.fromkeys(("state", "source", "target"), "SELECT name FROM state_name WHERE id = {0}"),
+    **dict.fromkeys(("trigger", "last_trigger"), "SELECT name FROM trigger_name WHERE id = {0}"),
+    **dict.fromkeys(("event", "deletion"), "SELECT id FROM event WHERE seq = {0}"),
+    "verdict": "SELECT name FROM verdict_name WHERE id = {0}",
+    "outcome": "SELECT name FROM outcome_name WHERE id = {0}",
+    "cluster": "SELECT home.name",
+    "lead": (
+        "SELECT coalesce((SELECT lead_id FROM lead WHERE id = {0}), (SELECT lead_id"
+        " FROM former_lead AS once WHERE once.lead = {0} ORDER BY known_since DESC LIMIT 1))"
+    ),
+}
+#: What stands beside a superseded row: of what hung together with the erased it cannot be derived.
+_STANDS: Final = (
+    "(superseded_at IS NULL OR coalesce(lead NOT IN loose, 1)"
+    " AND coalesce(event NOT IN loose_event, 1))"
+)
 _SEQS: Final = (
     *(("event", "seq"), ("history", "event"), ("finding", "event")),
     *(("copy", "event"), ("cluster", "deletion")),
@@ -37,60 +83,160 @@ _MARK_LOOSE: Final = (
 )
 
 
+class Table(NamedTuple):
+    """A table that is compared.
+
+    Attributes:
+        title: How a row is called, with columns in braces.
+        key: The columns that tell its rows apart.
+        others: The other columns that are compared.
+        source: The table, or a statement in its place.
+        rows: The condition of the rows that can be derived.
+        loose: A column of leads, and columns not compared where the lead is a loose one.
+    """
+
+    name: str
+    title: str
+    key: str
+    others: str = ""
+    source: str = ""
+    rows: str = "1"
+    loose: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that are compared."""
+        return f"{self.key} {self.others}".split()
+
+    def select(self, loose_events: str, *, quick: bool) -> str:
+        """Return the statement that reads the rows, each behind its key, and sorted by it."""
+        sets = ", ".join(
+            f"{name} AS MATERIALIZED ({select})"
+            for name, select in (_SETS | {"loose_event (event)": loose_events}).items()
+        )
+        columns = [self._expression(column, quick=quick) for column in self.columns]
+        key = ", ".join(columns[: len(self.key.split())])
+        source, rows = self.source or self.name, self.rows
+        if "cluster" in self.columns:
+            source += f" LEFT JOIN home ON home.cluster = {self.name}.cluster"
+        if quick and "superseded_at" in self.columns:
+            rows += " AND superseded_at IS NULL"
+        return (
+            f"WITH {sets} SELECT json_array({key}), {', '.join(columns)} FROM {source}"
+            f" WHERE {rows} ORDER BY 1"
+        )
+
+    def _expression(self, column: str, *, quick: bool) -> str:
+        """Return the expression for a column; a number that names nothing is told."""
+        lead, *loose = self.loose.split() or [""]
+        if quick and (column in loose or column == "recorded_at"):
+            return "NULL"
+        value = f"{self.name}.{column}"
+        if column in _NAMES:
+            name = _NAMES[column].format(value)
+            value = f"iif({value} IS NULL, NULL, coalesce(({name}), 'unknown'))"
+        return f"iif({lead} IN loose, NULL, {value})" if column in loose else value
+
+
+DERIVED: Final = (
+    Table(
+        *("lead", "lead {lead_id}", "lead_id"),
+        "state since holder owner sender recipient contact events refusals last_time last_trigger"
+        " last_id decisions memory doubts contact_only keys deleted_at kept_holder known_since"
+        " sealed cluster",
+        rows="id NOT IN gone",
+        loose="id kept_holder known_since",
+    ),
+    Table(
+        *("former_lead", "former name {lead_id} of lead {lead}, known since {known_since}"),
+        *("lead lead_id known_since", "deleted_at kept_holder superseded_at"),
+        rows="lead NOT IN loose",
+    ),
+    Table(
+        *("key", "key {kind}:{scheme}:{value}", "hash", "kind scheme value lead cluster leads"),
+    ),
+    Table(
+        *("cluster", "cluster of {cluster}", "cluster", "contact_only deletion"),
+        source="(SELECT id AS cluster, contact_only, deletion FROM cluster) AS cluster",
+    ),
+    Table(
+        *("event", "event {id}", "seq"),
+        "id entry hash trigger time lead cluster outcome late recorded_at log line",
+        rows="entry NOT IN erased AND coalesce(lead NOT IN gone, 1)",
+        loose="lead late",
+    ),
+    Table(
+        *("copy", "other content of event {event}, entry {entry}", "event entry"),
+        rows="entry NOT IN erased AND event NOT IN gone_event",
+    ),
+    Table(
+        *("history", "history of lead {lead}, event {event}, step {step}, recorded {recorded_at}"),
+        "event step recorded_at",
+        "lead trigger source target verdict at by holder reason refusal superseded_at",
+        rows=f"lead NOT IN gone AND {_STANDS}",
+        loose="lead recorded_at",
+    ),
+    Table(
+        *("finding", "finding {code} of lead {lead}, event {event}: {detail}"),
+        *("lead cluster event code detail recorded_at", "superseded_at"),
+        # What is said of a content that was erased: the messages that are left do not give it.
+        rows="iif(lead IS NULL, finding.cluster NOT IN gone_cluster, lead NOT IN gone)"
+        f" AND {_STANDS} AND coalesce(event NOT IN gone_event, 1)"
+        " AND NOT (code = 'conflict' AND detail LIKE 'another content, erased: %')",
+        loose="lead recorded_at",
+    ),
+    Table("party", "party {uri} {name}", "uri name"),
+)
+
+
 def compare(
-    store: sqlite3.Connection, scratch: sqlite3.Connection, *, quick: bool, is_erased: bool
+    check: str,
+    tables: Iterable[Table],
+    store: sqlite3.Connection,
+    other: sqlite3.Connection,
+    *,
+    said: str,
+    quick: bool = False,
+    loose_events: str = LOOSE_EVENTS,
 ) -> Generator[Defect, None, int]:
-    """Yield each difference between a store and its replay; return how many rows were compared."""
+    """Yield each difference between a store and another; return how many rows were compared.
+
+    ``said``: who gives the rows of the other; ``loose_events``: what selects its loose events.
+    """
     count = 0
-    _adapt(scratch, store)
-    for table in TABLES:
-        if table.name == "party" and (quick or is_erased):
-            continue  # which parties only the erased named, nothing tells
+    for table in tables:
         rows = store.execute(table.select(LOOSE_EVENTS, quick=quick))
-        derived = scratch.execute(table.select("SELECT * FROM loose_seq", quick=quick))
-        for some, others in _merged(rows, derived, len(table.key.split())):
+        derived = other.execute(table.select(loose_events, quick=quick))
+        for some, others in _merged(rows, derived):
             count += len(some)
             if some != others:
                 extra, missing = Counter(some) - Counter(others), Counter(others) - Counter(some)
-                for pair in zip_longest(extra.elements(), missing.elements()):
-                    yield _defect(table, *pair)
+                for found, expected in zip_longest(extra.elements(), missing.elements()):
+                    yield Defect(check, *_texts(table, found, expected, said))
     return count
 
 
-def _merged(
-    rows: Iterable[Row], derived: Iterable[Row], key: int
-) -> Iterator[tuple[list[Row], list[Row]]]:
-    """Yield the rows of each key in both; they are sorted by it."""
-
-    def ranked(side: int, rows: Iterable[Row]) -> Iterator[tuple[list[Any], int, Row]]:
-        return (([_rank(value) for value in row[:key]], side, row) for row in rows)
-
-    both = merge(ranked(0, rows), ranked(1, derived), key=itemgetter(0))
-    for _, group in groupby(both, itemgetter(0)):
+def _merged(rows: Iterable[Row], derived: Iterable[Row]) -> Iterator[tuple[list[Row], list[Row]]]:
+    """Yield the rows of each key in both."""
+    ours = ((key, 0, row) for key, *row in rows)
+    others = ((key, 1, row) for key, *row in derived)
+    for _, group in groupby(merge(ours, others, key=itemgetter(0)), itemgetter(0)):
         sides: tuple[list[Row], list[Row]] = ([], [])
         for _, side, row in group:
-            sides[side].append(row)
+            sides[side].append(tuple(row))
         yield sides
 
 
-def _rank(value: Any) -> tuple[int, Any]:
-    """Return what sorts a value as SQLite does: nothing, numbers, texts, bytes."""
-    if value is None:
-        return (0, 0)
-    return (1, value) if isinstance(value, (int, float)) else (2 + isinstance(value, bytes), value)
-
-
-def _defect(table: Table, found: Row | None, expected: Row | None) -> Defect:
-    """Return the defect of a row that differs, or that only one of both has."""
-    said = "the messages give"
+def _texts(table: Table, found: Row | None, expected: Row | None, said: str) -> tuple[str, ...]:
+    """Return what is told of a row that differs, or that only one of both has."""
     where = table.title.format_map(row_words(table.columns, found or expected or ()))
     if found is None or expected is None:
         one, other = ("it stands", "none") if found else ("it is missing", "it")
-        return Defect("replay", where, one, f"{said} {other}")
-    return Defect("replay", where, *difference(table.columns, said, found, expected))
+        return where, one, f"{said} {other}"
+    return where, *difference(table.columns, said, found, expected)
 
 
-def _adapt(scratch: sqlite3.Connection, store: sqlite3.Connection) -> None:
+def mark_erased(scratch: sqlite3.Connection, store: sqlite3.Connection) -> None:
     """Let a replay say as much as a store in which contents were erased.
 
     An event keeps the number of its first content, though that was erased; and leads and events

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, Final
 
-from lifecycle.domain import TRIGGERS, Rules
+from lifecycle.domain import Rules
 from lifecycle.errors import RulesError
 from lifecycle.messages import LAST, MAX_BYTES
 from lifecycle.store.db.blocks import (
-    BLOCK,
     CONTENT,
     ERASURE,
     NO_DIGEST,
@@ -31,12 +30,12 @@ from lifecycle.store.ledger.chain import (
     sum_of,
 )
 from lifecycle.store.ledger.seals import broken_seals
-from lifecycle.store.verify.questions import LEDGER, defects
-from lifecycle.store.verify.result import UNREADABLE, Defect, time_words, words
+from lifecycle.store.verify.result import UNREADABLE, Defect, difference, time_words, words
 from lifecycle.text import counted
 
 _BLOCKS: Final = "SELECT first, size, link, about, contents, bodies FROM block ORDER BY first"
 _TABLES: Final = {RULES: "rules", ERASURE: "erasure"}
+_EXPECTED: Final = "expected what the ledger commits to"
 _RULES: Final = "SELECT entry, digest, toml, recorded_at FROM rules ORDER BY id"
 
 
@@ -69,7 +68,7 @@ class Entries:
         yield from self._quarantine()
         yield from self._listed()
         for where, found in broken_seals(self._connection, Blocks(self._connection)):
-            yield _defect(where, found, "expected what the ledger commits to")
+            yield _defect(where, found, _EXPECTED)
 
     # --- blocks ---------------------------------------------------------------------------------
 
@@ -86,9 +85,8 @@ class Entries:
         except UNREADABLE as error:
             yield _defect(where, f"unreadable ({error})", "expected a block of entries")
             return
-        if not 0 < len(stored) == size <= BLOCK:
-            expected = f"expected {size}, at most {BLOCK}"
-            yield _defect(where, f"{len(stored)} entries", expected)
+        if len(stored) != size:
+            yield _defect(where, f"{len(stored)} entries", f"expected {size}")
         for one in stored:
             yield from self._entry(one)
             try:
@@ -115,13 +113,9 @@ class Entries:
         elif entry.is_erased:
             self.erased.add(entry.number)
         elif commitment_of(stored) != entry.commitment:
-            expected = "expected the one that the ledger commits to"
-            yield _defect(where, "another content or another origin", expected)
+            yield _defect(where, "another content or another origin", _EXPECTED)
         if (entry.kind != CONTENT or entry.is_erased) and not is_bare:
             yield _defect(where, "something of a content", "expected none of it")
-        if entry.trigger >= len(TRIGGERS) or entry.kind not in {CONTENT, *self._others}:
-            found = f"trigger {entry.trigger}, kind {entry.kind}"
-            yield _defect(where, found, "expected known ones")
 
     def _lost(self, head: Head) -> Defect:
         if head.count > self.head.count:
@@ -141,13 +135,16 @@ class Entries:
             for number in sorted(self._others[kind].keys() - rows):
                 yield _defect(f"entry {number}", "nothing in the store", f"expected {table}")
         states = self._others[STATE]
-        values = {
-            "last": self.head.count,
-            "recorded_at": self._recorded_at,
-            "bound": states[max(states)].commitment if states else bytes(32),
-            "sum": sum_of(self._connection),
-        }
-        yield from defects("ledger", LEDGER, self._connection, values)
+        bound = states[max(states)].commitment if states else bytes(32)
+        expected = (self.head.count, self._recorded_at, bound)
+        columns = ("entry", "recorded_at", "bound")
+        select = f"SELECT {', '.join(columns)} FROM store"
+        if (found := self._connection.execute(select).fetchone()) != expected:
+            texts = difference(columns, "the ledger gives", found, expected)
+            yield Defect("ledger", "the store", *texts)
+        if sum_of(self._connection) != bound:
+            where = "cursors of logs, ignored topics, quarantine, suppressions"
+            yield _defect(where, "other rows", _EXPECTED)
 
     def _rules(self) -> Iterator[Defect]:
         """Yield rules that are not those of their entries, and such that cannot be used."""
@@ -158,7 +155,7 @@ class Entries:
                 recorded_at,
                 commitment_of_rules(entry.salt, toml),
             ):
-                yield _defect(where, "other rules", "expected those that the ledger commits to")
+                yield _defect(where, "other rules", _EXPECTED)
             try:
                 expected = Rules.loads(toml).digest
             except RulesError as error:

@@ -9,36 +9,39 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 from sqlite_utils import Database
 
 from lifecycle.store.db.schema import APPLICATION_ID, migrations
-from lifecycle.store.verify.result import Defect, words
+from lifecycle.store.verify.compare import Table, compare
+from lifecycle.store.verify.result import Defect
 
-#: What is the same in every store.
-_FIXED: Final = {
-    **{
-        f"table {name}": f"SELECT * FROM {name} ORDER BY 1"
-        for name in ("dictionary", "outcome_name", "severity", "state_name", "trigger_name")
-    },
-    "table verdict_name": "SELECT * FROM verdict_name ORDER BY 1",
-    "migrations": (
-        "SELECT name FROM _sqlite_migrations WHERE migration_set = 'lifecycle' ORDER BY 1"
-    ),
-    "application_id": "SELECT application_id FROM pragma_application_id",
-}
-_OBJECTS: Final = "SELECT type, name, tbl_name, sql FROM {schema} ORDER BY type, name"
-_TOUCHES: Final = (
-    sqlite3.SQLITE_DELETE,
-    sqlite3.SQLITE_INSERT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_UPDATE,
+_OBJECTS: Final = (
+    "(SELECT type, name, tbl_name,"
+    # Their text may differ between versions of sqlite-utils and SQLite.
+    " CASE WHEN type = 'table' AND (name = '_sqlite_migrations' OR name LIKE 'sqlite_%')"
+    " THEN lower(substr(sql, 1, 13)) ELSE sql END AS sql FROM sqlite_master) AS object"
 )
-#: What sqlite-utils and SQLite make for themselves: their text may differ between versions.
-_THEIRS: Final = ("_sqlite_migrations", "sqlite_")
+#: What is the same in every store.
+_FIXED: Final = (
+    Table("dictionary", "table dictionary, row {id}", "id", "content"),
+    Table("severity", "table severity, row {code}", "code", "severity"),
+    *(
+        Table(f"{name}_name", f"table {name}_name, row {{id}}", "id", "name")
+        for name in ("outcome", "state", "trigger", "verdict")
+    ),
+    Table("pragma_application_id", "the file", "application_id"),
+    Table(
+        *("_sqlite_migrations", "migration {name}", "name"),
+        rows="migration_set = 'lifecycle'",
+    ),
+)
+_TOUCHES: Final = (
+    *(sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_READ, sqlite3.SQLITE_UPDATE),
+)
 
 
 class _Object(NamedTuple):
@@ -46,10 +49,6 @@ class _Object(NamedTuple):
     name: str
     table: str
     sql: str | None
-
-    @property
-    def where(self) -> str:
-        return f"{self.type} {self.name}"
 
 
 class Schema:
@@ -67,24 +66,22 @@ class Schema:
     def check(self) -> Generator[Defect, None, int]:
         """Yield everything that is not as in a new store; return how many things are compared."""
         with closing(new_store(":memory:")) as new:
-            ours = _objects(new)
-            foreign = list(self._compare(ours))
-            self.is_ours = not foreign
-            yield from foreign
+            ours = _objects(new, "sqlite_master")
+            names = ", ".join(f"'{one.name}'" for one in ours)
+            table = Table(
+                *("object", "{type} {name}", "type name", "tbl_name sql", _OBJECTS),
+                rows=f"name IN ({names})",
+            )
+            others = list(self._compare([table], new))
+            self.is_ours = not others
+            yield from others
             yield from self._strangers(ours)
-            for where, select in _FIXED.items() if self.is_ours else ():
-                if self._connection.execute(select).fetchall() != new.execute(select).fetchall():
-                    yield _defect(where, "other rows", "expected those of a new store")
+            if self.is_ours:
+                yield from self._compare(_FIXED, new)
         return len(ours)
 
-    def _compare(self, ours: list[_Object]) -> Iterator[Defect]:
-        there = {(one.type, one.name): one for one in _objects(self._connection)}
-        for one in ours:
-            found = there.get((one.type, one.name))
-            if found is None:
-                yield _defect(one.where, "missing", "expected as lifecycle makes it")
-            elif found != one and not (_is_theirs(one) and _is_table(found)):
-                yield _defect(one.where, words(found.sql), "expected as lifecycle makes it")
+    def _compare(self, tables: Iterable[Table], new: sqlite3.Connection) -> Iterator[Defect]:
+        return compare("schema", tables, self._connection, new, said="a new store has")
 
     def _strangers(self, ours: list[_Object]) -> Iterator[Defect]:
         """Yield what others attached to our tables, or put in their place."""
@@ -97,7 +94,8 @@ class Schema:
                 touched = {one.name, one.table, *self._reached(one)}
                 if ours_of_it := sorted(name for name in touched if name.lower() in names):
                     found = f"another tool's, on {', '.join(ours_of_it)}"
-                    yield _defect(one.where, found, "expected nothing of others on our tables")
+                    expected = "expected nothing of others on our tables"
+                    yield Defect("schema", f"{one.type} {one.name}", found, expected)
 
     def _reached(self, one: _Object) -> set[str]:
         """Return the tables that a view or a trigger concerns, as SQLite compiles it."""
@@ -143,20 +141,9 @@ def new_store(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _defect(where: str, found: str, expected: str) -> Defect:
-    return Defect("schema", where, found, expected)
-
-
-def _is_theirs(one: _Object) -> bool:
-    return one.name.startswith(_THEIRS)
-
-
-def _is_table(one: _Object) -> bool:
-    return one.type == "table" and (one.sql or "").lower().startswith("create table")
-
-
-def _objects(connection: sqlite3.Connection, schema: str = "sqlite_master") -> list[_Object]:
-    return [_Object(*row) for row in connection.execute(_OBJECTS.format(schema=schema))]
+def _objects(connection: sqlite3.Connection, schema: str) -> list[_Object]:
+    select = f"SELECT type, name, tbl_name, sql FROM {schema} ORDER BY type, name"
+    return [_Object(*row) for row in connection.execute(select)]
 
 
 def _quoted(name: str) -> str:

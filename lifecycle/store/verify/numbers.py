@@ -1,10 +1,10 @@
-"""Checks that are statements: each row of one is a defect."""
+"""The numbers that a store gave, checked by statements: each row of one is a defect."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from lifecycle.store.verify.result import Defect, row_words
 
@@ -17,48 +17,6 @@ class Question(NamedTuple):
     found: str
     expected: str
 
-
-def defects(
-    check: str,
-    questions: Iterable[Question],
-    connection: sqlite3.Connection,
-    values: Mapping[str, Any],
-) -> Iterator[Defect]:
-    """Yield the rows of all questions as defects of a check."""
-    for select, *texts in questions:
-        rows = connection.execute(select, values)
-        columns = [column[0] for column in rows.description]
-        for row in rows:
-            shown = row_words(columns, row)
-            yield Defect(check, *(text.format_map(shown) for text in texts))
-
-
-#: What the store's own row and the rules say. ``last``, ``recorded_at``, ``bound``: the end of the
-#: ledger as it was read; ``sum``: that of all bound rows.
-LEDGER: Final = (
-    Question(
-        "SELECT id, place FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM rules)"
-        " WHERE id <> place",
-        *("rules", "number {id}", "expected {place}"),
-    ),
-    Question(
-        "SELECT entry, :last AS last FROM store WHERE entry <> :last",
-        *("the store", "{entry} entries", "expected {last}"),
-    ),
-    Question(
-        "SELECT recorded_at, :recorded_at AS last_at FROM store WHERE recorded_at <> :recorded_at",
-        *("the store", "last written {recorded_at}", "the last entry was made {last_at}"),
-    ),
-    Question(
-        "SELECT 1 FROM store WHERE bound <> :bound OR bound <> :sum",
-        *("cursors of logs, ignored topics, quarantine, suppressions", "other rows"),
-        "expected those that the ledger commits to",
-    ),
-    Question(
-        "SELECT lead, erasure FROM sealed WHERE erasure NOT IN (SELECT id FROM erasure)",
-        *("a sealed lead", "of erasure {erasure}", "expected no such erasure"),
-    ),
-)
 
 _CHANGES: Final = """
 WITH told (number, made_at) AS (
@@ -85,11 +43,9 @@ WHERE last < used OR abs(last - replayed) > 2 * :erased
 """
 _COUNTED: Final = " UNION ALL ".join(
     f"SELECT '{table}' AS name, count(*) AS count, min(id) AS first, max(id) AS last FROM {table}"
-    for table in ("party", "finding", "log", "erasure")
+    for table in ("party", "finding", "log", "rules", "erasure")
 )
-#: The numbers that a store gave. ``lead``, ``cluster``: the last ones that the replay gave, where
-#: it did all that the store did; ``erased``: the number of contents that gave some, too.
-NUMBERS: Final = (
+_QUESTIONS: Final = (
     Question(
         _CHANGES + "number IS NOT before + 1",
         *("changes", "number {number} follows {before}", "expected every number once"),
@@ -109,12 +65,27 @@ NUMBERS: Final = (
         *("table {name}", "{count} rows are numbered {first} to {last}", "expected 1 to {count}"),
     ),
     Question(
-        "SELECT id, recorded_at FROM (SELECT id, recorded_at, lag(recorded_at) OVER (ORDER BY id)"
-        " AS before FROM finding) WHERE recorded_at < before",
-        *("finding {id}", "recorded {recorded_at}", "the one before was recorded later"),
-    ),
-    Question(
         "SELECT name, seq FROM sqlite_sequence WHERE seq NOT BETWEEN 0 AND 1 << 40",
         *("table {name}", "its last number is {seq}", "expected a count"),
     ),
+    Question(
+        "SELECT lead, erasure FROM sealed WHERE erasure NOT IN (SELECT id FROM erasure)",
+        *("sealed lead {lead}", "of erasure {erasure}", "expected no such erasure"),
+    ),
 )
+
+
+def check_numbers(
+    connection: sqlite3.Connection, values: Mapping[str, int | None]
+) -> Iterator[Defect]:
+    """Yield the rows of all questions as defects.
+
+    ``values``: the last ``lead`` and ``cluster`` that the replay gave, where it did all that the
+    store did, and how many contents were ``erased``, which gave some, too.
+    """
+    for select, *texts in _QUESTIONS:
+        rows = connection.execute(select, values)
+        columns = [column[0] for column in rows.description]
+        for row in rows:
+            shown = row_words(columns, row)
+            yield Defect("replay", *(text.format_map(shown) for text in texts))
