@@ -377,7 +377,7 @@ ledger: entries from 4 on: 1 entries, expected 2
     UPDATE block SET size = 2 WHERE first = 4
 ledger: the store: recorded is 2999-01-01T00:00:00Z, the ledger gives 20
     UPDATE store SET recorded_at = 32472144000000000
-ledger: the store: entry is 7, the ledger gives 
+ledger: the store: entry is 7, the ledger gives
     UPDATE store SET entry = 7
 ledger: cursors of logs, ignored topics, quarantine, suppressions: other rows
     UPDATE log SET byte_offset = 0
