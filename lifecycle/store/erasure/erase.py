@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, Final
 
 from attrs import asdict, frozen
@@ -18,22 +19,29 @@ from lifecycle.messages import Decoded, format_time, read_message
 from lifecycle.store.db.blocks import NO_SALT, SAVE_BLOCK, Stored, encoded
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import id_hash, json_text, key_hash, select_in
-from lifecycle.store.erasure.leads import Leads, leads_of
 from lifecycle.store.erasure.person import Person
-from lifecycle.store.erasure.select import Contents, select
+from lifecycle.store.erasure.select import Contents, Leads, leads_of, select
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ledger.chain import BOUND, Unit
 from lifecycle.store.ledger.seals import commitment_of_erasure
 
-_PARTIES: Final = ("holder", "owner", "sender", "recipient", "kept_holder")
+_LEADS: Final = "SELECT id, holder, owner, sender, recipient, kept_holder FROM lead WHERE id IN"
 _SEAL_LEAD: Final = (
     "UPDATE lead SET lead_id = 'erased:' || id, holder = ?2, owner = ?3, sender = ?4,"
     " recipient = ?5, kept_holder = ?6, contact = NULL, last_id = '', decisions = NULL,"
-    " memory = NULL, doubts = NULL, keys = '[]', sealed = ?7 WHERE id = ?1"
+    " memory = NULL, doubts = NULL, keys = '[]', sealed = {} WHERE id = ?1"
+)
+_SEAL_NAME: Final = (
+    "UPDATE former_lead SET lead_id = 'erased:' || lead, kept_holder = ?3"
+    " WHERE lead = ?1 AND known_since = ?2"
 )
 _SEAL: Final = (
     "INSERT INTO sealed VALUES (?1, ?2, ?3)"
     " ON CONFLICT (lead) DO UPDATE SET erasure = ?2, change = coalesce(change, ?3)"
+)
+_SEALED_BY: Final = (
+    "SELECT DISTINCT id, entry, entries FROM sealed JOIN erasure ON erasure.id = sealed.erasure"
+    " WHERE lead IN"
 )
 _CLEAR_STEP: Final = (
     "UPDATE history SET by = ?2, holder = ?3, reason = NULL,"
@@ -49,12 +57,12 @@ _FORGET_TWINS: Final = (
     " AND other.detail = ?2 AND other.id < finding.id AND other.lead IS finding.lead"
     " AND other.superseded_at IS finding.superseded_at)"
 )
-_IS_NAMED: Final = (
-    "SELECT EXISTS (SELECT 1 FROM lead WHERE ?1 IN (holder, owner, sender, recipient, kept_holder))"
-    " OR EXISTS (SELECT 1 FROM history WHERE ?1 IN (by, holder))"
-    " OR EXISTS (SELECT 1 FROM former_lead WHERE kept_holder = ?1)"
+_EMPTY_PARTY: Final = (
+    "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?1 AND NOT EXISTS"
+    " (SELECT 1 FROM lead WHERE ?1 IN (holder, owner, sender, recipient, kept_holder)) AND NOT"
+    " EXISTS (SELECT 1 FROM history WHERE ?1 IN (by, holder)) AND NOT EXISTS"
+    " (SELECT 1 FROM former_lead WHERE kept_holder = ?1)"
 )
-_EMPTY_PARTY: Final = "UPDATE party SET uri = 'erased:' || id, name = '' WHERE id = ?"
 _EMPTY_QUARANTINED: Final = (
     "UPDATE quarantine SET raw = x'', size = 0, problems = '[]', due_at = NULL,"
     " left_at = coalesce(left_at, {}), left_as = 'erased' WHERE id = ?"
@@ -122,16 +130,14 @@ class Erasing:
             return Erasure()
         leads = leads_of(self._working, clusters, contents)
         taken_over = self._take_over(leads)
-        kept: set[Party] = set()
-        self._seal_leads(leads, person, kept)
-        self._clear_rows(leads, person, kept)
+        kept = self._clear_rows(leads, person)
+        self._seal_leads(leads)
         self._retell_conflicts(contents)
         self._erase_events(contents)
-        self._rewrite_blocks(set(contents.entries), {entry for entry, _ in taken_over})
+        self._rewrite_blocks(set(contents.entries), taken_over.keys())
         removed_keys = self._remove_names(clusters, contents)
-        self._empty_parties(contents, person)
-        entries = set(contents.entries).union(*(json.loads(text) for _, text in taken_over))
-        self._commit(sorted(entries), quarantined)
+        self._empty_parties(person)
+        self._commit(sorted({*contents.entries, *chain(*taken_over.values())}), quarantined)
         return Erasure(
             tuple(f"erased:{lead}" for lead in sorted(leads.live)),
             len(contents.events),
@@ -144,43 +150,37 @@ class Erasing:
 
     # --- leads and what is said of them ---------------------------------------------------------
 
-    def _seal_leads(self, leads: Leads, person: Person, kept: set[Party]) -> None:
-        columns = ", ".join(_PARTIES)
-        rows = select_in(
-            self._connection, f"SELECT id, {columns} FROM lead WHERE id IN", leads.sealed
-        )
-        for lead, *numbers in rows:
-            parties = (self._kept(one, person, kept) for one in numbers)
-            self._connection.execute(_SEAL_LEAD, (lead, *parties, self._number))
-        for lead, known_since, holder in leads.former_rows:
-            self._connection.execute(
-                "UPDATE former_lead SET lead_id = 'erased:' || lead, kept_holder = ?"
-                " WHERE lead = ? AND known_since = ?",
-                (self._kept(holder, person, kept), lead, known_since),
-            )
-        for lead in sorted(leads.sealed):
-            change = self._unit.numbers.next_change()
+    def _clear_rows(self, leads: Leads, person: Person) -> set[Party]:
+        """Remove what people wrote, and the person; return who else acted or held, and stays."""
+        kept: dict[int, Party] = {}
+
+        def stays(number: int | None) -> int | None:
+            party = self._working.parties.party(number)
+            if number is None or party is None or person.is_party(party):
+                return None
+            kept[number] = party
+            return number
+
+        for statement, rows, place in (
+            (
+                _SEAL_LEAD.format(self._number),
+                select_in(self._connection, _LEADS, leads.sealed),
+                1,
+            ),
+            (_SEAL_NAME, leads.former_rows, 2),
+            (_CLEAR_STEP, leads.steps, 1),
+        ):
+            cleared = [(*row[:place], *map(stays, row[place:])) for row in rows]
+            self._connection.executemany(statement, cleared)
+        clear_finding = "UPDATE finding SET detail = '' WHERE id = ?"
+        self._connection.executemany(clear_finding, [(one,) for one in leads.findings])
+        return set(kept.values())
+
+    def _seal_leads(self, leads: Leads) -> None:
+        next_change = self._unit.numbers.next_change
+        changes = [(lead, next_change()) for lead in sorted(leads.sealed)]
+        for lead, change in (*changes, *((lead, None) for lead in sorted(leads.others))):
             self._connection.execute(_SEAL, (lead, self._number, change))
-        self._connection.executemany(
-            _SEAL, [(lead, self._number, None) for lead in sorted(leads.others)]
-        )
-
-    def _clear_rows(self, leads: Leads, person: Person, kept: set[Party]) -> None:
-        """Remove what people wrote, and the person; who else acted stays."""
-        for number, by, holder in leads.steps:
-            parties = (self._kept(one, person, kept) for one in (by, holder))
-            self._connection.execute(_CLEAR_STEP, (number, *parties))
-        self._connection.executemany(
-            "UPDATE finding SET detail = '' WHERE id = ?", [(one,) for one in leads.findings]
-        )
-
-    def _kept(self, number: int | None, person: Person, kept: set[Party]) -> int | None:
-        """Return the number of a party, unless it is the person."""
-        party = self._working.parties.party(number)
-        if party is None or person.is_party(party):
-            return None
-        kept.add(party)
-        return number
 
     def _retell_conflicts(self, contents: Contents) -> None:
         """Let findings of other people's events not tell the digest of an erased content."""
@@ -194,25 +194,19 @@ class Erasing:
 
     # --- contents -------------------------------------------------------------------------------
 
-    def _take_over(self, leads: Leads) -> list[tuple[int, str]]:
+    def _take_over(self, leads: Leads) -> dict[int, list[int]]:
         """Take over what earlier erasures committed to, if rows of it change now.
 
-        A lead is sealed once, and what was committed to cannot be committed to anew. Return the
-        entries of these erasures in the ledger, and the entries that they erased.
+        A lead is sealed once, and what was committed to cannot be committed to anew. Return what
+        these erasures erased, by their entries in the ledger.
         """
-        rows = select_in(
-            self._connection,
-            "SELECT DISTINCT id, entry, entries FROM sealed JOIN erasure"
-            " ON erasure.id = sealed.erasure WHERE lead IN",
-            leads.sealed | leads.others,
-        )
-        taken = {number: about for number, *about in rows}
-        for number in taken:
+        rows = set(select_in(self._connection, _SEALED_BY, leads.sealed | leads.others))
+        for number, _, _ in rows:
             self._connection.execute(
                 "UPDATE sealed SET erasure = ? WHERE erasure = ?", (self._number, number)
             )
             self._connection.execute("UPDATE erasure SET entries = '[]' WHERE id = ?", (number,))
-        return [(entry, entries) for entry, entries in taken.values()]
+        return {entry: json.loads(entries) for _, entry, entries in rows}
 
     def _erase_events(self, contents: Contents) -> None:
         """Take their ids from events; no hash that a message has finds them."""
@@ -263,19 +257,15 @@ class Erasing:
             self._connection.execute(_SUPPRESS, after)
             self._unit.bound.change("suppressed", before, after)
 
-    def _empty_parties(self, contents: Contents, person: Person) -> None:
+    def _empty_parties(self, person: Person) -> None:
         """Empty the rows of parties that are the person, and that nothing names any more.
 
         Rows that an earlier erasure sealed name parties, too: as in all leads of others, who acted
         stays there.
         """
-        for party in filter(person.is_party, _parties_of(contents)):
-            row = self._connection.execute(
-                "SELECT id FROM party WHERE uri = ? AND name = ?",
-                (party.id or "", party.name or ""),
-            ).fetchone()
-            if row and not self._connection.execute(_IS_NAMED, row).fetchone()[0]:
-                self._connection.execute(_EMPTY_PARTY, row)
+        for number, uri, name in self._connection.execute("SELECT * FROM party").fetchall():
+            if person.is_party(Party(uri or None, name or None)):
+                self._connection.execute(_EMPTY_PARTY, (number,))
         self._working.parties.forget()
 
     # --- the quarantine -------------------------------------------------------------------------
@@ -317,16 +307,3 @@ class Erasing:
         commitment = commitment_of_erasure(self._connection, self._number, salt)
         ledger.enter_erasure(salt, commitment)
         self._unit.write_blocks(ledger)
-
-
-def _parties_of(contents: Contents) -> set[Party]:
-    """Return all parties that contents name."""
-    return {
-        party
-        for one in contents.events + contents.copies
-        for party in (
-            *(one.event.agent, one.event.recipient, one.event.participant),
-            *(one.event.snapshot.owner, one.event.snapshot.sender, one.event.snapshot.recipient),
-        )
-        if party is not None
-    }

@@ -1,10 +1,10 @@
-"""Selection of the contents that go with a person, and reasons to leave a cluster alone."""
+"""Selection of contents, leads and rows that go with a person, and reasons to leave one alone."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, frozen
 
@@ -26,6 +26,10 @@ _REASONS: Final = (
 _SAID: Final = {"hub": f"more than {HUB_SIZE} leads share ", "several_ids": "several ids, "}
 _SHOWN: Final = 5
 
+_STEPS: Final = "SELECT id, lead, event, by, holder FROM history WHERE superseded_at IS"
+_FINDINGS: Final = "SELECT id, lead FROM finding WHERE"
+_FORMER: Final = "SELECT lead, known_since, kept_holder FROM former_lead WHERE"
+
 
 @frozen
 class Content:
@@ -45,7 +49,8 @@ class Contents:
         events: Those that are canonical.
         copies: Others under the ids of these, and theirs under the ids of others.
         contested: The numbers of events of other people that lose a content.
-        linked: The clusters that contents which are not canonical name, if any such content goes.
+        linked: The clusters that contents which are not canonical name, where an event that has
+            such contents loses one.
     """
 
     keys: set[Key]
@@ -58,6 +63,32 @@ class Contents:
     def entries(self) -> list[int]:
         """The numbers of all entries that lose their content."""
         return sorted(one.entry for one in self.events + self.copies)
+
+
+@define
+class Leads:
+    """What an erasure seals, and what it changes.
+
+    Attributes:
+        live: The leads of the person.
+        former: Leads of the person that turned out to be others.
+        others: Leads whose rows so far cannot be derived any more, though they are not sealed.
+        former_rows: Names that they had once: the lead, since when, and who held it.
+        steps: Rows of history that lose their words: their number, who acted, who held.
+        findings: The numbers of findings that lose their details.
+    """
+
+    live: set[int]
+    former: set[int]
+    others: set[int]
+    former_rows: list[tuple[Any, ...]]
+    steps: list[tuple[Any, ...]]
+    findings: list[int]
+
+    @property
+    def sealed(self) -> set[int]:
+        """All leads that are sealed."""
+        return self.live | self.former
 
 
 def select(
@@ -85,9 +116,47 @@ def select(
     copies += [one for one in rest if one.seq in own and _is_theirs(working, one, person)]
     events += [one for one in _unnamed(working) if person.is_in_message(_body(working, one))]
     contested = {one.seq for one in copies} - own - erased
-    return Contents(
-        names, events, copies, contested, set(owners.values()) if copies else set()
-    ), person
+    gone = {one.seq for one in events}
+    linked = set(owners.values()) if copies or any(one.seq in gone for one in rest) else set()
+    return Contents(names, events, copies, contested, linked), person
+
+
+def leads_of(working: WorkingSet, clusters: Collection[int], contents: Contents) -> Leads:
+    """Return the leads of these clusters, and what their contents changed elsewhere."""
+    connection = working.connection
+    own, contested = {one.seq for one in contents.events}, contents.contested
+    live = set(working.leads_of(clusters))
+    steps = select_in(connection, f"{_STEPS} NULL AND event IN", own)
+    steps += select_in(connection, f"{_STEPS} NOT NULL AND event IN", own | contested)
+    findings = select_in(connection, f"{_FINDINGS} event IN", own)
+    # Which of what was superseded the other content had said, nothing tells.
+    findings += select_in(
+        connection, f"{_FINDINGS} superseded_at IS NOT NULL AND event IN", contested
+    )
+    names = {key.lead_id for key in contents.keys}
+    former_rows = select_in(connection, f"{_FORMER} lead_id IN", names)
+    touched = {row[1] for row in steps + findings if row[1] is not None}
+    touched.update(row[0] for row in former_rows)
+    former = _former(connection, touched, own)
+    sealed = live | former
+    steps += select_in(connection, f"{_STEPS} NOT NULL AND lead IN", sealed)
+    findings += select_in(connection, f"{_FINDINGS} lead IN", sealed)
+    findings += select_in(connection, f"{_FINDINGS} cluster IN", clusters)
+    former_rows += select_in(connection, f"{_FORMER} lead IN", sealed)
+    # What else once hung together with contents under one id is no longer known: it is among the
+    # leads that hang together now with any of these contents.
+    rows = select_in(connection, "SELECT lead, cluster FROM event WHERE seq IN", contested)
+    linked = contents.linked | {cluster for _, cluster in rows if cluster}
+    touched.update(working.leads_of(linked))
+    touched.update(lead for lead, _ in rows if lead is not None)
+    return Leads(
+        live,
+        former,
+        touched - sealed,
+        sorted(set(former_rows)),
+        [(number, by, holder) for number, _, _, by, holder in sorted(set(steps))],
+        sorted({number for number, _ in findings}),
+    )
 
 
 def reasons_to_refuse(working: WorkingSet, cluster: int) -> list[str]:
@@ -150,3 +219,14 @@ def _is_theirs(working: WorkingSet, content: Content, person: Person) -> bool:
 
 def _body(working: WorkingSet, content: Content) -> bytes:
     return working.blocks.body(content.entry)
+
+
+def _former(connection: sqlite3.Connection, leads: Iterable[int], own: set[int]) -> set[int]:
+    """Return those of some leads that are none any more, and have rows of these events alone."""
+    former = set(leads)
+    for table in ("lead", "sealed"):
+        column = "id" if table == "lead" else "lead"
+        select = f"SELECT {column} FROM {table} WHERE {column} IN"
+        former.difference_update(lead for (lead,) in select_in(connection, select, former))
+    rows = select_in(connection, f"{_STEPS} NOT NULL AND lead IN", former)
+    return former - {lead for _, lead, event, _, _ in rows if event not in own}
