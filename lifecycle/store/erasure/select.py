@@ -143,12 +143,7 @@ def leads_of(working: WorkingSet, clusters: Collection[int], contents: Contents)
     findings += select_in(connection, f"{_FINDINGS} lead IN", sealed)
     findings += select_in(connection, f"{_FINDINGS} cluster IN", clusters)
     former_rows += select_in(connection, f"{_FORMER} lead IN", sealed)
-    # What else once hung together with contents under one id is no longer known: it is among the
-    # leads that hang together now with any of these contents.
-    rows = select_in(connection, "SELECT lead, cluster FROM event WHERE seq IN", contested)
-    linked = contents.linked | {cluster for _, cluster in rows if cluster}
-    touched.update(working.leads_of(linked))
-    touched.update(lead for lead, _ in rows if lead is not None)
+    touched |= _linked(working, contents)
     return Leads(
         live,
         former,
@@ -219,6 +214,23 @@ def _is_theirs(working: WorkingSet, content: Content, person: Person) -> bool:
 
 def _body(working: WorkingSet, content: Content) -> bytes:
     return working.blocks.body(content.entry)
+
+
+def _linked(working: WorkingSet, contents: Contents) -> set[int]:
+    """Return the leads that may once have hung together with contents under the ids of others.
+
+    Nothing tells it exactly: they are among those that hang together with them now, and those that
+    once had the same events.
+    """
+    connection, contested = working.connection, contents.contested
+    rows = select_in(connection, "SELECT lead, cluster FROM event WHERE seq IN", contested)
+    linked = {*working.leads_of(contents.linked | {cluster for _, cluster in rows if cluster})}
+    linked.update(lead for lead, _ in rows if lead is not None)
+    events = [
+        seq for (seq,) in select_in(connection, "SELECT seq FROM event WHERE lead IN", linked)
+    ]
+    once = select_in(connection, f"{_STEPS} NOT NULL AND event IN", events)
+    return linked | {lead for _, lead, *_ in once}
 
 
 def _former(connection: sqlite3.Connection, leads: Iterable[int], own: set[int]) -> set[int]:
