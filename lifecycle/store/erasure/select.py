@@ -28,6 +28,7 @@ _SHOWN: Final = 5
 
 _STEPS: Final = "SELECT id, lead, event, by, holder FROM history WHERE superseded_at IS"
 _FINDINGS: Final = "SELECT id, lead FROM finding WHERE"
+_NAMED: Final = "(SELECT id, lead_id FROM lead UNION ALL SELECT lead, lead_id FROM former_lead)"
 _FORMER: Final = "SELECT lead, known_since, kept_holder FROM former_lead WHERE"
 
 
@@ -143,11 +144,12 @@ def leads_of(working: WorkingSet, clusters: Collection[int], contents: Contents)
     findings += select_in(connection, f"{_FINDINGS} lead IN", sealed)
     findings += select_in(connection, f"{_FINDINGS} cluster IN", clusters)
     former_rows += select_in(connection, f"{_FORMER} lead IN", sealed)
-    touched |= _linked(working, contents)
+    others = (touched | _linked(working, contents)) - sealed
+    others |= _namesakes(connection, others) - sealed
     return Leads(
         live,
         former,
-        touched - sealed,
+        others,
         sorted(set(former_rows)),
         [(number, by, holder) for number, _, _, by, holder in sorted(set(steps))],
         sorted({number for number, _ in findings}),
@@ -231,6 +233,14 @@ def _linked(working: WorkingSet, contents: Contents) -> set[int]:
     ]
     once = select_in(connection, f"{_STEPS} NOT NULL AND event IN", events)
     return linked | {lead for _, lead, *_ in once}
+
+
+def _namesakes(connection: sqlite3.Connection, leads: Iterable[int]) -> set[int]:
+    """Return all leads that have or had a name of one of these."""
+    rows = select_in(connection, f"SELECT lead_id FROM {_NAMED} WHERE id IN", leads)
+    names = {name for (name,) in rows}
+    rows = select_in(connection, f"SELECT id FROM {_NAMED} WHERE lead_id IN", names)
+    return {lead for (lead,) in rows}
 
 
 def _former(connection: sqlite3.Connection, leads: Iterable[int], own: set[int]) -> set[int]:

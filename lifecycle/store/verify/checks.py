@@ -144,7 +144,6 @@ class _Checks:
     def _replay(self, replay: Replay) -> Generator[Defect, None, int]:
         """Yield what the replay gives otherwise: rows of all tables, and numbers."""
         erased = len(self._entries.erased)
-        mark_erased(replay.scratch, self._connection)
         count = yield from compare(
             "replay",
             # Which parties only the erased named, nothing tells.
@@ -152,7 +151,7 @@ class _Checks:
             *(self._connection, replay.scratch),
             said="the messages give",
             quick=self._quick,
-            loose_events="SELECT * FROM loose_seq",
+            sets=mark_erased(replay.scratch, self._connection),
         )
         given = None if self._quick else replay.unit.numbers
         values = {name: getattr(given, name, None) for name in ("lead", "cluster")}

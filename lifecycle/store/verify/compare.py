@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from heapq import merge
 from itertools import groupby, zip_longest
 from operator import itemgetter
@@ -16,31 +16,40 @@ from typing import Any, Final, NamedTuple
 from lifecycle.store.verify.result import Defect, difference, row_words
 
 Row = tuple[Any, ...]
-#: The numbers of all entries that were erased.
-ERASED: Final = "SELECT value FROM erasure, json_each(entries)"
-#: Events with rows that cannot be derived any more, but for those that are current.
-LOOSE_EVENTS: Final = (
-    "SELECT seq FROM event WHERE lead IN (SELECT lead FROM sealed) UNION SELECT event FROM history"
-    " WHERE superseded_at IS NOT NULL AND lead IN (SELECT lead FROM sealed) UNION"
-    " SELECT event FROM copy WHERE entry IN erased"
-)
-#: ``home`` names each cluster by the first of its leads, else of its deletions. ``gone`` are leads,
-#: events and clusters that were sealed: the ledger commits to their rows.
+#: ``home`` names each cluster by the first of its leads, else of its deletions. ``gone`` is what
+#: was sealed: the ledger commits to its rows. ``loose`` are leads that have a name of one that once
+#: hung together with the erased, and events with rows that cannot be derived, but for those that
+#: are current.
 _SETS: Final = {
-    "erased (entry)": ERASED,
-    "home (cluster, name)": (
-        "SELECT cluster, min(lead_id) FROM lead WHERE sealed IS NULL GROUP BY cluster UNION ALL"
-        " SELECT cluster, CASE WHEN cluster = 0 THEN 'nobody' ELSE min(id) END FROM event"
+    "erased": "SELECT value FROM erasure, json_each(entries)",
+    "home": (
+        "SELECT cluster, min(lead_id) AS name FROM lead WHERE sealed IS NULL GROUP BY cluster"
+        " UNION ALL SELECT cluster, CASE WHEN cluster = 0 THEN 'nobody' ELSE min(id) END FROM event"
         " WHERE cluster IS NOT NULL AND cluster NOT IN (SELECT cluster FROM lead) GROUP BY cluster"
     ),
-    "loose (lead)": "SELECT lead FROM sealed",
-    "gone (lead)": "SELECT lead FROM sealed WHERE change IS NOT NULL",
-    "gone_event (event)": "SELECT seq FROM event WHERE hash = 0 AND id = 'erased:' || seq",
-    "gone_cluster (cluster)": (
+    "gone": "SELECT lead FROM sealed WHERE change IS NOT NULL",
+    "gone_event": "SELECT seq FROM event WHERE hash = 0 AND id = 'erased:' || seq",
+    "gone_cluster": (
         "SELECT cluster FROM lead WHERE sealed IS NOT NULL UNION"
         " SELECT cluster FROM event WHERE cluster > 0 AND seq IN gone_event"
     ),
+    "named": "SELECT id, lead_id FROM lead UNION ALL SELECT lead, lead_id FROM former_lead",
+    "loose_name": (
+        "SELECT DISTINCT lead_id FROM sealed JOIN named ON id = lead WHERE change IS NULL"
+    ),
+    "loose": "SELECT lead FROM sealed UNION SELECT id FROM named WHERE lead_id IN loose_name",
+    "loose_event": (
+        "SELECT seq FROM event WHERE lead IN loose"
+        " UNION SELECT event FROM history WHERE superseded_at IS NOT NULL AND lead IN loose"
+        " UNION SELECT event FROM copy WHERE entry IN erased"
+    ),
 }
+
+
+def _with(sets: Mapping[str, str]) -> str:
+    return "WITH " + ", ".join(f"{name} AS MATERIALIZED ({sets[name]})" for name in sets)
+
+
 #: The names behind numbers, which differ between a store and its replay.
 _NAMES: Final = {
     **dict.fromkeys(
@@ -69,17 +78,7 @@ _SEQS: Final = (
 )
 #: Events that are called by a content that was erased, though their canonical one is not.
 _CALLED: Final = (
-    f"WITH erased AS ({ERASED}) SELECT seq, entry FROM event"
-    " WHERE seq IN erased AND entry NOT IN erased"
-)
-_OTHERS: Final = "IN (SELECT lead FROM sealed WHERE change IS NULL)"
-_LOOSE_NAMES: Final = (
-    f"SELECT lead_id FROM lead WHERE id {_OTHERS}"
-    f" UNION SELECT lead_id FROM former_lead WHERE lead {_OTHERS}"
-)
-_MARK_LOOSE: Final = (
-    "INSERT OR IGNORE INTO sealed SELECT id, 0, NULL FROM lead WHERE lead_id IN loose_name UNION"
-    " SELECT lead, 0, NULL FROM former_lead WHERE lead_id IN loose_name"
+    f"{_with(_SETS)} SELECT seq, entry FROM event WHERE seq IN erased AND entry NOT IN erased"
 )
 
 
@@ -108,12 +107,8 @@ class Table(NamedTuple):
         """The names of the columns that are compared."""
         return f"{self.key} {self.others}".split()
 
-    def select(self, loose_events: str, *, quick: bool) -> str:
+    def select(self, sets: Mapping[str, str], *, quick: bool) -> str:
         """Return the statement that reads the rows, each behind its key, and sorted by it."""
-        sets = ", ".join(
-            f"{name} AS MATERIALIZED ({select})"
-            for name, select in (_SETS | {"loose_event (event)": loose_events}).items()
-        )
         columns = [self._expression(column, quick=quick) for column in self.columns]
         key = ", ".join(columns[: len(self.key.split())])
         source, rows = self.source or self.name, self.rows
@@ -122,7 +117,7 @@ class Table(NamedTuple):
         if quick and "superseded_at" in self.columns:
             rows += " AND superseded_at IS NULL"
         return (
-            f"WITH {sets} SELECT json_array({key}), {', '.join(columns)} FROM {source}"
+            f"{_with(sets)} SELECT json_array({key}), {', '.join(columns)} FROM {source}"
             f" WHERE {rows} ORDER BY 1"
         )
 
@@ -197,16 +192,16 @@ def compare(
     *,
     said: str,
     quick: bool = False,
-    loose_events: str = LOOSE_EVENTS,
+    sets: Mapping[str, str] = _SETS,
 ) -> Generator[Defect, None, int]:
     """Yield each difference between a store and another; return how many rows were compared.
 
-    ``said``: who gives the rows of the other; ``loose_events``: what selects its loose events.
+    ``said``: who gives the rows of the other; ``sets``: what selects rows there.
     """
     count = 0
     for table in tables:
-        rows = store.execute(table.select(LOOSE_EVENTS, quick=quick))
-        derived = other.execute(table.select(loose_events, quick=quick))
+        rows = store.execute(table.select(_SETS, quick=quick))
+        derived = other.execute(table.select(sets, quick=quick))
         for some, others in _merged(rows, derived):
             count += len(some)
             if some != others:
@@ -236,19 +231,21 @@ def _texts(table: Table, found: Row | None, expected: Row | None, said: str) -> 
     return where, *difference(table.columns, said, found, expected)
 
 
-def mark_erased(scratch: sqlite3.Connection, store: sqlite3.Connection) -> None:
-    """Let a replay say as much as a store in which contents were erased.
+def mark_erased(scratch: sqlite3.Connection, store: sqlite3.Connection) -> Mapping[str, str]:
+    """Let a replay say as much as a store in which contents were erased; return its sets.
 
     An event keeps the number of its first content, though that was erased; and leads and events
-    that once hung together with the erased are marked as they are in the store.
+    that once hung together with the erased are those of the store.
     """
     for seq, entry in store.execute(_CALLED):
         row = scratch.execute("SELECT seq FROM event WHERE entry = ?", (entry,)).fetchone()
         for table, column in _SEQS if row else ():
             update = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
             scratch.execute(update, (seq, *row))
-    loose_seqs = f"WITH erased AS ({ERASED}) {LOOSE_EVENTS}"
-    for name, select in (("loose_seq", loose_seqs), ("loose_name", _LOOSE_NAMES)):
-        scratch.execute(f"CREATE TABLE {name} (one PRIMARY KEY)")
+    sets = dict(_SETS)
+    for name in ("loose_name", "loose_event"):
+        scratch.execute(f"CREATE TABLE {name} ({name} PRIMARY KEY)")
+        select = f"{_with(_SETS)} SELECT * FROM {name}"
         scratch.executemany(f"INSERT INTO {name} VALUES (?)", store.execute(select))
-    scratch.execute(_MARK_LOOSE)
+        sets[name] = f"SELECT * FROM main.{name}"
+    return sets
