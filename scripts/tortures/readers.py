@@ -25,7 +25,7 @@ HOLDS: Final = (
     "each read gives what was written until a moment, with all that was acknowledged when it began,"
     " or says that somebody writes, and to try again; in the end all of it is read"
 )
-FULL: Final = Amount(20, 2000)
+FULL: Final = Amount(4, 1000)
 QUICK: Final = Amount(2, 150)
 _NOBODY: Final = 65534
 _READERS: Final = 3

@@ -323,20 +323,10 @@ class Diff:
     ) -> None:
         place, packed = arrival.place, arrival.packed
         self._shared.homes[arrival.seq] = home
-        self._writes.add(
-            sql.ADD_EVENT if arrival.stands is None else sql.SAVE_EVENT,
-            *(
-                arrival.seq,
-                arrival.entry,
-                arrival.hash,
-                packed.id,
-                packed.trigger,
-                packed.time,
-                home.lead,
-                home.cluster,
-            ),
-            *(OUTCOME_NUMBER[verdict], is_late, self._recorded_at, place.log, place.line),
-        )
+        statement = sql.ADD_EVENT if arrival.stands is None else sql.SAVE_EVENT
+        about = (arrival.seq, arrival.entry, arrival.hash, packed.id, packed.trigger, packed.time)
+        result = (home.lead, home.cluster, OUTCOME_NUMBER[verdict], is_late)
+        self._writes.add(statement, *about, *result, self._recorded_at, place.log, place.line)
 
     def _save_finding(
         self, finding: Finding, folding: Folding, lead: int | None, cluster: int | None
