@@ -26,7 +26,7 @@ FORMER: Final = frozenset(("m001_store", "m001_facts", "m002_erasing"))
 _TABLES: Final = (
     # One row. secret: the key of all hashes. recorded_at: the time of the last transaction that
     # wrote. change, entry, lead, cluster: the last number that was given; none is given twice.
-    # bound: the sum of the rows of bound tables (``ledger/bound.py``).
+    # bound: the sum of the rows of bound tables (``ledger/chain.py``).
     """CREATE TABLE store (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         secret BLOB NOT NULL,
