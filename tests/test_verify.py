@@ -731,8 +731,9 @@ def test_where_a_person_was_erased_the_chain_still_verifies(whole, path):
 
 
 @settings(max_examples=50)
-@given(worlds.map(quarrelling) | worlds, chances)
+@given(worlds, chances)
 def test_where_some_were_erased_what_stays_verifies(world, chance):
+    """Ids have one content each: see the page about what other contents of the erased explain."""
     with store_of(world[::2], chance) as store:
         for _ in range(2):
             names = [one.lead_id for one in store.leads()]

@@ -38,6 +38,7 @@ _SETS: Final = {
         "SELECT DISTINCT lead_id FROM sealed JOIN named ON id = lead WHERE change IS NULL"
     ),
     "loose": "SELECT lead FROM sealed UNION SELECT id FROM named WHERE lead_id IN loose_name",
+    "loose_cluster": "SELECT cluster FROM lead WHERE id IN loose",
     "loose_event": (
         "SELECT seq FROM event WHERE lead IN loose"
         " UNION SELECT event FROM history WHERE superseded_at IS NOT NULL AND lead IN loose"
@@ -91,7 +92,8 @@ class Table(NamedTuple):
         others: The other columns that are compared.
         source: The table, or a statement in its place.
         rows: The condition of the rows that can be derived.
-        loose: A column of leads, and columns not compared where the lead is a loose one.
+        loose: The columns that cannot be derived of loose rows.
+        is_loose: The condition of these.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Table(NamedTuple):
     source: str = ""
     rows: str = "1"
     loose: str = ""
+    is_loose: str = "lead IN loose"
 
     @property
     def columns(self) -> list[str]:
@@ -123,14 +126,14 @@ class Table(NamedTuple):
 
     def _expression(self, column: str, *, quick: bool) -> str:
         """Return the expression for a column; a number that names nothing is told."""
-        lead, *loose = self.loose.split() or [""]
-        if quick and (column in loose or column == "recorded_at"):
+        loose = column in self.loose.split()
+        if quick and (loose or column == "recorded_at"):
             return "NULL"
         value = f"{self.name}.{column}"
         if column in _NAMES:
             name = _NAMES[column].format(value)
             value = f"iif({value} IS NULL, NULL, coalesce(({name}), 'unknown'))"
-        return f"iif({lead} IN loose, NULL, {value})" if column in loose else value
+        return f"iif({self.is_loose}, NULL, {value})" if loose else value
 
 
 DERIVED: Final = (
@@ -140,7 +143,8 @@ DERIVED: Final = (
         " last_id decisions memory doubts contact_only keys deleted_at kept_holder known_since"
         " sealed cluster",
         rows="id NOT IN gone",
-        loose="id kept_holder known_since",
+        loose="kept_holder known_since",
+        is_loose="id IN loose",
     ),
     Table(
         *("former_lead", "former name {lead_id} of lead {lead}, known since {known_since}"),
@@ -158,7 +162,8 @@ DERIVED: Final = (
         *("event", "event {id}", "seq"),
         "id entry hash trigger time lead cluster outcome late recorded_at log line",
         rows="entry NOT IN erased AND coalesce(lead NOT IN gone, 1)",
-        loose="lead late",
+        loose="late",
+        is_loose="iif(lead IS NULL, event.cluster IN loose_cluster, lead IN loose)",
     ),
     Table(
         *("copy", "other content of event {event}, entry {entry}", "event entry"),
@@ -169,7 +174,7 @@ DERIVED: Final = (
         "event step recorded_at",
         "lead trigger source target verdict at by holder reason refusal superseded_at",
         rows=f"lead NOT IN gone AND {_STANDS}",
-        loose="lead recorded_at",
+        loose="recorded_at",
     ),
     Table(
         *("finding", "finding {code} of lead {lead}, event {event}: {detail}"),
@@ -178,7 +183,9 @@ DERIVED: Final = (
         rows="iif(lead IS NULL, finding.cluster NOT IN gone_cluster, lead NOT IN gone)"
         f" AND {_STANDS} AND coalesce(event NOT IN gone_event, 1)"
         " AND NOT (code = 'conflict' AND detail LIKE 'another content, erased: %')",
-        loose="lead recorded_at",
+        loose="recorded_at",
+        is_loose="iif(lead IS NULL, finding.cluster IN loose_cluster OR event IN loose_event,"
+        " lead IN loose)",
     ),
     Table("party", "party {uri} {name}", "uri name"),
 )
