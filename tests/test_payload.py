@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from letters import lead
 
 from lifecycle import LeadStore, plugin
-from lifecycle.store.db import blocks as payload
+from lifecycle.store.db import frames as payload
 from lifecycle.store.db import functions
 from lifecycle.store.db.blocks import ABOUT, CONTENT, NO_SALT, RULES, Entry, Stored, encoded
 

@@ -826,7 +826,7 @@ def test_what_is_taken_in_one_transaction_is_there_as_a_whole_or_not_at_all(stor
 
     def taken_in(*messages):
         readings = [one for message in messages for one in read_message(message)]
-        return session.take([(to_stored(one), Place()) for one in readings])
+        return session.take([(to_stored(one, store.rules.identity), Place()) for one in readings])
 
     with suppress(RuntimeError), session.transaction():
         assert taken_in(lead("add", "10:00"))[0].kind == "applied"

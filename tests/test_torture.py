@@ -150,10 +150,10 @@ Verification.sound = True
     "fuzz": """
 import fuzz
 to_stored = fuzz.to_stored
-def brittle(message):
+def brittle(message, identity):
     if not hasattr(message, "problems") or len(message.problems) > 1:
         raise RuntimeError("unforeseen")
-    return to_stored(message)
+    return to_stored(message, identity)
 fuzz.to_stored = brittle
 """,
     # Of a batch only the first three messages are taken.

@@ -24,7 +24,7 @@ from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules, audit
 from lifecycle.domain import DatasetDigest, dataset_digest
 from lifecycle.replay import replay
 from lifecycle.store.db.blocks import ADD_BLOCK, CONTENT, Block, Blocks, Entry, Stored
-from lifecycle.store.ledger.chain import BEGINNING, Ledger, blocks_of, commitment_of
+from lifecycle.store.ledger.chain import BEGINNING, Ledger, blocks_of, commitment_of, link_of
 
 JOE, ANN = {"c": "9"}, {"c": "8"}
 BASE = Rules.loads(
@@ -166,7 +166,7 @@ def test_equal_messages_have_other_commitments_in_another_store():
     assert len(heads) == 2
 
 
-def test_a_commitment_is_to_the_salt_and_to_every_part():
+def test_a_link_is_to_the_salt_and_to_every_part():
     entry = Entry(1, 0, 1, 2, 3, 4, 5, b"digest", b"0123456789abcdef", b"")
     whole = Stored(entry, b"content", b"body")
     others = [
@@ -176,12 +176,17 @@ def test_a_commitment_is_to_the_salt_and_to_every_part():
         *(
             whole._replace(entry=entry._replace(**{name: value}))
             for name, value in {
-                **dict.fromkeys(("trigger", "recorded_at", "time", "log", "line"), 9),
+                **dict.fromkeys(("number", "kind", "trigger", "recorded_at", "time"), 9),
+                **dict.fromkeys(("log", "line"), 9),
                 **dict.fromkeys(("digest", "salt"), b"x"),
             }.items()
         ),
     ]
-    assert len({commitment_of(one) for one in (whole, *others)}) == 11
+    links = {
+        link_of(bytes(32), one.entry._replace(commitment=commitment_of(one)))
+        for one in (whole, *others)
+    }
+    assert len(links) == 1 + len(others)
 
 
 def test_a_transaction_that_is_rolled_back_leaves_no_gap(store, monkeypatch):

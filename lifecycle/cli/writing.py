@@ -111,7 +111,8 @@ def apply(
     log = Log.open(source) if isinstance(source, Path) else source
     with log, taking_in(database, rules_path, on_contact_delete) as store:
         for text in log.texts():
-            messages = [(to_stored(one), Place()) for one in text.readings(received_at)]
+            readings = text.readings(received_at)
+            messages = [(to_stored(one, store.rules.identity), Place()) for one in readings]
             if not messages:
                 continue
             outcomes = store.session().take(messages)

@@ -3,6 +3,7 @@
 No clock, no file, no JSON, no SQL: those are the layers above.
 """
 
+from lifecycle.domain.course import Course, PartyValue, PlainRow
 from lifecycle.domain.dataset import DatasetDigest, dataset_digest
 from lifecycle.domain.event import (
     Contact,
@@ -77,6 +78,7 @@ __all__ = [
     "VERDICTS",
     "Components",
     "Contact",
+    "Course",
     "DatasetDigest",
     "Edge",
     "EventFate",
@@ -100,6 +102,8 @@ __all__ = [
     "Note",
     "OnInvalid",
     "Party",
+    "PartyValue",
+    "PlainRow",
     "Position",
     "Problem",
     "Refusal",

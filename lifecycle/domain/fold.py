@@ -90,33 +90,37 @@ class SubjectFold:
         events = list(events)
         self._future = _Future(events, groups)
         self._touched = None
-        for _, instant in groupby(events, _instant):
-            first, *rest = instant
-            if first.trigger == "change":
-                self._changes([first, *rest], groups)
-            elif first.trigger == "delete":
-                self._delete(first)
+        changes: list[LeadEvent] = []
+        for event in events:
+            if changes and (event.trigger != "change" or event.time != changes[0].time):
+                self._changes(changes, groups)
+                changes = []
+            if event.trigger == "change":
+                changes.append(event)
+            elif event.trigger == "delete":
+                self._delete(event)
             else:
-                self._message(first, groups)
+                self._message(event, groups)
+        if changes:
+            self._changes(changes, groups)
 
     def _message(self, event: LeadEvent, groups: Mapping[str, Group]) -> None:
-        group, ambiguous = self._group_of(event, groups)
+        group, ambiguous = groups.get(event.id), False
+        if group is None:
+            group, ambiguous = self._bind(event, groups)
         track = self._track(group, event)
-        if self._is_judged(track):
+        if self.on_invalid == "stop" and self._is_judged(track):
             track.name(event)
             return
-        deleted = self._deleted_before(event)
-        self._touch(group, event)
+        deleted = self.deletion is not None and self._deleted_before(event)
+        if self._touched is not None:
+            self._touch(group, event)
         verdict = track.take(self.machine, event, deleted=deleted)
         if verdict == "refused" and self.on_invalid == "force" and not deleted:
             track.force(self.machine, event)
         if ambiguous:
             track.findings.append(Finding("ambiguous_lead", event.id))
         self.fates[event.id] = (event, verdict, group)
-
-    def _group_of(self, event: LeadEvent, groups: Mapping[str, Group]) -> tuple[Group, bool]:
-        group = groups.get(event.id)
-        return self._bind(event, groups) if group is None else (group, False)
 
     def _track(self, group: Group, event: LeadEvent) -> Track:
         track = self.tracks.get(group)
@@ -309,11 +313,6 @@ class _Future:
             starts = departures(changes) or [min(one.old or "" for one in changes)]
             begins[group, place].append((time, starts[0]))
         return begins
-
-
-def _instant(event: LeadEvent) -> object:
-    """Return what is folded together: changes of one time, any other event alone."""
-    return event.time if event.trigger == "change" else event.id
 
 
 def _last_turn(track: Track, time: int) -> int:

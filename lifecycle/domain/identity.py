@@ -47,7 +47,7 @@ PLACEHOLDERS: Final = frozenset(
 )
 #: Identifiers up to this length are remembered: the messages of a lead repeat them.
 _USUAL: Final = 200
-_MANY: Final = 2048
+_MANY: Final = 4096
 #: The scheme of a lead's or a contact's own id.
 OWN_SCHEME: Final = "id"
 

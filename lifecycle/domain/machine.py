@@ -110,6 +110,12 @@ class LeadMachine(transitions.Machine):
         self._targets = {
             edge.trigger: edge.target for edge in reversed(rules.edges) if edge.target is not None
         }
+        #: By trigger and state the edge that is tried first.
+        self.first_edges: dict[tuple[Trigger, State], LeadTransition] = {
+            (name, state): edges[0]
+            for name, trigger in self.events.items()
+            for state, edges in cast("Any", trigger.transitions).items()
+        }
         self._edges: dict[State, list[tuple[Trigger, LeadTransition]]] = {
             state: [
                 (name, edge)

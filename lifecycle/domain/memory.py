@@ -62,7 +62,10 @@ class Memory:
 
     def as_data(self) -> list[Any]:
         """Return the memory as JSON can say it; an empty list where there is none."""
-        parts = [
+        mine = (self.values, self.open_walks, self.newest, self.people, self.names)
+        if not any((*mine, self.moved, self.unmapped)):
+            return []
+        return [
             [[*place, value] for place, value in sorted(self.values.items())],
             [list(place) for place in sorted(self.open_walks)],
             [[*key, value] for key, value in sorted(self.newest.items())],
@@ -74,7 +77,6 @@ class Memory:
             self.moved,
             [list(place) for place in sorted(self.unmapped)],
         ]
-        return parts if any(parts) else []
 
     @classmethod
     def from_data(cls, data: list[Any]) -> Memory:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_letters, ascii_uppercase, digits
 from typing import Final
 
 #: White space, and the characters of no width that come along with it from spreadsheets.
@@ -29,6 +30,11 @@ _PERCENT: Final = re.compile(r"%([0-9a-f]{2})", re.IGNORECASE)
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SALESFORCE_ID: Final = re.compile(r"[0-9A-Za-z]{15}(?:[A-Za-z0-5]{3})?")
 _SUFFIX: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+#: Which of five characters are capitals, the first as the lowest bit: the character that tells it.
+_SUFFIX_OF: Final = {f"{number:05b}"[::-1]: char for number, char in enumerate(_SUFFIX)}
+_CAPITALS: Final = {
+    ord(char): "1" if char in ascii_uppercase else "0" for char in ascii_letters + digits
+}
 #: Which of the schemes of a contact centre hold ids that compare without case.
 _CONTACT_CENTRE: Final = "genesys"
 
@@ -132,10 +138,8 @@ _usual_party: Final = lru_cache(maxsize=2048)(_new_party)
 
 def _case_suffix(body: str) -> str:
     """Return the three characters that tell which of the fifteen are capitals."""
-    parts = (body[start : start + 5] for start in (0, 5, 10))
-    return "".join(
-        _SUFFIX[sum(char.isupper() << place for place, char in enumerate(part))] for part in parts
-    )
+    bits = body.translate(_CAPITALS)
+    return _SUFFIX_OF[bits[:5]] + _SUFFIX_OF[bits[5:10]] + _SUFFIX_OF[bits[10:]]
 
 
 def _in_case_of(body: str, suffix: str) -> str:

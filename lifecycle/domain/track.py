@@ -21,7 +21,7 @@ from lifecycle.reasons import Refusal
 OPEN_FINDINGS: Final = ("several_ids", "unwitnessed_decision")
 _DELETED: Final = Refusal("contact_deleted")
 #: The place of a trigger among the steps of one event.
-_OWN_STEP: Final = {trigger: {"send": 0, "receive": 1}.get(trigger, 2) for trigger in TRIGGERS}
+OWN_STEP: Final = {trigger: {"send": 0, "receive": 1}.get(trigger, 2) for trigger in TRIGGERS}
 
 
 @define
@@ -66,7 +66,7 @@ class Track:
         if isinstance(decision, Refusal):
             by = _actor(self.lead, event)
             own, reason = event.trigger, event.reason
-            self.refuse(event, decision, own, step=_OWN_STEP[own], by=by, reason=reason)
+            self.refuse(event, decision, own, step=OWN_STEP[own], by=by, reason=reason)
             return "refused"
         return "applied" if self._evolve(event, decision) else "noted"
 
@@ -201,7 +201,7 @@ class Track:
                 "implied" if step.implied else "stated",
                 step.at,
                 event.id,
-                _OWN_STEP[step.trigger],
+                OWN_STEP[step.trigger],
                 by,
                 lead.holder,
                 None if step.implied else event.reason,

@@ -26,6 +26,7 @@ from lifecycle.domain import (
 )
 from lifecycle.errors import MessageError, TimeFormatError
 from lifecycle.messages.parse import canonical, parse_message
+from lifecycle.messages.plain import plain_event
 from lifecycle.messages.shapes import (
     ChangeAction,
     ChangePersonAction,
@@ -129,6 +130,10 @@ def read_message(
         yield Undecodable.whole(raw, error.problems)
         return
     if is_envelope(value):
+        event = plain_event(value, identity)
+        if event is not None:
+            yield Decoded(event, raw)
+            return
         yield _read(value, raw, "", received_at, identity)
         return
     for path, part in unfold(value):

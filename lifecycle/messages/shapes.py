@@ -186,7 +186,12 @@ def _notes(error: BaseException) -> list[Any]:
     return getattr(error, "__notes__", [])
 
 
-def _text(value: Any, _: object) -> str:
+def text_of(value: Any, _: object = None) -> str:
+    """Return a text; of a number how it is written in decimal.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -194,11 +199,11 @@ def _text(value: Any, _: object) -> str:
     raise _Unexpected("a text", value)
 
 
-def _detail(value: Any, _: object) -> str | None:
+def detail_of(value: Any, _: object = None) -> str | None:
     """A text or a number; of several the first."""
     first: Any = value[0] if isinstance(value, list) and value else value
     try:
-        return _text(first, None)
+        return text_of(first, None)
     except _Unexpected:
         return None
 
@@ -222,7 +227,7 @@ def _instant(value: Any, _: object) -> Instant | None:
     return None if instant.is_null else instant
 
 
-def _party(value: Any, _: object) -> Party | None:
+def party_of(value: Any, _: object = None) -> Party | None:
     """A URI, or ``{type, id, name, identifier}`` with any part missing; of several the first."""
     if isinstance(value, list):
         return _first_party(value)
@@ -242,7 +247,7 @@ def _first_party(values: list[Any]) -> Party | None:
         if isinstance(one, list):
             raise _Unexpected("a URI or an object", one, f"[{number}]")
         try:
-            parties.append(None if one is None else _party(one, Party))
+            parties.append(None if one is None else party_of(one, Party))
         except _Unexpected as error:
             error.path = f"[{number}]{error.path}"
             raise
@@ -254,7 +259,7 @@ def _identified(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        pairs = _identifiers(value, None)
+        pairs = identifiers_of(value, None)
     except _Unexpected as error:
         error.path = f".identifier{error.path}"
         raise
@@ -273,7 +278,7 @@ _usual_party = lru_cache(maxsize=10_000)(_party_of)
 
 def _name(value: Any, _: object) -> str:
     """A text or a number that says something."""
-    text = _text(value, None)
+    text = text_of(value, None)
     if is_mask(text):
         raise _Unexpected("a text with a letter or a digit", value)
     return text
@@ -281,7 +286,7 @@ def _name(value: Any, _: object) -> str:
 
 def _value(value: Any, _: object) -> str:
     """A value of a field as text."""
-    return str(value).lower() if isinstance(value, bool) else _text(value, None)
+    return str(value).lower() if isinstance(value, bool) else text_of(value, None)
 
 
 def _optional_text(value: dict[str, Any], name: str) -> str | None:
@@ -289,14 +294,14 @@ def _optional_text(value: dict[str, Any], name: str) -> str | None:
     if part is None or part == "":
         return None
     try:
-        text = _text(part, None)
+        text = text_of(part, None)
         return None if is_mask(text) else text
     except _Unexpected as error:
         error.path = f".{name}"
         raise
 
 
-def _identifiers(value: Any, _: object) -> tuple[tuple[str, str], ...]:
+def identifiers_of(value: Any, _: object = None) -> tuple[tuple[str, str], ...]:
     """A mapping of schemes, a bare value (scheme ``id``), or a list of names and values."""
     if isinstance(value, dict):
         return tuple(_of_mapping(value, ""))
@@ -364,11 +369,11 @@ def wire_name(name: str) -> str:
 
 def _converter(*, thorough: bool) -> Converter:
     converter = Converter(detailed_validation=thorough)
-    converter.register_structure_hook_func(lambda kind: kind is Text, _text)
-    converter.register_structure_hook_func(lambda kind: kind is Detail, _detail)
-    converter.register_structure_hook_func(lambda kind: kind is Identifiers, _identifiers)
+    converter.register_structure_hook_func(lambda kind: kind is Text, text_of)
+    converter.register_structure_hook_func(lambda kind: kind is Detail, detail_of)
+    converter.register_structure_hook_func(lambda kind: kind is Identifiers, identifiers_of)
     converter.register_structure_hook(Instant, _instant)
-    converter.register_structure_hook(Party, _party)
+    converter.register_structure_hook(Party, party_of)
     converter.register_structure_hook_func(lambda kind: kind is Name, _name)
     converter.register_structure_hook_func(lambda kind: kind is Value, _value)
     converter.register_structure_hook_factory(_is_optional, partial(_of_optional, converter))

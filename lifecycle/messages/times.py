@@ -52,7 +52,7 @@ def parse_time(text: str) -> Instant:
     Raises:
         TimeFormatError: It is not such a text, or no such day, hour or offset exists.
     """
-    if micros := _usual_micros(text):
+    if micros := usual_micros(text):
         return Instant(micros, has_offset=True)
     match = _TIME.fullmatch(text)
     if match is None:
@@ -74,7 +74,7 @@ def parse_time(text: str) -> Instant:
     return Instant(micros, offset is not None, is_null, not is_null and int(year) < FIRST_YEAR)
 
 
-def _usual_micros(text: str) -> int | None:
+def usual_micros(text: str) -> int | None:
     """Return the moment of a text as most messages write it; None for any other."""
     if len(text) not in _USUAL_LENGTHS or text[-1] != "Z" or not "1990" <= text[:4] < "9999":
         return None

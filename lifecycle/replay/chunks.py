@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import chain
 from typing import Final
 
 from attrs import define, field
 
+from lifecycle.domain import Identity
 from lifecycle.errors import InputError
 from lifecycle.replay.log import DamagedLogError, Log, digest_of
 from lifecycle.replay.texts import Text
-from lifecycle.store import IngestItem, to_stored
+from lifecycle.store import BLOCK, IngestItem, Packed, drafted, to_stored
 
 #: A chunk ends with so many messages, or so many bytes of lines.
-CHUNK: Final = 250
+CHUNK: Final = 4 * BLOCK
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -46,9 +48,25 @@ class Chunk:
             self.line, self.end = text.end.line, text.end.offset
             self.tail_size, self.tail_digest = len(text.end.tail), digest_of(text.end.tail)
 
+    def finish(self, bytes_read: int) -> Chunk:
+        """Do what of storing its messages can be done ahead; return it."""
+        self.bytes_read = bytes_read
+        packed = [one for one, _, _ in self.messages if isinstance(one, Packed)]
+        blocks = (packed[start : start + BLOCK] for start in range(0, len(packed), BLOCK))
+        made = chain.from_iterable(map(drafted, blocks))
+        self.messages = [
+            (next(made) if isinstance(one, Packed) else one, line, is_whole)
+            for one, line, is_whole in self.messages
+        ]
+        return self
 
-def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chunk]:
+
+def chunks(
+    log: Log, offset: int, line: int, identity: Identity, size: int = CHUNK
+) -> Generator[Chunk]:
     """The log from here on; ``offset`` and ``line`` are those of here.
+
+    ``identity``: the policy by which the messages have keys.
 
     Raises:
         InputError: The log cannot be read further; what could be read was told before.
@@ -58,20 +76,17 @@ def chunks(log: Log, offset: int, line: int, size: int = CHUNK) -> Generator[Chu
     try:
         for text in log.texts(offset, line):
             for reading in text.readings():
-                chunk.messages.append((to_stored(reading), text.line, text.is_whole))
+                chunk.messages.append((to_stored(reading, identity), text.line, text.is_whole))
                 if len(chunk.messages) > size:  # a page of very many messages
-                    chunk.bytes_read = log.bytes_read
-                    yield chunk
+                    yield chunk.finish(log.bytes_read)
                     chunk = Chunk(chunk.line)
             chunk.end_text(text)
             if len(chunk.messages) >= size or chunk.size >= _CHUNK_BYTES:
-                chunk.bytes_read = log.bytes_read
-                yield chunk
+                yield chunk.finish(log.bytes_read)
                 chunk = Chunk(chunk.line)
     except DamagedLogError:
         raise
     except InputError:
-        yield chunk
+        yield chunk.finish(chunk.bytes_read)
         raise
-    chunk.bytes_read = log.bytes_read
-    yield chunk
+    yield chunk.finish(log.bytes_read)

@@ -8,6 +8,7 @@ same program, and the pipe is theirs alone.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import pickle
 import signal
@@ -20,6 +21,7 @@ from queue import Queue
 from threading import Thread
 from typing import IO, Final
 
+from lifecycle.domain import Identity
 from lifecycle.errors import InputError
 from lifecycle.replay.chunks import Chunk, chunks
 from lifecycle.replay.log import Log
@@ -31,10 +33,12 @@ _AHEAD: Final = 12
 _LENGTH: Final = 8
 
 
-def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[Chunk]:
+def decoded_elsewhere(
+    log: Log, offset: int, line: int, identity: Identity, size: int
+) -> Generator[Chunk]:
     """The same as ``chunks``, from another process; should that end early, from this one."""
     end = offset
-    with _process(log, offset, line, size) as pipe:
+    with _process(log, offset, line, identity, size) as pipe:
         for frame in _frames(pipe):
             if frame is None:
                 return
@@ -43,7 +47,7 @@ def decoded_elsewhere(log: Log, offset: int, line: int, size: int) -> Generator[
             end, line = frame.end or end, frame.line
             yield frame
     log.seek(end)
-    yield from chunks(log, end, line, size)
+    yield from chunks(log, end, line, identity, size)
 
 
 def is_worth_it(log: Log) -> bool:
@@ -55,10 +59,11 @@ def is_worth_it(log: Log) -> bool:
 
 
 def main() -> None:
-    """Send the chunks of a log (arguments: its name, and ``_start``'s numbers)."""
+    """Send the chunks of a log (arguments: its name, and numbers; the identity policy comes in)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this decides when it ends
     name, *numbers = sys.argv[1:]
     file, out, offset, line, size = map(int, numbers)
+    identity = Identity.from_table(json.load(sys.stdin))
     seldom_collect()
     frames: Queue[bytes | None] = Queue(_AHEAD)
     sender = Thread(target=_send, args=(frames, os.fdopen(out, "wb")))
@@ -67,7 +72,7 @@ def main() -> None:
         # The very file that was opened, whatever its path means by now; at a place of its own.
         with Log(name, Path(f"/proc/self/fd/{file}").open("rb")) as log:
             log.seek(offset)
-            for chunk in chunks(log, offset, line, size):
+            for chunk in chunks(log, offset, line, identity, size):
                 frames.put(pickle.dumps(chunk))
         frames.put(pickle.dumps(None))
     except InputError as error:
@@ -94,11 +99,13 @@ def seldom_collect() -> None:
     A replay makes a great many objects and no circles; looking for them costs a tenth of the time.
     """
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(300_000)
 
 
 @contextmanager
-def _process(log: Log, offset: int, line: int, size: int) -> Iterator[IO[bytes]]:
+def _process(
+    log: Log, offset: int, line: int, identity: Identity, size: int
+) -> Iterator[IO[bytes]]:
     """The pipe from a process that decodes; empty where none can be started."""
     reading, writing = os.pipe()
     process = None
@@ -107,13 +114,16 @@ def _process(log: Log, offset: int, line: int, size: int) -> Iterator[IO[bytes]]
             numbers = map(str, (log.descriptor, writing, offset, line, size))
             process = subprocess.Popen(  # noqa: S603 - this very interpreter, and this very module
                 [sys.executable, "-P", "-m", __name__, log.name, *numbers],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(log.descriptor, writing),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         os.close(writing)
+        if process is not None and process.stdin is not None:
+            with suppress(OSError), process.stdin as policy:
+                policy.write(json.dumps(identity.as_table()).encode())
         with os.fdopen(reading, "rb") as pipe:
             yield pipe
     finally:

@@ -23,7 +23,7 @@ BATCH: Final = 20_000
 TOGETHER: Final = 2000
 # Or so many bytes of lines.
 _BATCH_BYTES: Final = 64 * 1024 * 1024
-_TOGETHER_BYTES: Final = 8 * 1024 * 1024
+_TOGETHER_BYTES: Final = 48 * 1024 * 1024
 
 _ARRIVED_BEFORE: Final[tuple[OutcomeKind, ...]] = (
     "duplicate",
@@ -135,6 +135,7 @@ class _Run:
         self._restart = restart
         self._tell = tell
         self._session = store.session()
+        self._identity = store.rules.identity
         self._counts: Counter[OutcomeKind] = Counter()
         self._topics: Counter[str] = Counter()
         self._read = 0
@@ -158,8 +159,8 @@ class _Run:
         offset, line = (cursor.byte_offset, cursor.line) if cursor else (0, 0)
         size = min(self._batch, CHUNK if log.seekable else TOGETHER)
         if log.seekable and is_worth_it(log):
-            return decoded_elsewhere(log, offset, line, size)
-        return chunks(log, offset, line, size)
+            return decoded_elsewhere(log, offset, line, self._identity, size)
+        return chunks(log, offset, line, self._identity, size)
 
     def _start(self, log: Log) -> Cursor:
         """Where to begin: behind what is in the store, if it is the same log up to there."""

@@ -1,6 +1,7 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
-from lifecycle.store.db.codec import Packed
+from lifecycle.store.db.blocks import BLOCK
+from lifecycle.store.db.codec import Packed, drafted
 from lifecycle.store.dump import load_dump
 from lifecycle.store.erasure.erase import Erasure
 from lifecycle.store.ingest.identify import AHEAD
@@ -42,6 +43,7 @@ from lifecycle.store.writer import system_clock
 
 __all__ = [
     "AHEAD",
+    "BLOCK",
     "Applied",
     "Change",
     "Conflict",
@@ -77,6 +79,7 @@ __all__ = [
     "VerdictChange",
     "Verification",
     "as_micros",
+    "drafted",
     "lead_dict",
     "load_dump",
     "nameless",

@@ -230,9 +230,9 @@ class LeadStore(LeadReader):
         self, messages: Iterable[Message], received_at: Moment | None
     ) -> list[tuple[IngestItem, Place]]:
         at = None if received_at is None else as_micros(received_at)
-        place = Place()
+        place, identity = Place(), self._writer.rules.identity
         return [
-            (to_stored(one), place)
+            (to_stored(one, identity), place)
             for message in messages
             for one in read_message(message, received_at=at, identity=None)
         ]

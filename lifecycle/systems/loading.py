@@ -77,7 +77,7 @@ def load(
                 logs[fact.file] = session.cursor(str(fact.file.resolve())).log
             place = Place(logs[fact.file], fact.line)
             readings = read_message(fact.text, identity=None)
-            messages += [(to_stored(one), place) for one in readings]
+            messages += [(to_stored(one, store.rules.identity), place) for one in readings]
         with session.transaction():
             counts.update(outcome.kind for outcome in session.take(messages))
         done += len(batch)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from result import Amount, Result
 
-from lifecycle import LeadStore
+from lifecycle import Identity, LeadStore
 from lifecycle.messages import Ignored, Undecodable, read_message
 from lifecycle.store import Packed, to_stored
 
@@ -25,6 +25,7 @@ FULL: Final = Amount(10_000_000, 1000)
 QUICK: Final = Amount(3000, 500)
 _ROOT: Final = Path(__file__).parents[2]
 _FOLDED: Final = 50
+_ANYBODY: Final = Identity()
 _ODD: Final[tuple[Any, ...]] = (
     None, True, 0, -1, 2**63, 2**64, 1e308, float("nan"), "", "***", "string", [], {}, [[]],
     "\ud800", "\x00", "2026-13-01", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60+23:59",
@@ -132,7 +133,7 @@ def _mangled(rng: Random, line: bytes) -> bytes:
 def _read(line: bytes, kinds: Counter[str]) -> str | None:
     """What else than a verdict came of a line."""
     try:
-        for message in map(to_stored, read_message(line)):
+        for message in (to_stored(one, _ANYBODY) for one in read_message(line)):
             match message:
                 case Packed():
                     kinds["accepted"] += 1

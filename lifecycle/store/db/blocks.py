@@ -1,98 +1,24 @@
 """Blocks: up to 64 entries of the ledger in one row, with their contents and messages compressed.
 
 What an entry is stands in ``about``, in rows of ABOUT of one size; the decoded contents and the
-messages stand one behind the other in a Zstandard frame (RFC 8878) each, made with a dictionary of
-what lead messages look like. The store itself holds the raw dictionary (table ``dictionary``), so
-that any tool can read them. (design.md section 8)
+messages stand one behind the other in a frame each. (design.md section 8)
 """
 
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from itertools import accumulate
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-_LEVEL: Final = 1
-# Nothing here may change: what is in stores was compressed with it. A test knows its digest.
-_DICTIONARY: Final = (
-    b'{"type":"lead#update","object":{"type":"Lead","id":"","identifier":{"id":""}}}'
-    b'{"topic":"realestate/contact#delete","id":"https://example.com/publish/","@id":"https://",'
-    b'"time":"2025-01-01T00:00:00Z","timestamp":1700000000000,"data":{"type":"DeleteAction",'
-    b'"actionStatus":"CompletedActionStatus","agent":"https://example.com/profile/card#me",'
-    b'"object":{"type":"Contact","identifier":{"salesforceId":""},"sameAs":{"salesforceId":""},'
-    b'"givenName":"","familyName":"","address":[{"streetAddress":"","addressLocality":"",'
-    b'"addressCountry":"United States"}],"contactPoint":[]}}}'
-    b'{"headers":{"topic":"realestate/lead#retract","time":""},"payload":{"type":"RetractAction",'
-    b'"participant":{"type":"RealEstateAgent","id":"https://","name":""},"reason":"","comment":""'
-    b',"additionalProperty":{},"location":{"type":"Place","name":""},"instrumentEvent":""}}'
-    b'"assign","AssignAction","accept","AcceptAction","reject","RejectAction","update",'
-    b'"UpdateAction","add","AddAction","realestate/lead#assign","realestate/lead#accept",'
-    b'"realestate/lead#reject","realestate/lead#add","realestate/lead#update","+0000","+00:00",'
-    b'"https://www.facebook.com/","bhhsconsumerid":"","ProspectConverterId":"","redContact_Guid":'
-    b'"","salesforceid":"00Q","salesforceContactID":"003","dateAccepted":"2026-01-01T00:00:00.000Z'
-    b'","dateRejected":"2026-01-01T00:00:00.000Z","email":"@hotmail.com","email":"@gmail.com",'
-    b'{"topic":"realestate/lead#add","time":"2026-01-01T00:00:00.000Z","agent":"https://agents.'
-    b'example.com/profile/card#me","instrument":"https://crm.example.com/profile/card#me","source"'
-    b':"https://example.com/profile/card#me","originalRecipient":"https://agents.example.com/'
-    b'profile/card#me","id":"https://crm.example.com/publish/","@id":"https://pod.example.com/'
-    b'inbox/","data":{"type":"AddAction","agent":"https://agents.example.com/profile/card#me",'
-    b'"recipient":"https://agents.example.com/profile/card#me","object":{"type":"Lead",'
-    b'"identifier":{"salesforceid":"00Q"},"object":{"type":"Contact","identifier":'
-    b'{"salesforceContactID":""},"name":"","givenName":"","familyName":"","telephone":"+1-555-",'
-    b'"email":"@example.com"},"sender":"https://portal.example.com/profile/card#me","owner":'
-    b'"https://agents.example.com/profile/card#me","leadSource":[{"type":"AskAction","object":'
-    b'{"type":"Question","text":""}}],"dateSent":"2026-01-01T00:00:00.000Z","dateReceived":'
-    b'"2026-01-01T00:00:00.000Z","recipient":"https://agents.example.com/profile/card#me"}}}'
-)
-
-
-def dictionary() -> bytes:
-    """The dictionary, for the store to hold."""
-    return _DICTIONARY
-
-
-def compress(texts: Sequence[bytes]) -> bytes:
-    """Return texts as one frame, one behind the other."""
-    compressor = _compressor()
-    return compressor.compress(b"".join(texts), compressor.FLUSH_FRAME)
-
-
-def decompress(frame: bytes, size: int) -> bytes:
-    """Return what is in a frame of ``size`` bytes.
-
-    Raises:
-        zstd.ZstdError: It is damaged, or of another size: whoever may ask a server for SQL could
-            make a small frame of any size.
-    """
-    decompressor = zstd.ZstdDecompressor(_trained())
-    content = decompressor.decompress(frame, max_length=size + 1)
-    if len(content) != size or not decompressor.eof:
-        raise zstd.ZstdError("an unfinished frame, or one of another size")
-    return content
-
-
-@cache
-def _trained() -> zstd.ZstdDict:
-    return zstd.ZstdDict(_DICTIONARY, is_raw=True)
-
-
-@cache
-def _compressor() -> zstd.ZstdCompressor:
-    return zstd.ZstdCompressor(_LEVEL, zstd_dict=_trained().as_digested_dict)
-
+from lifecycle.store.db.frames import compress, opened
 
 #: So many entries are in a block, at most.
 BLOCK: Final = 64
+#: From so many on a block is left as it is.
+HALF: Final = BLOCK // 2
 #: Kinds of entries: a content, rules, the rows of bound tables, an erasure.
 CONTENT, RULES, STATE, ERASURE = range(4)
 #: The salt and the digest of an entry whose content was erased, or that has none.
@@ -223,19 +149,6 @@ class Block:
         return int(_ENDS.unpack_from(self.about, place * ABOUT.size)[which])
 
 
-def opened(frame: bytes, size: int, *, entries: int) -> bytes:
-    """Return the texts of a block of so many entries; the text of a single one is as it is.
-
-    Raises:
-        zstd.ZstdError: The frame is damaged, or of another size.
-    """
-    if entries != 1:
-        return decompress(frame, size)
-    if len(frame) != size:
-        raise zstd.ZstdError("a text of another size")
-    return frame
-
-
 class Blocks:
     """The blocks of a store, within one transaction or snapshot; the last ones used are kept."""
 
@@ -284,11 +197,11 @@ class Blocks:
             yield Block(row)
 
     def loose(self) -> list[Block]:
-        """Return the blocks at the end that have room for more entries, in their order."""
+        """Return the blocks at the end that are less than half full, in their order."""
         found: list[Block] = []
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM block ORDER BY first DESC")
         for row in rows:
-            if row[1] >= BLOCK:
+            if row[1] >= HALF:
                 break
             found.append(Block(row))
         rows.close()
@@ -296,7 +209,7 @@ class Blocks:
 
 
 def merged(blocks: Iterable[Block]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of blocks that hold what some with room hold, as many together as fit."""
+    """Yield the rows of blocks that hold what some small ones hold, as many together as fit."""
     some: list[Block] = []
     for block in blocks:
         if some and sum(map(len, some)) + len(block) > BLOCK:
@@ -326,14 +239,25 @@ def _joined(blocks: Sequence[Block]) -> tuple[Any, ...]:
     return (blocks[0].first, size, blocks[-1].link, bytes(about), *frames)
 
 
-def encoded(stored: Iterable[Stored], link: bytes) -> tuple[Any, ...]:
+def encoded(stored: Sequence[Stored], link: bytes) -> tuple[Any, ...]:
     """Return the row of a block of these entries; ``link`` is that of the last one."""
-    some = list(stored)
-    texts = [[one.content for one in some], [one.body for one in some]]
-    ends = [accumulate(map(len, one)) for one in texts]
+    texts = [[one.content for one in stored], [one.body for one in stored]]
+    ends = zip(*(accumulate(map(len, some)) for some in texts), strict=True)
+    frames = [b"".join(some) if len(stored) == 1 else compress(some) for some in texts]
+    return block_row([one.entry for one in stored], link, ends, frames)
+
+
+def block_row(
+    entries: Sequence[Entry],
+    link: bytes,
+    ends: Iterable[tuple[int, ...]],
+    frames: Sequence[bytes],
+) -> tuple[Any, ...]:
+    """Return the row of a block: its entries, the last link, and the texts in their frames."""
     about = b"".join(
-        ABOUT.pack(*entry[1:7], *places, entry.digest, entry.salt, entry.commitment)
-        for (entry, _, _), *places in zip(some, *ends, strict=True)
+        [
+            ABOUT.pack(*entry[1:7], *places, *entry[7:])
+            for entry, places in zip(entries, ends, strict=True)
+        ]
     )
-    frames = [b"".join(one) if len(some) == 1 else compress(one) for one in texts]
-    return (some[0].entry.number, len(some), link, about, *frames)
+    return (entries[0].number, len(entries), link, about, *frames)

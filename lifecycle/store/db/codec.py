@@ -7,9 +7,10 @@ folds, as it does with the events that it folds again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -18,6 +19,7 @@ from lifecycle.domain import (
     Contact,
     FieldChange,
     Identity,
+    Key,
     LeadEvent,
     Note,
     Party,
@@ -25,15 +27,22 @@ from lifecycle.domain import (
     WrittenNames,
 )
 from lifecycle.messages import DEFAULT_IDENTITY, Decoded
+from lifecycle.store.db.frames import Contents, Draft
 
-#: Ids up to this length are worth remembering.
-_USUAL = 200
+#: Ids and contents up to these lengths are worth remembering.
+_USUAL: Final = 200
+_USUAL_CONTENT: Final = 2000
+_MANY_PARTIES: Final = 10_000
 _BOM = b"\xef\xbb\xbf"
 #: What a change says, in the order in which it is made again of it.
 _CHANGE_PARTS: Final = attrgetter("source", "field", "object", "old", "new", "current")
 TRIGGER_NUMBER: Final = {trigger: number for number, trigger in enumerate(TRIGGERS)}
 #: Copies of a change make one event; those of any other message are in conflict.
 CHANGE_NUMBER: Final = TRIGGER_NUMBER["change"]
+
+
+#: The keys of a lead, and those of its contact.
+Names: TypeAlias = tuple[tuple[Key, ...], tuple[Key, ...]]
 
 
 class Packed(NamedTuple):
@@ -45,20 +54,30 @@ class Packed(NamedTuple):
         trigger: The number of its trigger.
         time: Microseconds since 1970 in UTC.
         content: Everything else that was decoded, as JSON.
-        body: The message itself.
+        keys: Those of the lead and those of its contact, by an identity policy.
+        message: The message itself, where it is in no draft.
+        draft: The draft of a block that holds it, at ``place``.
     """
 
     id: str
     digest: bytes
     trigger: int
     time: int
-    content: str
-    body: bytes
+    content: bytes
+    keys: Names
+    message: bytes | None
+    draft: Draft | None = None
+    place: int = 0
 
     @property
-    def columns(self) -> tuple[str, bytes, int, int, str]:
+    def columns(self) -> tuple[str, bytes, int, int, bytes]:
         """The arguments of ``unpack``."""
         return self[:5]
+
+    @property
+    def body(self) -> bytes:
+        """The message itself."""
+        return self.message if self.draft is None else self.draft.body(self.place)  # type: ignore[return-value]
 
     @property
     def version(self) -> tuple[bytes, int]:
@@ -72,15 +91,22 @@ def keyed_hash(secret: bytes, text: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def pack(decoded: Decoded) -> Packed:
-    """Return the event of a decoded message in columns."""
+def pack(decoded: Decoded, identity: Identity) -> Packed:
+    """Return the event of a decoded message in columns, with the keys that a policy finds in it."""
     event = decoded.event
-    trigger = TRIGGER_NUMBER[event.trigger]
+    trigger, content = TRIGGER_NUMBER[event.trigger], content_of(event)
+    keys = _keys(identity, event.names or WrittenNames(), content)
     body = decoded.payload.removeprefix(_BOM)
-    return Packed(event.id, event.digest, trigger, event.time, content_of(event), body)
+    return Packed(event.id, event.digest, trigger, event.time, content, keys, body)
 
 
-def content_of(event: LeadEvent) -> str:
+def drafted(packed: Sequence[Packed]) -> list[Packed]:
+    """Return events of which the messages are in the draft of a block."""
+    draft = Draft.of([Contents(*one[1:5], one.body) for one in packed])
+    return [Packed(*one[:6], None, draft, place) for place, one in enumerate(packed)]
+
+
+def content_of(event: LeadEvent) -> bytes:
     """What was decoded, as JSON: all but the columns that an event has of its own."""
     snapshot, change = event.snapshot, event.field_change
     return orjson.dumps(
@@ -101,7 +127,7 @@ def content_of(event: LeadEvent) -> str:
             [(note.code, note.detail) for note in event.notes],
             change and _CHANGE_PARTS(change),
         )
-    ).decode()
+    )
 
 
 def unpack(
@@ -109,11 +135,12 @@ def unpack(
     digest: bytes,
     trigger: int,
     time: int,
-    content: str | bytes,
+    content: bytes,
     *,
     identity: Identity = DEFAULT_IDENTITY,
+    keys: Names | None = None,
 ) -> LeadEvent:
-    """Return the event of these columns, with the keys that an identity policy finds in it."""
+    """Return the event of these columns, with these keys or those that a policy finds in it."""
     (
         (lead, lead_own, contact_names, contact_own),
         agent,
@@ -132,9 +159,9 @@ def unpack(
         change,
     ) = orjson.loads(content)
     names = WrittenNames(
-        tuple([(scheme, value) for scheme, value in lead]),
+        tuple(map(tuple, lead)),
         tuple(lead_own),
-        tuple([(scheme, value) for scheme, value in contact_names]),
+        tuple(map(tuple, contact_names)),
         tuple(contact_own),
     )
     return LeadEvent(
@@ -142,7 +169,7 @@ def unpack(
         TRIGGERS[trigger],
         time,
         digest,
-        *identity.keys(names),
+        *(keys or _keys(identity, names, content)),
         agent and _party(agent),
         recipient and _party(recipient),
         participant and _party(participant),
@@ -163,6 +190,12 @@ def unpack(
     )
 
 
+def _keys(identity: Identity, names: WrittenNames, content: bytes) -> Names:
+    """Return the keys that a policy finds in names, which stand in this content."""
+    keys_of = _usual_keys if len(content) <= _USUAL_CONTENT else Identity.keys
+    return keys_of(identity, names)
+
+
 def _names_value(event: LeadEvent) -> Any:
     """Return the names of an event as JSON can say them; its keys where it was made of keys."""
     names = event.names
@@ -181,14 +214,24 @@ def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
 
 
 def _party(value: Any) -> Party:
-    if isinstance(value, str):
-        return _usual_party(value) if len(value) <= _USUAL else Party(value)
-    return Party(*value)
+    return _PARTIES[value] if type(value) is str else Party(*value)
 
 
-@lru_cache(maxsize=10_000)
-def _usual_party(party_id: str) -> Party:
-    return Party(party_id)
+class _Parties(dict[str, Party]):
+    """Parties by their ids; those that are usual are remembered."""
+
+    def __missing__(self, party_id: str) -> Party:
+        party = Party(party_id)
+        if len(party_id) <= _USUAL:
+            if len(self) >= _MANY_PARTIES:
+                self.clear()
+            self[party_id] = party
+        return party
+
+
+_PARTIES: Final = _Parties()
+#: The messages of a lead repeat its names.
+_usual_keys: Final = lru_cache(maxsize=2048)(Identity.keys)
 
 
 def contact_value(contact: Contact) -> tuple[str | None, str | None, str | None]:

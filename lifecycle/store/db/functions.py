@@ -11,7 +11,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from lifecycle.store.db.blocks import ABOUT, BLOCK, CONTENT, NO_SALT, opened
+from lifecycle.store.db.blocks import ABOUT, BLOCK, CONTENT, NO_SALT
+from lifecycle.store.db.frames import opened
 
 #: More than the texts of a block can have: whoever asks a server for SQL may make a frame of any.
 _MOST: Final = BLOCK * 2 * 2**20

@@ -60,6 +60,11 @@ class ClusterRow:
     deletion: Position | None = None
     deletion_seq: int | None = None
 
+    @property
+    def is_no_more_than_leads(self) -> bool:
+        """Whether nothing is to be said of it beside its leads."""
+        return not (self.contact_only or self.several or self.deletion)
+
 
 _SEVERAL: Final = (
     "SELECT cluster FROM finding"

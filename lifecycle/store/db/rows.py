@@ -21,6 +21,7 @@ from lifecycle.domain import (
     LeadEvent,
     Memory,
     Party,
+    PartyValue,
     Refusal,
     State,
     Track,
@@ -72,6 +73,7 @@ class Parties:
     def forget(self) -> None:
         """Forget all: after a rollback what was added is not there."""
         self._numbers: dict[Party, int] = {}
+        self._numbers_of: dict[PartyValue, int] = {}
         self._parties: dict[int, Party] = {}
         self.added: list[tuple[int, str, str]] = []
 
@@ -88,6 +90,25 @@ class Parties:
             if self.added or len(names[0]) + len(names[1]) <= _USUAL:
                 self._numbers[party] = number
         return number
+
+    def number_of(self, value: PartyValue | None) -> int | None:
+        """Return the number of a party that is given as plain data."""
+        if value is None:
+            return None
+        number = self._numbers_of.get(value)
+        if number is None:
+            party = Party(value) if isinstance(value, str) else Party(*value)
+            number = self.number(party)
+            if party in self._numbers:
+                self._numbers_of[value] = self._numbers[party]
+        return number
+
+    def value_of(self, number: int | None) -> PartyValue | None:
+        """Return the party of this number as plain data."""
+        party = self.party(number)
+        if party is None:
+            return None
+        return party.id or "" if party.name is None else (party.id, party.name)
 
     def release_added(self) -> list[tuple[int, str, str]]:
         """Return the rows of new parties, which are in the store from now on."""

@@ -12,7 +12,7 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 from lifecycle.domain import SEVERITY, STATES, TRIGGERS, VERDICTS
-from lifecycle.store.db.blocks import dictionary
+from lifecycle.store.db.frames import dictionary
 from lifecycle.store.db.rows import FOLD_ORDER, OUTCOMES
 
 #: Marks the file as a lifecycle store (``PRAGMA application_id``): "LEAD" in ASCII.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from attrs import define, field
@@ -72,6 +72,16 @@ class Partition:
             self._of[node] = large
         large.take_in(small)
         return large
+
+
+def leads_of(arrivals: Iterable[Arrival]) -> list[Component]:
+    """Return the leads that arrivals name, each with those in the store that have these names."""
+    leads = Partition()
+    for arrival in arrivals:
+        own = arrival.rows[: len(arrival.event.lead_keys)]
+        if own:
+            leads.add(arrival, own, {row.lead for row in own if row.lead is not None})
+    return list(leads)
 
 
 @define

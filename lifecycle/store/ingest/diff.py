@@ -116,15 +116,11 @@ class Diff:
         for row in self._hubs:
             self._shared.save_hub(row)
         self._current.replace()
-        for key in self._working.changed_keys():
-            self._writes.add(sql.SAVE_KEY, key.hash, *key.key, *key.belongs)
         for lead in sorted(self._removed_leads):
             self._supersede_name(self._were[lead])
             self._writes.add(sql.REMOVE_LEAD, lead)
         for cluster in sorted(self._removed_clusters):
             self._writes.add(sql.REHOME_FINDINGS, cluster)
-        for party in self._parties.release_added():
-            self._writes.add(sql.ADD_PARTY, *party)
 
     def set_aside(self, stored: Iterable[StoredEvent]) -> None:
         """Quarantine events in which the identity policy finds no name any more."""

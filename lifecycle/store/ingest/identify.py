@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field
 
-from lifecycle.domain import TRIGGERS, LeadEvent, Problem, merged
+from lifecycle.domain import TRIGGERS, Key, LeadEvent, Position, Problem, merged
 from lifecycle.messages import Ignored as OtherTopic
 from lifecycle.messages import Undecodable, format_time
 from lifecycle.store.db import statements as sql
-from lifecycle.store.db.codec import Packed, content_of, unpack
+from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, unpack
 from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.item import (
@@ -34,7 +34,8 @@ AHEAD: Final = 24 * 60 * 60 * 1_000_000
 #: What erasing keeps out, as it is counted among the ignored messages.
 SUPPRESSED: Final = "suppressed"
 Version: TypeAlias = tuple[bytes, int]
-_Columns: TypeAlias = tuple[str, bytes, int, int, str | bytes]
+_NAMELESS: Final = ((), ())
+_Columns: TypeAlias = tuple[str, bytes, int, int, bytes]
 
 
 @define(eq=False)
@@ -42,17 +43,47 @@ class Arrival:
     """An event to be folded: a new one, or one whose canonical content is another from now on.
 
     ``hash`` is that of its id, ``entry`` the number of its content; ``stands`` is what stands in
-    the store under its id, and ``rows`` are those of its keys, in their order.
+    the store under its id, and ``rows`` are those of its keys, in their order. What is decoded of
+    it is unpacked when it is asked for.
     """
 
     hash: int
     seq: int
     entry: int
     packed: Packed
-    event: LeadEvent
     place: Place
     stands: StoredEvent | None = None
     rows: list[KeyRow] = field(factory=list)
+    _event: LeadEvent | None = None
+
+    @property
+    def event(self) -> LeadEvent:
+        """What was decoded; of a change what all its copies make."""
+        if self._event is None:
+            self._event = unpack(*self.packed.columns, keys=self.packed.keys)
+        return self._event
+
+    def become(self, packed: Packed, entry: int, place: Place) -> None:
+        """Let it be this content."""
+        self.packed, self.entry, self.place, self._event = packed, entry, place, None
+
+    def says(self, event: LeadEvent) -> None:
+        """Let it be this event, which its copies make."""
+        self._event = event
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of its lead, and those of its contact."""
+        if self._event is not None:
+            return self._event.keys
+        lead, contact = self.packed.keys
+        return lead + contact
+
+    @property
+    def position(self) -> Position:
+        """Its place in the order of the fold."""
+        packed = self.packed
+        return (packed.time, packed.trigger, packed.id)
 
 
 @define
@@ -88,6 +119,7 @@ class Arrivals:
         self._aside = aside
         self._latest = now + AHEAD
         self._standing: dict[str, _Standing] = {}
+        self._new: dict[str, Arrival] = {}
         self._hashes: dict[str, int] = {}
         select = "SELECT EXISTS (SELECT 1 FROM suppressed)"
         (self._any_suppressed,) = working.connection.execute(select).fetchone()
@@ -122,22 +154,20 @@ class Arrivals:
                 self._standing[event_id] = _Standing(seq, (about.digest, about.time), entry)
 
     def _look_up_suppressed(self, messages: list[Packed], ids: dict[int, str]) -> None:
-        secret, identity = self._working.numbers.secret, self._working.identity
+        secret = self._working.numbers.secret
         hashes = set(ids)
         for one in messages:
-            event = unpack(*one.columns, identity=identity)
-            hashes.update(key_hash(secret, key) for key in event.keys)
+            hashes.update(key_hash(secret, key) for keys in one.keys for key in keys)
         select = "SELECT hash, until FROM suppressed WHERE hash IN"
         self._suppressed.update(select_in(self._working.connection, select, sorted(hashes)))
 
-    def _is_suppressed(self, event: LeadEvent) -> bool:
+    def _is_suppressed(self, packed: Packed) -> bool:
         """Return whether a message is about somebody who was erased, and not new business."""
         secret = self._working.numbers.secret
-        for key in event.keys if self._suppressed else ():
-            number = key_hash(secret, key)
+        for number in [key_hash(secret, key) for keys in packed.keys for key in keys]:
             if number in self._suppressed:
                 until = self._suppressed[number]
-                if until is None or event.time <= until:
+                if until is None or packed.time <= until:
                     return True
         return False
 
@@ -158,35 +188,41 @@ class Arrivals:
         return self._hashes[event_id] in self._suppressed
 
     def _arrive(self, packed: Packed, place: Place) -> Outcome | str:
-        standing = self._standing.get(packed.id)
+        event_id = packed.id
+        standing = self._standing.get(event_id) or self._newly_standing(event_id)
         if standing is not None and packed.version == standing.version:
-            return Duplicate(packed.id, TRIGGERS[packed.trigger])
-        event = unpack(*packed.columns, identity=self._working.identity)
-        if not event.keys:
+            return Duplicate(event_id, TRIGGERS[packed.trigger])
+        if packed.keys == _NAMELESS:
             message = nameless(packed.body, packed.time, self._working.identity)
             self._aside.quarantine(message, place)
             return Quarantined(message.problems)
-        if self._suppressed and self._is_suppressed(event):
+        if self._suppressed and self._is_suppressed(packed):
             self._aside.ignore(SUPPRESSED)
             return Ignored(SUPPRESSED)
         if standing is None:
             seq = self._enter(packed, place)
-            arrival = Arrival(self._hashes[packed.id], seq, seq, packed, event, place)
-            self._standing[packed.id] = _Standing(seq, packed.version, seq, arrival, {})
+            self._new[event_id] = arrival = Arrival(self._hashes[event_id], seq, seq, packed, place)
             self.to_fold.append(arrival)
-            return packed.id
-        if event.trigger == "change":
-            return self._complete(standing, packed, event, place)
-        return self._contest(standing, packed, event, place)
+            return event_id
+        if packed.trigger == CHANGE_NUMBER:
+            return self._complete(standing, packed, place)
+        return self._contest(standing, packed, place)
 
-    def _contest(
-        self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
-    ) -> Outcome:
+    def _newly_standing(self, event_id: str) -> _Standing | None:
+        """Return what stands under an id since this transaction, as something comes beside it."""
+        arrival = self._new.pop(event_id, None)
+        if arrival is None:
+            return None
+        version, seq = arrival.packed.version, arrival.seq
+        self._standing[event_id] = standing = _Standing(seq, version, seq, arrival, {})
+        return standing
+
+    def _contest(self, standing: _Standing, packed: Packed, place: Place) -> Outcome:
         """Let another content under a known id be canonical, or keep it as another."""
         digests = {standing.version[0], *(digest for digest, _ in self._others(standing))}
         is_known = packed.digest in digests
         if packed.version < standing.version:
-            self._replace(standing, packed, event, place)
+            self._replace(standing, packed, place)
         elif packed.digest != standing.version[0]:
             self._keep_other(standing, packed, place)
         if not is_known:
@@ -194,16 +230,14 @@ class Arrivals:
         known = Duplicate if is_known else Conflict
         return known(packed.id, TRIGGERS[packed.trigger])
 
-    def _complete(
-        self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place
-    ) -> Outcome:
+    def _complete(self, standing: _Standing, packed: Packed, place: Place) -> Outcome:
         """Let another copy of a change complete it: the event is what all copies make."""
         if packed.version < standing.version:
-            self._replace(standing, packed, event, place)
+            self._replace(standing, packed, place)
         elif self._keep_other(standing, packed, place) and standing.arrival is None:
             self._complete_stored(standing)
         if (arrival := standing.arrival) is not None:
-            arrival.event = self._joined(standing, arrival.packed.columns)
+            arrival.says(self._joined(standing, arrival.packed.columns))
         return Duplicate(packed.id, "change")
 
     def _complete_stored(self, standing: _Standing) -> None:
@@ -214,7 +248,7 @@ class Arrivals:
         if content_of(event) != content_of(stands.event):
             place = self._stored_place(standing)
             where = (self._hashes[packed.id], standing.seq, standing.entry)
-            standing.arrival = Arrival(*where, packed, event, place, stands)
+            standing.arrival = Arrival(*where, packed, place, stands, event=event)
             self.to_fold.append(standing.arrival)
 
     def _joined(self, standing: _Standing, columns: _Columns) -> LeadEvent:
@@ -226,26 +260,26 @@ class Arrivals:
         block = self._working.blocks.of(standing.entry)
         about, content = block.entry(standing.entry), block.content(standing.entry)
         body = block.body(standing.entry)
-        columns = (about.digest, about.trigger, about.time, content.decode(), body)
-        return Packed(stands.event.id, *columns)
+        columns = (about.digest, about.trigger, about.time, content)
+        keys = (stands.own.lead_keys, stands.own.contact_keys)
+        return Packed(stands.event.id, *columns, keys, body)
 
     def _stored_place(self, standing: _Standing) -> Place:
         about = self._working.blocks.entry(standing.entry)
         return Place(about.log or None, about.line or None)
 
-    def _replace(self, standing: _Standing, packed: Packed, event: LeadEvent, place: Place) -> None:
+    def _replace(self, standing: _Standing, packed: Packed, place: Place) -> None:
         """Let this content be canonical, and keep the one that was."""
         others, entry = self._others(standing), self._enter(packed, place)
         arrival = standing.arrival
         if arrival is not None:
             others[standing.version] = arrival.packed.columns
-            arrival.event, arrival.packed, arrival.entry = event, packed, entry
-            arrival.place = place
+            arrival.become(packed, entry, place)
         else:
             (stands,) = self._working.events_numbered([standing.seq])
             others[standing.version] = self._stored_packed(standing, stands).columns
             where = (self._hashes[packed.id], standing.seq, entry)
-            standing.arrival = Arrival(*where, packed, event, place, stands)
+            standing.arrival = Arrival(*where, packed, place, stands)
             self.to_fold.append(standing.arrival)
         others.pop(packed.version, None)
         self._writes.add(sql.ADD_COPY, standing.seq, standing.entry)

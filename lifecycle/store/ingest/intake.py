@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from operator import attrgetter
 from typing import Final, cast
 
@@ -27,11 +28,12 @@ from lifecycle.domain import (
     subjects_of,
 )
 from lifecycle.messages import read_message
+from lifecycle.store.db import statements as sql
 from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.lookups import ClusterRow, WorkingSet
 from lifecycle.store.db.rows import Parties, StoredEvent, select_in
 from lifecycle.store.db.statements import Writes
-from lifecycle.store.ingest.cluster import Component, Folding, Partition
+from lifecycle.store.ingest.cluster import Component, Folding, Partition, leads_of
 from lifecycle.store.ingest.diff import Diff
 from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
 from lifecycle.store.ingest.item import (
@@ -43,10 +45,11 @@ from lifecycle.store.ingest.item import (
     Refused,
     to_stored,
 )
+from lifecycle.store.ingest.plain import PlainCourses
 from lifecycle.store.ingest.set_aside import SetAside
 from lifecycle.store.ledger.chain import BOUND, Unit
 
-_in_order = attrgetter("event.position")
+_in_order = attrgetter("position")
 _DUE: Final = f"SELECT raw, {BOUND['quarantine']} FROM quarantine WHERE due_at <= ? ORDER BY id"
 
 
@@ -79,16 +82,21 @@ class Intake:
         self._ledger = unit.ledger(recorded_at)
         self._aside = SetAside(connection, self._writes, unit.bound, recorded_at)
         self._arrivals = Arrivals(self._working, self._ledger, self._writes, self._aside, now)
-        self._diff = Diff(
-            self._working,
-            self._writes,
-            self._aside,
-            recorded_at=recorded_at,
-            new_digests=self._arrivals.digests,
-            renames=renames,
-        )
+        self._renames = renames
+        self._recorded_at = recorded_at
+        self._plain = PlainCourses(self._working, self._writes, machine, recorded_at)
         self._now = now
         self._results: dict[str, Outcome] = {}
+
+    @cached_property
+    def _diff(self) -> Diff:
+        """What compares folds with what stands; of leads on their plain course nothing is."""
+        return Diff(
+            *(self._working, self._writes, self._aside),
+            recorded_at=self._recorded_at,
+            new_digests=self._arrivals.digests,
+            renames=self._renames,
+        )
 
     def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
         """Take these messages in; return what became of each."""
@@ -123,7 +131,12 @@ class Intake:
 
     def _flush(self) -> None:
         """Write what differs; until here nothing was written, and nothing is read any more."""
-        self._diff.finish(self._arrivals.contested)
+        if "_diff" in self.__dict__ or self._arrivals.contested:
+            self._diff.finish(self._arrivals.contested)
+        for key in self._working.changed_keys():
+            self._writes.add(sql.SAVE_KEY, key.hash, *key.key, *key.belongs)
+        for party in self._working.parties.release_added():
+            self._writes.add(sql.ADD_PARTY, *party)
         self._aside.count()
         self._unit.add_blocks(self._ledger, self._writes)
         self._writes.execute(self._connection)
@@ -136,13 +149,22 @@ class Intake:
             # It may have no time but that of its receipt.
             readings = read_message(raw, received_at=due_at + AHEAD, identity=None)
             place = Place(log, line)
-            self._arrivals.take([(to_stored(reading), place) for reading in readings])
+            identity = self._working.identity
+            self._arrivals.take([(to_stored(reading, identity), place) for reading in readings])
 
     def _fold_arrivals(self, arrivals: list[Arrival]) -> None:
-        components = Partition()
-        self._working.load_keys([key for arrival in arrivals for key in arrival.event.keys])
+        self._working.load_keys([key for arrival in arrivals for key in arrival.keys])
         for arrival in arrivals:
-            arrival.rows = [self._working.key_row(key) for key in arrival.event.keys]
+            arrival.rows = [self._working.key_row(key) for key in arrival.keys]
+        outcomes, arrivals = self._plain.take(arrivals, self._arrivals.contested)
+        self._results.update(outcomes)
+        if arrivals:
+            self._fold_components(arrivals)
+
+    def _fold_components(self, arrivals: list[Arrival]) -> None:
+        """Fold arrivals cluster by cluster."""
+        components = Partition()
+        for arrival in arrivals:
             components.add(arrival, arrival.rows, self._clusters(arrival))
         clusters = list(components)
         self._working.load_clusters(
@@ -174,7 +196,7 @@ class Intake:
         """Fold the arrivals of one cluster in the least costly way that is exact."""
         component.arrivals.sort(key=_in_order)
         rows = [self._working.cluster(number) for number in sorted(component.numbers)]
-        leads = _leads(component.arrivals)
+        leads = leads_of(component.arrivals)
         if self._needs_whole(component.arrivals, rows, leads):
             self._fold_whole(sorted(component.numbers), component.arrivals)
         else:
@@ -312,16 +334,6 @@ class Intake:
             else:
                 outcome = Noted(event_id, event.trigger, lead_id, state)
             self._results[event_id] = outcome
-
-
-def _leads(arrivals: Iterable[Arrival]) -> list[Component]:
-    """The leads that arrivals name, each with those in the store that have these names."""
-    leads = Partition()
-    for arrival in arrivals:
-        own = arrival.rows[: len(arrival.event.lead_keys)]
-        if own:
-            leads.add(arrival, own, {row.lead for row in own if row.lead is not None})
-    return list(leads)
 
 
 def _is_not_after(event: LeadEvent, last: Position) -> bool:

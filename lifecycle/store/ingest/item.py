@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from attrs import asdict
 
-from lifecycle.domain import Problem, Refusal, State, Trigger, immutable
+from lifecycle.domain import Identity, Problem, Refusal, State, Trigger, immutable
 from lifecycle.errors import MessageError, TransitionRefusedError
 from lifecycle.messages import Decoded, Reading, Undecodable
 from lifecycle.messages import Ignored as OtherTopic
@@ -30,9 +30,9 @@ class Place:
     entry: int | None = None
 
 
-def to_stored(reading: Reading) -> IngestItem:
-    """Return a reading as the store takes it in."""
-    return pack(reading) if isinstance(reading, Decoded) else reading
+def to_stored(reading: Reading, identity: Identity) -> IngestItem:
+    """Return a reading as a store with this identity policy takes it in."""
+    return pack(reading, identity) if isinstance(reading, Decoded) else reading
 
 
 OutcomeKind: TypeAlias = Literal[

@@ -120,4 +120,4 @@ def _named_now(working: WorkingSet, bound: Bound) -> Iterator[tuple[IngestItem, 
         working.connection.execute(_REMOVE, (row[0],))
         bound.change("quarantine", row, None)
         for reading in readings:
-            yield to_stored(reading), Place(row[2], row[3])
+            yield to_stored(reading, working.identity), Place(row[2], row[3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -246,10 +246,22 @@ def may_hold_several(folding: Folding) -> bool:
         return are_several(row.key for row in rows)
     if len(folding.clusters) > 1 or any(row.several for row in folding.clusters):
         return True
+    if _are_one_lead_s(rows, folding):
+        return False
     # What only adds to the contact of a hub changes nothing: the finding of the hub stands. A key
     # that is new may be the second of its scheme, and several may link what was apart.
     some_more = [some for some in named if not any(map(_is_hub, some))]
     return any(len(some) > 1 or row.stored is None for some in some_more for row in some)
+
+
+def _are_one_lead_s(rows: Sequence[KeyRow], folding: Folding) -> bool:
+    """Return whether these keys name contacts of one lead alone, none of whom holds several ids."""
+    known = {key for lead in folding.leads.values() for key in lead.keys}
+    return (
+        all(row.leads == 1 and row.key in known for row in rows)
+        and not any(row.contact_only or row.deletion for row in folding.clusters)
+        and not are_several(known)
+    )
 
 
 def _is_hub(row: KeyRow) -> bool:

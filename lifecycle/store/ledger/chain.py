@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from struct import Struct
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import orjson
 from attrs import frozen
@@ -31,6 +31,7 @@ from lifecycle.store.db.blocks import (
     BLOCK,
     CONTENT,
     ERASURE,
+    HALF,
     NO_DIGEST,
     NO_SALT,
     REMOVE_BLOCK,
@@ -40,20 +41,18 @@ from lifecycle.store.db.blocks import (
     Blocks,
     Entry,
     Stored,
+    block_row,
     encoded,
     merged,
 )
 from lifecycle.store.db.codec import Packed
+from lifecycle.store.db.frames import SALT_BYTES, Contents, Draft, commitment
 from lifecycle.store.db.lookups import Numbers
 from lifecycle.store.db.statements import Writes
 
 #: The link before the first entry.
 BEGINNING: Final = bytes(32)
-SALT_BYTES: Final = len(NO_SALT)
-#: So many blocks that have room for more entries may stand at the end before they become one.
-LOOSE: Final = 64
-_CONTENT: Final = Struct(">16sqIIBqQQ")
-_LINK: Final = Struct(">32sqBqBq32s")
+_LINK: Final = Struct(">32sqBBqqII32s")
 _HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})", re.ASCII)
 
 
@@ -81,15 +80,10 @@ class Head:
 
 
 def commitment_of(stored: Stored) -> bytes:
-    """Return the salted digest of a content: of where and when it came, and of all it says."""
+    """Return the salted digest of a content: of all it says."""
     entry, content, body = stored
-    about = (entry.salt, entry.recorded_at, entry.log, entry.line, entry.trigger, entry.time)
-    return _commitment(about, entry.digest, content, body)
-
-
-def _commitment(about: tuple[Any, ...], digest: bytes, content: bytes, body: bytes) -> bytes:
-    sizes = _CONTENT.pack(*about, len(content), len(body))
-    return sha256(sizes + digest + content + body).digest()
+    said = Contents(entry.digest, entry.trigger, entry.time, content, body)
+    return commitment(entry.salt, said)
 
 
 def commitment_of_rules(salt: bytes, toml: str) -> bytes:
@@ -98,11 +92,11 @@ def commitment_of_rules(salt: bytes, toml: str) -> bytes:
 
 
 def link_of(previous: bytes, entry: Entry) -> bytes:
-    """Return what binds an entry to all before it: SHA-256 of the link before and of the entry."""
-    number, kind, trigger, recorded_at, time = entry[:5]
-    return sha256(
-        _LINK.pack(previous, number, kind, recorded_at, trigger, time, entry.commitment)
-    ).digest()
+    """Return what binds an entry to all before it: SHA-256 of the link before and of the entry.
+
+    It binds where and when a content came, too, which is not known when its commitment is made.
+    """
+    return sha256(_LINK.pack(previous, *entry[:7], entry.commitment)).digest()
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
@@ -119,28 +113,24 @@ class Ledger:
     def __init__(self, head: Head, recorded_at: int) -> None:
         self._head = head
         self.recorded_at = recorded_at
-        self._salts = _salts()
-        self.added: list[Stored] = []
+        self._added: list[tuple[Entry, Packed | None]] = []
 
     def enter(self, packed: Packed, log: int | None = None, line: int | None = None) -> int:
         """Add a content; return its number."""
-        _, digest, trigger, time, text, body = packed
-        number, recorded_at, salt, content = (
-            self._next(),
-            self.recorded_at,
-            self._salt(),
-            text.encode(),
-        )
-        log, line = log or 0, line or 0
-        about = (salt, recorded_at, log, line, trigger, time)
-        commitment = _commitment(about, digest, content, body)
-        where = (number, CONTENT, trigger, recorded_at, time, log, line)
-        self.added.append(Stored(Entry(*where, digest, salt, commitment), content, body))
+        _, digest, trigger, time, content, _, message, draft, place = packed
+        if draft is None:
+            salt = os.urandom(SALT_BYTES)
+            bound = commitment(salt, Contents(digest, trigger, time, content, message or b""))
+        else:
+            salt, bound = draft.commitment(place)
+        number = self._head.count + len(self._added) + 1
+        where = (number, CONTENT, trigger, self.recorded_at, time, log or 0, line or 0)
+        self._added.append((Entry(*where, digest, salt, bound), packed))
         return number
 
     def enter_rules(self, toml: str) -> int:
         """Add rules; return the number of their entry."""
-        salt = self._salt()
+        salt = os.urandom(SALT_BYTES)
         return self._enter(RULES, salt, commitment_of_rules(salt, toml))
 
     def enter_state(self, bound: bytes) -> int:
@@ -153,36 +143,69 @@ class Ledger:
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the rows of the blocks of what was added."""
-        return list(blocks_of(self.added, self._head.link))
+        rows, link = [], self._head.link
+        for some, draft in _in_blocks(self._added):
+            entries = [entry for entry, _ in some]
+            for entry in entries:
+                link = link_of(link, entry)
+            if draft is not None:
+                rows.append(block_row(entries, link, draft.ends, draft.frames))
+            else:
+                rows.append(encoded([_stored(*one) for one in some], link))
+        return rows
 
     @property
     def last(self) -> int:
         """The number of the last entry."""
-        return self._head.count + len(self.added)
+        return self._head.count + len(self._added)
 
     def _enter(self, kind: int, salt: bytes, commitment: bytes) -> int:
         entry = Entry(
-            *(self._next(), kind, 0, self.recorded_at, 0, 0, 0),
+            *(self.last + 1, kind, 0, self.recorded_at, 0, 0, 0),
             *(NO_DIGEST, salt, commitment),
         )
-        self.added.append(Stored(entry))
+        self._added.append((entry, None))
         return entry.number
 
-    def _next(self) -> int:
-        return self.last + 1
 
-    def _salt(self) -> bytes:
-        return next(self._salts)
+_Added: TypeAlias = "tuple[Entry, Packed | None]"
 
 
-def _salts() -> Iterator[bytes]:
-    """Yield salts; the first alone, as most transactions add one content."""
-    some = 1
-    while True:
-        salts = os.urandom(SALT_BYTES * some)
-        for start in range(0, len(salts), SALT_BYTES):
-            yield salts[start : start + SALT_BYTES]
-        some = 256
+def _in_blocks(added: Sequence[_Added]) -> Iterator[tuple[Sequence[_Added], Draft | None]]:
+    """Yield what was added block by block, with the draft that a block is made of as it is.
+
+    That is one of at least half a block of which everything was added; where less than half a block
+    waits before it, its entries are put to those.
+    """
+    waiting: list[_Added] = []
+    place = 0
+    while place < len(added):
+        draft = None if 0 < len(waiting) < HALF else _whole_draft(added, place)
+        if draft is None:
+            waiting.append(added[place])
+            place += 1
+        if waiting and (draft is not None or len(waiting) == BLOCK):
+            yield waiting, None
+            waiting = []
+        if draft is not None:
+            yield added[place : place + len(draft)], draft
+            place += len(draft)
+    if waiting:
+        yield waiting, None
+
+
+def _whole_draft(added: Sequence[_Added], place: int) -> Draft | None:
+    """Return the draft that all entries from here on are of, if all of it was added."""
+    first = added[place][1]
+    if first is None or first.draft is None or first.place or len(first.draft) < HALF:
+        return None
+    last = added[place + len(first.draft) - 1 :][:1]
+    is_whole = last and last[0][1] is not None and last[0][1].draft is first.draft
+    return first.draft if is_whole else None
+
+
+def _stored(entry: Entry, packed: Packed | None) -> Stored:
+    return Stored(entry) if packed is None else Stored(entry, packed.content, packed.body)
 
 
 def blocks_of(stored: Iterable[Stored], link: bytes) -> Iterator[tuple[Any, ...]]:

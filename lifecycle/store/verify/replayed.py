@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from lifecycle.domain import TRIGGERS, Problem, Rules, machine_for
+from lifecycle.domain import TRIGGERS, Identity, Problem, Rules, machine_for
 from lifecycle.errors import MessageError, RulesError
 from lifecycle.messages import LAST, Decoded, Undecodable, read_message
 from lifecycle.store.db.blocks import CONTENT, Blocks, Stored
@@ -115,12 +115,13 @@ class Replay:
         entry = stored.entry
         where = f"entry {entry.number}"
         try:
-            packed = _decoded(stored)
+            rules = self._in_force or Rules.default()
+            packed = _decoded(stored, rules.identity)
         except UNREADABLE as error:
             yield Defect("contents", where, f"{error}", "expected a message")
             return
         found = (entry.digest, entry.trigger, entry.time, stored.content)
-        expected = (packed.digest, packed.trigger, packed.time, packed.content.encode())
+        expected = (packed.digest, packed.trigger, packed.time, packed.content)
         if found != expected:
             where = f"{where}, event {packed.id}"
             sides = [
@@ -171,7 +172,7 @@ class Replay:
             self._intake(self._recorded_at).fold_again(clusters[start : start + _FOLDED_AGAIN])
 
 
-def _decoded(stored: Stored) -> Packed:
+def _decoded(stored: Stored, identity: Identity) -> Packed:
     """Return what a message says.
 
     Raises:
@@ -183,4 +184,4 @@ def _decoded(stored: Stored) -> Packed:
         raise MessageError(reading.problems)
     if not isinstance(reading, Decoded):
         raise MessageError([Problem("topic", "expected one that concerns leads")])
-    return pack(reading)
+    return pack(reading, identity)

@@ -1,0 +1,310 @@
+"""Leads on their plain course: folded on from their rows, straight to the rows that are written.
+
+Only arrivals that can change nothing but their own lead are taken: all of its messages have the
+same keys, which are new or those that it has, and its cluster is no more than its leads. Whatever
+else arrives is left to the general way, which says the same of these (a property holds it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import orjson
+
+from lifecycle.domain import (
+    STATES,
+    TRIGGERS,
+    Course,
+    Key,
+    LeadMachine,
+    PlainRow,
+    Position,
+    Verdicts,
+    are_several,
+)
+from lifecycle.store.db import statements as sql
+from lifecycle.store.db.codec import CHANGE_NUMBER, TRIGGER_NUMBER
+from lifecycle.store.db.lookups import KeyRow, WorkingSet
+from lifecycle.store.db.rows import (
+    OUTCOME_NUMBER,
+    STATE_NUMBER,
+    VERDICT_NUMBER,
+    json_text,
+)
+from lifecycle.store.db.statements import Writes
+from lifecycle.store.ingest.identify import Arrival
+from lifecycle.store.ingest.item import Applied, Noted, Outcome
+
+#: The columns of a lead's row that must say nothing, or nothing more than the course tells.
+_LEAD_ID, _CLUSTER, _STATE, _SINCE, _HOLDER, _CONTACT, _EVENTS, _REFUSALS = 1, 2, 3, 4, 5, 9, 10, 11
+_POSITION: Final = slice(12, 15)
+_DECISIONS, _MEMORY, _DOUBTS, _CONTACT_ONLY, _KEYS, _DELETED_AT = 15, 16, 17, 18, 19, 20
+_KEPT_HOLDER, _KNOWN_SINCE = 21, 22
+_DELETE: Final = TRIGGER_NUMBER["delete"]
+_Names = tuple[Key, ...]
+_Row = tuple[Any, ...]
+
+
+class PlainCourses:
+    """Folds the leads of a transaction that are on their plain course."""
+
+    def __init__(
+        self, working: WorkingSet, writes: Writes, machine: LeadMachine, recorded_at: int
+    ) -> None:
+        self._working = working
+        self._parties = working.parties
+        self._writes = writes
+        self._machine = machine
+        self._recorded_at = recorded_at
+
+    def take(
+        self, arrivals: list[Arrival], contested: Collection[int]
+    ) -> tuple[dict[str, Outcome], list[Arrival]]:
+        """Fold what is plain; return what became of it, and the other arrivals.
+
+        The rows of the keys of all arrivals were looked up; ``contested`` are the numbers of events
+        of which several contents came.
+        """
+        stories, rest = self._stories(arrivals, contested)
+        leads = self._working.lead_rows(filter(None, (its[0].rows[0].lead for its in stories)))
+        outcomes: dict[str, Outcome] = {}
+        for its in stories:
+            told = self._tell(its, leads)
+            if told is None:
+                rest += its
+            else:
+                outcomes.update(told)
+        return outcomes, rest
+
+    # --- which arrivals can change nothing but their own lead -----------------------------------
+
+    def _stories(
+        self, arrivals: list[Arrival], contested: Collection[int]
+    ) -> tuple[list[list[Arrival]], list[Arrival]]:
+        """Return the arrivals of each lead that may be plain, and the others."""
+        by_names: dict[_Names, list[Arrival]] = {}
+        for arrival in arrivals:
+            by_names.setdefault(arrival.keys, []).append(arrival)
+        mixed = _mixed(by_names)
+        stories: list[list[Arrival]] = []
+        rest: list[Arrival] = []
+        for names, its in by_names.items():
+            is_plain = names not in mixed and all(
+                _is_message(one) and one.seq not in contested for one in its
+            )
+            if is_plain and _is_one_lead(names, its[0].rows):
+                stories.append(its)
+            else:
+                rest += its
+        return self._apart(stories, rest)
+
+    def _apart(
+        self, stories: list[list[Arrival]], rest: list[Arrival]
+    ) -> tuple[list[list[Arrival]], list[Arrival]]:
+        """Leave out leads of clusters that are more than their leads, or that the rest touches."""
+        touched = {row.cluster for one in rest for row in one.rows}
+        touched.update(one.stands.cluster for one in rest if one.stands is not None)
+        clusters = {one[0].rows[0].cluster for one in stories} - {None}
+        self._working.load_clusters([one for one in clusters if one is not None])
+        apart: list[list[Arrival]] = []
+        for its in stories:
+            number = its[0].rows[0].cluster
+            if number is None or (
+                number not in touched and self._working.cluster(number).is_no_more_than_leads
+            ):
+                apart.append(its)
+            else:
+                rest += its
+        return apart, rest
+
+    # --- what is told of a lead -----------------------------------------------------------------
+
+    def _tell(self, its: list[Arrival], leads: dict[int, _Row]) -> dict[str, Outcome] | None:
+        """Fold the arrivals of a lead, and let it be written; None where they are not plain."""
+        if len(its) > 1:
+            its.sort(key=_in_order)
+        before = None if its[0].rows[0].lead is None else leads[its[0].rows[0].lead]
+        if before is not None and not _goes_on(before, its):
+            return None
+        course = self._course(before)
+        verdicts: list[Verdicts] = []
+        for one in its:
+            packed = one.packed
+            told = orjson.loads(packed.content)
+            verdict = course.take(packed.id, TRIGGERS[packed.trigger], packed.time, told)
+            if verdict is None:
+                return None
+            verdicts.append(verdict)
+        row = self._lead_row(course, its, before)
+        if row is None:
+            return None
+        self._write(course, its, verdicts, row, is_new=before is None)
+        return {
+            one.packed.id: (Applied if verdict == "applied" else Noted)(
+                one.packed.id, TRIGGERS[one.packed.trigger], row[_LEAD_ID], course.state
+            )
+            for one, verdict in zip(its, verdicts, strict=True)
+        }
+
+    def _course(self, row: _Row | None) -> Course:
+        """Return the course of a lead so far."""
+        if row is None:
+            return Course(self._machine)
+        holder, owner, sender, recipient = map(self._parties.value_of, row[_HOLDER:_CONTACT])
+        return Course(
+            self._machine,
+            STATES[row[_STATE]],
+            row[_SINCE],
+            holder,
+            owner,
+            sender,
+            recipient,
+            contact=orjson.loads(row[_CONTACT] or "[null,null,null]"),
+            events=row[_EVENTS],
+            position=row[_POSITION],
+            decisions=orjson.loads(row[_DECISIONS]) if row[_DECISIONS] else {},
+        )
+
+    def _lead_row(self, course: Course, its: list[Arrival], before: _Row | None) -> _Row | None:
+        """Return the columns of the lead; None where its name or its marks differ from before."""
+        number = self._parties.number_of
+        holder = number(course.holder)
+        kept_holder = holder if before is None or not course.rows else None
+        if course.rows:
+            kept_holder = None if course.rows[-1].holder == course.holder else holder
+        elif before is not None and before[_HOLDER] == holder:
+            kept_holder = before[_KEPT_HOLDER]
+        if before is not None and kept_holder != before[_KEPT_HOLDER]:
+            return None
+        named = [
+            number(course.owner),
+            number(course.sender),
+            number(course.recipient),
+            json_text(course.contact) if any(course.contact) else None,
+            course.events,
+        ]
+        decisions = json_text(course.decisions) if course.decisions else None
+        assert course.position is not None  # noqa: S101 - a message was taken
+        if before is not None:
+            about, refusals, keys = before[:3], before[_REFUSALS], before[_KEYS]
+            known_since = before[_KNOWN_SINCE]
+        else:
+            lead_id = min(its[0].packed.keys[0]).lead_id
+            numbers = self._working.numbers
+            about, refusals = (numbers.next_lead(), lead_id, numbers.next_cluster()), 0
+            keys = json_text([tuple(key) for key in sorted(its[0].keys)])
+            known_since = self._recorded_at
+        return (
+            *(*about, STATE_NUMBER[course.state], course.since, holder, *named, refusals),
+            *(*course.position, decisions, None, None, 0, keys, None),
+            *(kept_holder, known_since, None),
+        )
+
+    def _write(
+        self,
+        course: Course,
+        its: list[Arrival],
+        verdicts: Iterable[Verdicts],
+        row: _Row,
+        *,
+        is_new: bool,
+    ) -> None:
+        lead, add, recorded_at = row[0], self._writes.add, self._recorded_at
+        add(sql.ADD_LEAD if is_new else sql.SAVE_LEAD, *row)
+        if is_new:
+            for key in its[0].rows:
+                _belong(key, lead, row[_CLUSTER])
+        seqs = {}
+        for one, verdict in zip(its, verdicts, strict=True):
+            packed, place = one.packed, one.place
+            seqs[packed.id] = one.seq
+            about = (one.seq, one.entry, one.hash, packed.id, packed.trigger, packed.time)
+            result = (lead, None, OUTCOME_NUMBER[verdict], 0)
+            add(sql.ADD_EVENT, *about, *result, recorded_at, place.log, place.line)
+        next_change = self._working.numbers.next_change
+        for step in course.rows:
+            where = (next_change(), lead, seqs[step.event_id], step.step, recorded_at)
+            add(sql.ADD_HISTORY, *where, *self._content(step))
+        if course.joined is not None:
+            event_id, trigger = course.joined
+            detail = f"began with {trigger}"
+            add(sql.ADD_FINDING, "joined_midway", lead, None, seqs[event_id], detail, recorded_at)
+        code = "unwitnessed_decision"
+        for decision, stated_by in sorted(course.decisions.items()):
+            if stated_by is not None:
+                add(sql.ADD_FINDING, code, lead, None, seqs[stated_by], decision, recorded_at)
+
+    def _content(self, row: PlainRow) -> _Row:
+        """Return the columns of HISTORY_CONTENT."""
+        number = self._parties.number_of
+        return (
+            TRIGGER_NUMBER[row.trigger],
+            STATE_NUMBER[row.source],
+            STATE_NUMBER[row.target],
+            VERDICT_NUMBER["implied" if row.implied else "stated"],
+            row.at,
+            number(row.by),
+            number(row.holder),
+            row.reason,
+            None,
+        )
+
+
+def _mixed(by_names: Iterable[_Names]) -> set[_Names]:
+    """Return the names of which some are among other names, too."""
+    mixed: set[_Names] = set()
+    first: dict[Key, _Names] = {}
+    for names in by_names:
+        for key in names:
+            other = first.setdefault(key, names)
+            if other is not names:
+                mixed.update((other, names))
+    return mixed
+
+
+def _is_message(arrival: Arrival) -> bool:
+    """Return whether an arrival is new, names its lead, and is neither a change nor a deletion."""
+    packed = arrival.packed
+    return (
+        arrival.stands is None
+        and bool(packed.keys[0])
+        and packed.trigger not in (CHANGE_NUMBER, _DELETE)
+    )
+
+
+def _is_one_lead(names: _Names, rows: list[KeyRow]) -> bool:
+    """Return whether keys are all new, or all of one lead in the store."""
+    first = rows[0]
+    if first.stored is None:
+        return all(row.stored is None for row in rows) and not are_several(names)
+    return first.lead is not None and all(
+        row.stored is not None
+        and row.cluster == first.cluster
+        and (row.lead == first.lead or row.key.kind == "contact")
+        for row in rows
+    )
+
+
+def _goes_on(row: _Row, its: list[Arrival]) -> bool:
+    """Return whether a lead is on its plain course, and what arrived comes after it."""
+    return (
+        not (row[_MEMORY] or row[_DOUBTS] or row[_CONTACT_ONLY])
+        and row[_DELETED_AT] is None
+        and (not row[_DECISIONS] or not any(orjson.loads(row[_DECISIONS]).values()))
+        and row[_POSITION] < its[0].position
+        and row[_KEYS] == json_text([tuple(key) for key in sorted(its[0].keys)])
+    )
+
+
+def _belong(key: KeyRow, lead: int, cluster: int) -> None:
+    """Let a new key name a new lead, or its contact."""
+    key.cluster = cluster
+    if key.key.kind == "lead":
+        key.lead = lead
+    else:
+        key.leads = 1
+
+
+def _in_order(arrival: Arrival) -> Position:
+    return arrival.position

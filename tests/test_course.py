@@ -1,0 +1,104 @@
+"""The plain course says of a lead what the general way says, in every row."""
+
+from contextlib import contextmanager
+
+from hypothesis import given
+from hypothesis import strategies as st
+from letters import ADA, BOB, ORG, lead
+from worlds import NOW, messages
+
+from lifecycle import LeadStore
+from lifecycle.mocking import Plan, stories
+from lifecycle.store.ingest.plain import PlainCourses
+
+_TAKE = PlainCourses.take
+PARTIES = st.sampled_from([ORG, ADA, BOB, {"id": ADA, "name": "Ada"}])
+ACTIONS = ("add", "update", "assign", "accept", "reject", "retract", "receive")
+
+
+def at(minute):
+    return f"10:{minute:02}"
+
+
+@st.composite
+def plain_messages(draw):
+    """A message of one of a few leads; most of them follow one another as they should."""
+    number = draw(st.integers(1, 3))
+    contact = draw(st.sampled_from([{"c": f"7{number}"}] * 6 + [{"c": "7"}, {}]))
+    minute = draw(st.integers(0, 30))
+    dates = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
+    on = st.integers(0, minute + 1).map(lambda n: f"2026-03-01T{at(n)}:00Z")
+    people = dict.fromkeys(("owner", "sender", "recipient"), PARTIES)
+    snapshot = draw(st.fixed_dictionaries({}, optional=people | dict.fromkeys(dates, on)))
+    named = {"type": "Contact", "identifier": contact}
+    if draw(st.booleans()):
+        named["name"] = draw(st.sampled_from(["Joe", "Ann"]))
+    acts = dict.fromkeys(("agent", "recipient", "participant"), PARTIES)
+    data = draw(st.fixed_dictionaries({}, optional=acts | {"reason": st.just("busy")}))
+    return lead(
+        draw(st.sampled_from(ACTIONS)),
+        at(minute),
+        keys=f"{number}",
+        contact=contact,
+        snapshot=snapshot | {"object": named},
+        **data,
+    )
+
+
+def in_order(world):
+    return sorted(world, key=lambda one: str(one.get("time")))
+
+
+mostly_plain = st.lists(plain_messages() | plain_messages() | messages(), max_size=14)
+worlds = mostly_plain | mostly_plain.map(in_order)
+
+
+@contextmanager
+def the_general_way():
+    """Let no lead be on its plain course."""
+    PlainCourses.take = lambda _self, arrivals, _contested: ({}, arrivals)
+    try:
+        yield
+    finally:
+        PlainCourses.take = _TAKE
+
+
+@given(worlds, st.integers(1, 14), st.booleans())
+def test_both_ways_write_the_same_rows(world, size, general_first):
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        if general_first:
+            with the_general_way():
+                apply(store, world, size)
+        else:
+            apply(store, world, size)
+        assert verified(store) == ()
+        with the_general_way():
+            assert verified(store) == ()
+
+
+def apply(store, world, size):
+    for start in range(0, len(world), size):
+        store.apply_many(world[start : start + size])
+
+
+def verified(store):
+    return store.verify().defects
+
+
+def test_most_leads_are_on_their_plain_course():
+    taken = []
+
+    def counted(self, arrivals, contested):
+        outcomes, rest = _TAKE(self, arrivals, contested)
+        taken.append((len(outcomes), len(rest)))
+        return outcomes, rest
+
+    PlainCourses.take = counted
+    try:
+        with LeadStore(":memory:", clock=lambda: NOW) as store:
+            told = [one.message for one in stories(Plan(leads=200, seed=3))]
+            apply(store, told, 500)
+    finally:
+        PlainCourses.take = _TAKE
+    plain, rest = map(sum, zip(*taken, strict=True))
+    assert plain > (plain + rest) / 4
