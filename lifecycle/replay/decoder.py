@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
-from threading import Thread
+from threading import Condition, Thread
 from typing import IO, Final
 
 from lifecycle.domain import Identity
@@ -28,8 +28,8 @@ from lifecycle.replay.log import Log
 
 #: Of a smaller log a process of its own would take longer to start than it saves, in bytes.
 WORTH_IT: Final = 8 * 1024 * 1024
-#: So many chunks are decoded ahead of who takes them.
-_AHEAD: Final = 12
+#: So many bytes are decoded ahead of who takes them.
+_AHEAD: Final = 8 * 1024 * 1024
 _LENGTH: Final = 8
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     file, out, offset, line, size = map(int, numbers)
     identity = Identity.from_table(json.load(sys.stdin))
     seldom_collect()
-    frames: Queue[bytes | None] = Queue(_AHEAD)
+    frames = _Ahead()
     sender = Thread(target=_send, args=(frames, os.fdopen(out, "wb")))
     sender.start()
     try:
@@ -82,7 +82,31 @@ def main() -> None:
         sender.join()
 
 
-def _send(frames: Queue[bytes | None], out: IO[bytes]) -> None:
+class _Ahead:
+    """Frames that wait to be sent: one more is taken as long as they are not too many bytes."""
+
+    def __init__(self) -> None:
+        self._frames: Queue[bytes | None] = Queue()
+        self._size = 0
+        self._has_room = Condition()
+
+    def put(self, frame: bytes | None) -> None:
+        """Put a frame behind the others; None: there is none after them."""
+        with self._has_room:
+            self._has_room.wait_for(lambda: self._size < _AHEAD)
+            self._size += len(frame or b"")
+        self._frames.put(frame)
+
+    def get(self) -> bytes | None:
+        """Take the first frame."""
+        frame = self._frames.get()
+        with self._has_room:
+            self._size -= len(frame or b"")
+            self._has_room.notify()
+        return frame
+
+
+def _send(frames: _Ahead, out: IO[bytes]) -> None:
     """Send what is ready, in a thread of its own: decoding goes on while nobody reads."""
     try:
         while (frame := frames.get()) is not None:
@@ -99,7 +123,7 @@ def seldom_collect() -> None:
     A replay makes a great many objects and no circles; looking for them costs a tenth of the time.
     """
     gc.freeze()
-    gc.set_threshold(300_000)
+    gc.set_threshold(1_000_000)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ NO_SALT: Final = bytes(16)
 NO_DIGEST: Final = bytes(32)
 #: kind, trigger, recorded_at, time, log, line, ends of content and body, digest, salt, commitment.
 ABOUT: Final = Struct("<BBqqIIII32s16s32s")
-_KEPT: Final = 512
+_KEPT: Final = 128
 #: Where in such a row the ends of the content and of the body stand.
 _ENDS: Final = Struct("<26xII80x")
 _END: Final = 26
