@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from lifecycle.reasons import Problem, Refusal
 
@@ -224,16 +225,16 @@ class BusyStoreError(StoreError):
 class ClockSkewError(StoreError):
     """The clock is more than a day behind the last transaction, or more than a year ahead of it.
 
-    ``now`` and ``last`` are their times, in microseconds since 1970 in UTC.
+    ``now`` and ``last`` are their times, as datetimes in UTC.
     """
 
-    def __init__(self, path: str, now: int, last: int, words: tuple[str, str]) -> None:
+    def __init__(self, path: str, now: datetime, last: datetime) -> None:
         self.now = now
         self.last = last
         super().__init__(
-            f"{path}: the clock says {words[0]}, but the last transaction was at {words[1]}:"
-            " nothing was written. Set the clock right; if it is, --accept-clock (in a program"
-            " accept_clock=True) goes on"
+            f"{path}: the clock says {now:%Y-%m-%dT%H:%M:%SZ}, but the last transaction was at"
+            f" {last:%Y-%m-%dT%H:%M:%SZ}: nothing was written. Set the clock right; if it is,"
+            " --accept-clock (in a program accept_clock=True) goes on"
         )
 
 

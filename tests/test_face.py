@@ -1,7 +1,9 @@
 """The library as its callers meet it: arguments checked at the call, errors to raise, fixtures."""
 
+from datetime import timedelta, timezone
+
 import pytest
-from letters import ADA, lead
+from letters import ADA, BOB, deletion, lead
 
 import lifecycle
 from lifecycle import (
@@ -15,8 +17,10 @@ from lifecycle import (
     Noted,
     Quarantined,
     Refused,
+    format_time,
 )
 from lifecycle.errors import StoreError, TimeFormatError
+from lifecycle.store import as_micros
 from lifecycle.testing import TestClock
 
 pytest_plugins = ["pytester"]
@@ -101,3 +105,68 @@ def test_each_outcome_is_of_a_class_of_its_own(store):
     for one in outcomes:
         assert sum(isinstance(one, of) for of in set(classes)) == 1
         assert one.as_dict()["outcome"] == one.kind
+
+
+TIMES = ("at", "now", "since", "time", "until")
+
+
+def times_of(thing):
+    """Attributes of a result that are named as times, each with its value."""
+    names = [
+        name for name in dir(thing) if not name.startswith("_") and name.rpartition("_")[2] in TIMES
+    ]
+    return {name: getattr(thing, name) for name in names}
+
+
+def test_every_time_that_a_store_tells_is_an_aware_datetime(store):
+    for message in (
+        lead("assign", "10:00", id="urn:1", recipient=ADA),
+        lead("assign", "10:00", id="urn:1", recipient=BOB),
+        lead("accept", "10:01", agent=ADA),
+        lead("accept", "10:03", agent=BOB),
+        lead("assign", "10:02", agent=ADA, recipient=BOB),
+        deletion("10:08", {"c": "9"}),
+        lead("accept", "10:09", contact={"c": "9"}, agent=ADA),
+        "{",
+    ):
+        store.apply(message)
+    store.dismiss(1)
+    told = [store.lead("crmleadid:1"), *store.history("crmleadid:1", superseded=True)]
+    told += [*store.findings(superseded=True), *store.quarantine(left=True)]
+    told += [*store.messages("crmleadid:1"), *store.copies("crmleadid:1")]
+    told += [one.entry for one in store.changes()]
+    told += [*store.evidence().verdict_changes(), *store.listing().events()]
+    told += [audit := lifecycle.audit(store, overdue=["accepted>PT1S"]), *audit.deviations]
+    told += [*audit.overdue, *lifecycle.explain(store, "crmleadid:1").corrections]
+    told.append(store.erase("crmleadid:1"))
+    assert len({type(one) for one in told}) == 13
+    for one in told:
+        assert times_of(one)
+        for moment in times_of(one).values():
+            assert moment is None or moment.utcoffset() == timedelta(0)
+
+
+def test_rows_of_history_and_findings_are_flat(store):
+    store.apply(lead("reject", "10:00", agent=ADA, reason="no time"))
+    (row,) = store.history("crmleadid:1")
+    assert (row.seq, row.trigger, row.source, row.target) == (1, "reject", "new", "rejected")
+    assert (row.verdict, str(row.by), row.reason) == ("stated", ADA, "no time")
+    assert (row.lead_id, row.refusal, row.late) == ("crmleadid:1", None, False)
+    assert row.superseded_at is None
+    (finding,) = store.findings()
+    assert (finding.severity, finding.code, finding.lead_id) == (
+        *("info", "joined_midway"),
+        "crmleadid:1",
+    )
+    assert finding.event_id == row.event_id
+
+
+def test_a_moment_is_a_text_a_datetime_or_microseconds(store):
+    store.apply(lead("add", "10:00"))
+    since = store.lead("crmleadid:1").since
+    behind = since.astimezone(timezone(timedelta(hours=5)))
+    for moment in (since, behind, since.isoformat(), as_micros(since)):
+        assert store.state_at("crmleadid:1", moment) == "sent"
+    before = since - timedelta(microseconds=1)
+    assert store.state_at("crmleadid:1", before) == "new"
+    assert format_time(behind) == "2026-03-01T10:00:00Z"

@@ -274,7 +274,7 @@ def test_a_map_says_how_a_table_is_read_and_what_its_values_mean(desk, lifecycle
     with LeadStore(desk / "leads.db") as store:
         lead = store.lead("deskId:7")
         assert (lead.state, str(lead.holder)) == ("accepted", "deskuserid:joe")
-        reasons = [entry.row.reason for entry in store.history("deskId:7")]
+        reasons = [entry.reason for entry in store.history("deskId:7")]
         assert reasons == ["Status: Open", "Holder: joe", "Status: Taken"]
 
 
@@ -362,7 +362,7 @@ def test_the_deletion_of_a_record_that_was_merged_away_leaves_the_winner_as_it_i
             (lead,) = store.leads()
             assert lead.state == "accepted"
             assert {key.value for key in lead.keys} == set(LEADS)
-            assert "several_ids" not in {entry.finding.code for entry in store.findings()}
+            assert "several_ids" not in {entry.code for entry in store.findings()}
 
 
 def test_a_merge_of_hubspot_joins_the_leads_and_leaves_the_winner_as_it_is(tmp_path):

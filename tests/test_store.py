@@ -34,7 +34,7 @@ from lifecycle import (
     parse_time,
 )
 from lifecycle.messages import read_message
-from lifecycle.store import Place, to_stored
+from lifecycle.store import Place, as_micros, to_stored
 from lifecycle.store.db import file as connection
 from lifecycle.store.db import transaction as unit
 from lifecycle.store.ingest.intake import Intake
@@ -48,7 +48,7 @@ def applied(store, *messages):
 
 
 def verdicts(entries):
-    return [(e.row.trigger, e.row.verdict, e.superseded_at is None) for e in entries]
+    return [(e.trigger, e.verdict, e.superseded_at is None) for e in entries]
 
 
 def last_moment(store):
@@ -112,7 +112,8 @@ def test_a_clock_that_is_wrong_writes_nothing_until_it_is_accepted(path, skew):
     with LeadStore(path, clock=lambda: NOW + skew) as store:
         with pytest.raises(ClockSkewError, match="nothing was written") as caught:
             store.apply(lead("accept", "10:05"))
-        assert (caught.value.now, caught.value.last) == (NOW + skew, last_moment(store))
+        found = map(as_micros, (caught.value.now, caught.value.last))
+        assert [*found] == [NOW + skew, last_moment(store)]
         assert store.digest() == before
     with LeadStore(path, clock=lambda: NOW + skew, accept_clock=True) as store:
         assert store.apply(lead("accept", "10:05")).kind == "applied"
@@ -195,8 +196,8 @@ def test_a_late_message_supersedes_what_it_makes_untrue_and_nothing_else(correct
         ("accept", "stated", True),
     ]
     refused, accepted = entries[3:]
-    assert refused.recorded_at == before
-    assert refused.superseded_at == accepted.recorded_at > before
+    assert as_micros(refused.recorded_at) == before
+    assert refused.superseded_at == accepted.recorded_at > refused.recorded_at
     assert [entry.late for entry in entries] == [False, False, True, False, False]
 
 
@@ -204,7 +205,7 @@ def test_what_was_known_before_is_still_the_answer_for_then(corrected):
     store, before = corrected
     assert store.lead("crmleadid:1").state == "accepted"
     assert store.lead("crmleadid:1", as_known_at=before).state == "rejected"
-    assert [e.row.verdict for e in store.history("crmleadid:1", as_known_at=before)] == [
+    assert [e.verdict for e in store.history("crmleadid:1", as_known_at=before)] == [
         "stated",
         "stated",
         "no_edge",
@@ -214,7 +215,7 @@ def test_what_was_known_before_is_still_the_answer_for_then(corrected):
 
 def test_corrections_are_changes_too(corrected):
     store, _ = corrected
-    assert [(one.kind, one.entry.row.verdict) for one in store.changes(after=3)] == [
+    assert [(one.kind, one.entry.verdict) for one in store.changes(after=3)] == [
         ("superseded", "no_edge"),
         ("recorded", "stated"),
         ("recorded", "stated"),
@@ -225,13 +226,13 @@ def test_findings_disappear_with_what_is_known_and_keep_both_times(corrected):
     store, _ = corrected
     assert store.findings() == []
     (found,) = store.findings(superseded=True)
-    assert found.finding.code == "invalid_transition"
+    assert found.code == "invalid_transition"
     assert found.superseded_at > found.recorded_at
 
 
 def test_times_of_recording_grow_even_when_the_clock_stands_still(store):
     applied(store, lead("add", "10:00"), lead("accept", "10:01"))
-    times = [entry.recorded_at for entry in store.history("crmleadid:1")]
+    times = [as_micros(entry.recorded_at) for entry in store.history("crmleadid:1")]
     assert times == [NOW + 1, NOW + 2]
 
 
@@ -258,7 +259,7 @@ def test_leads_at_a_moment_are_those_that_were_there(store):
 
 def test_a_history_can_end_at_a_moment(store):
     applied(store, lead("add", "10:00"), lead("accept", "10:02"))
-    rows = [entry.row for entry in store.history("crmleadid:1", as_of=moment("10:01"))]
+    rows = store.history("crmleadid:1", as_of=moment("10:01"))
     assert steps(rows) == [("send", "new", "sent", "stated")]
 
 
@@ -611,10 +612,10 @@ def test_the_database_refuses_two_current_rows_for_one_step(store):
 def test_hubs_are_found_and_found_no_more(store):
     many = [lead("add", "10:00", keys=str(n), contact=JOE) for n in range(1, 102)]
     store.apply_many(many)
-    assert [one.finding.code for one in store.findings()] == ["hub"]
+    assert [one.code for one in store.findings()] == ["hub"]
     store.apply(lead("update", "10:01", keys={"crmLeadId": "1", "x": "1"}))
     store.apply(lead("update", "10:02", keys={"crmLeadId": "2", "x": "1"}))
-    assert [one.finding.code for one in store.findings()] == [
+    assert [one.code for one in store.findings()] == [
         "invalid_transition",
         "several_ids",
         "merged",
@@ -638,17 +639,17 @@ def test_a_batch_that_names_a_lead_anew_and_then_links_it_finds_the_merger(path)
     with LeadStore(path) as store:
         store.apply(messages[0])
         store.apply_many(messages[1:])
-        found = [(one.finding.code, one.finding.detail) for one in store.findings()]
+        found = [(one.code, one.detail) for one in store.findings()]
         assert ("merged", "a:1 = b:1") in found
         store.rebuild()
-        again = [(one.finding.code, one.finding.detail) for one in store.findings()]
+        again = [(one.code, one.detail) for one in store.findings()]
         assert again == found
 
 
 def test_a_decision_is_witnessed_by_an_event_of_the_contact_alone(store):
     stated = {"dateAccepted": moment("10:00")}
     store.apply(lead("add", "10:00", contact=JOE, snapshot=stated))
-    assert [one.finding.code for one in store.findings()] == ["unwitnessed_decision"]
+    assert [one.code for one in store.findings()] == ["unwitnessed_decision"]
     store.apply(lead("accept", "10:01", keys=None, contact=JOE))
     assert store.findings() == []
 
@@ -658,7 +659,7 @@ def test_a_finding_of_a_lead_that_an_event_leaves_alone_stays(store):
     store.apply(lead("add", "10:00", keys="1", contact=JOE, snapshot=stated))
     store.apply(lead("add", "10:01", keys="2", contact=JOE))
     store.apply(lead("update", "10:02", keys=None, contact=JOE))
-    assert "unwitnessed_decision" in [one.finding.code for one in store.findings("crmleadid:1")]
+    assert "unwitnessed_decision" in [one.code for one in store.findings("crmleadid:1")]
 
 
 def test_a_lead_that_turns_out_to_be_none_keeps_its_place_in_the_feed(path):
@@ -779,7 +780,7 @@ def test_findings_as_they_were_known(corrected):
     store, before = corrected
     assert store.findings("crmleadid:1") == []
     found = store.findings("crmleadid:1", as_known_at=before)
-    assert [one.finding.code for one in found] == ["invalid_transition"]
+    assert [one.code for one in found] == ["invalid_transition"]
     assert store.findings(as_known_at=NOW - 1) == []
 
 
@@ -880,5 +881,5 @@ def test_hubs_of_the_same_spelling_are_two(store):
     for number, contact in enumerate(({"a:b": "c"}, {"a": "b:c"})):
         for one in range(101):
             store.apply(lead("add", "10:00", keys=f"{number}-{one}", contact=contact))
-    found = [one.finding.detail for one in store.findings() if one.finding.code == "hub"]
+    found = [one.detail for one in store.findings() if one.code == "hub"]
     assert found == ['contact:"a:b":c', "contact:a:b:c"]

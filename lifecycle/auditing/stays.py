@@ -10,6 +10,7 @@ import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import isodate
@@ -17,6 +18,7 @@ from attrs import define, field
 
 from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
 from lifecycle.errors import OverdueError
+from lifecycle.utc import as_datetime, to_datetime
 
 _SECOND: Final = 1_000_000
 _QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -58,7 +60,7 @@ class Limit:
 
 @immutable
 class Stay:
-    """A lead in a state, from one step to the next.
+    """A lead in a state, from one step to the next; in microseconds since 1970 in UTC.
 
     Attributes:
         since: When it began.
@@ -86,8 +88,13 @@ class Overdue:
 
     limit: Limit
     stay: Stay
-    until: int | None
+    until: datetime | None = field(converter=as_datetime)
     micros: int
+
+    @property
+    def since(self) -> datetime:
+        """When it began, in UTC."""
+        return to_datetime(self.stay.since)
 
     @property
     def holder(self) -> Party | None:
@@ -129,10 +136,10 @@ def stays(found: LeadHistory) -> Iterator[Stay]:
         if row.source == row.target and row.refused:
             continue
         if last is not None:
-            yield Stay(found.lead.lead_id, last.target, last.at, row.at, last)
+            yield Stay(found.lead.lead_id, last.target, last.at_micros, row.at_micros, last)
         last = row
     if last is not None:
-        yield Stay(found.lead.lead_id, last.target, last.at, None, last)
+        yield Stay(found.lead.lead_id, last.target, last.at_micros, None, last)
 
 
 def _durations() -> dict[str, array[int]]:

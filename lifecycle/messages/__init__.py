@@ -13,9 +13,10 @@ from lifecycle.messages.decode import (
 )
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.schemas import message_schema
-from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
+from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 from lifecycle.messages.validation import Checked, Violation, checked, unreadable, validate
+from lifecycle.utc import format_time
 
 __all__ = [
     "DEFAULT_IDENTITY",

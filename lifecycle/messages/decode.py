@@ -38,10 +38,11 @@ from lifecycle.messages.shapes import (
     decimal_text,
     structure,
 )
-from lifecycle.messages.times import FIRST_YEAR, Instant, format_time, parse_epoch, parse_time
+from lifecycle.messages.times import FIRST_YEAR, Instant, parse_epoch, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
 from lifecycle.messages.transports import Broken, is_envelope, unfold
 from lifecycle.messages.wrappers import Envelope, kind_of, names_person, unwrap
+from lifecycle.utc import format_time
 
 Message: TypeAlias = bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]
 Action: TypeAlias = "LeadAction | PersonAction | ContactAction"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import wraps
 from itertools import chain, islice
 from pathlib import Path
@@ -40,6 +41,7 @@ from lifecycle.store.query.results import (
     StoredMessage,
     UnmappedValue,
 )
+from lifecycle.utc import to_datetime
 
 if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
@@ -187,10 +189,10 @@ class LeadReader:
         return read_copies(self._working(), alias)
 
     @reading
-    def rules_times(self) -> list[int]:
+    def rules_times(self) -> list[datetime]:
         """Return when other rules came into force: everything was folded again then."""
         rows = self._connection.execute("SELECT recorded_at FROM rules ORDER BY id")
-        return [row[0] for row in rows]
+        return [to_datetime(recorded_at) for (recorded_at,) in rows]
 
     def evidence(self) -> StoreEvidence:
         """Return what an audit looks at; read it within one ``snapshot``."""

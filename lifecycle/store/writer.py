@@ -14,7 +14,7 @@ from typing import Final
 
 from lifecycle.domain import Rules, machine_for, source_name
 from lifecycle.errors import ClockSkewError, OtherRulesError, StoreError
-from lifecycle.messages import LAST, format_time
+from lifecycle.messages import LAST
 from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.codec import CHANGE_NUMBER
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
@@ -25,6 +25,7 @@ from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Refused
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
+from lifecycle.utc import to_datetime
 
 #: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
 #: wrong moment would spoil the times of all later transactions, but a store may lie idle.
@@ -160,8 +161,7 @@ class Writer:
         assert self._unit is not None  # noqa: S101 - only transactions call it
         last, now = self._unit.numbers.recorded_at, self.now()
         if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
-            words = (format_time(now), format_time(last))
-            raise ClockSkewError(f"{self.path}", now, last, words)
+            raise ClockSkewError(f"{self.path}", to_datetime(now), to_datetime(last))
         return max(now, int(last) + 1)
 
     def _undo(self) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import TimeFormatError
 from lifecycle.messages import format_time, parse_time
+from lifecycle.utc import EPOCH, MICROSECOND, to_datetime
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 # Of the years 1973 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
 _MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
 
@@ -46,7 +45,7 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
         raise TimeFormatError(f"{error}; [time] in a map names another format") from None
     if instant.has_offset or zone is None:
         return Moment(text, instant.micros)
-    return _localize((_EPOCH + timedelta(microseconds=instant.micros)).replace(tzinfo=None), zone)
+    return _localize(to_datetime(instant.micros).replace(tzinfo=None), zone)
 
 
 def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Moment:
@@ -56,7 +55,7 @@ def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Momen
         expected = f"expected a time as {time_format!r}, got {text[:40]!r}"
         raise TimeFormatError(expected) from None
     if moment.tzinfo is not None:
-        return _in_utc((moment - _EPOCH) // _MICROSECOND)
+        return _in_utc((moment - EPOCH) // MICROSECOND)
     if zone is not None:
         return _localize(moment, zone)
     written = moment.isoformat()
@@ -76,7 +75,7 @@ def _localize(moment: datetime, zone: ZoneInfo) -> Moment:
             )
     except OverflowError:
         raise TimeFormatError(f"no such time in {zone.key}: {moment}") from None
-    return _in_utc((first - _EPOCH) // _MICROSECOND)
+    return _in_utc((first - EPOCH) // MICROSECOND)
 
 
 def _in_utc(micros: int) -> Moment:

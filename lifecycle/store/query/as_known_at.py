@@ -78,7 +78,7 @@ class KnownAt:
             entries = full_history(self._connection, self._working.parties, version.lead)
         else:
             entries = self._histories([version])[version.lead]
-        shown = (entry for entry in entries if as_of is None or entry.row.at <= as_of)
+        shown = (entry for entry in entries if as_of is None or entry.at_micros <= as_of)
         return [evolve(entry, seq=seq) for seq, entry in enumerate(shown, 1)]
 
     def find(self, alias: str) -> Version:
@@ -145,7 +145,7 @@ class KnownAt:
         self, lead: Lead, version: Version, entries: Iterable[HistoryEntry], as_of: int | None
     ) -> Lead:
         """Return a lead with its state, its holder and its marks as they were."""
-        rows = [entry.row for entry in entries if as_of is None or entry.row.at <= as_of]
+        rows = [row for row in entries if as_of is None or row.at_micros <= as_of]
         last = next((row for row in reversed(rows) if not row.refused), None)
         holder = last.holder if last else None
         if as_of is None and version.kept_holder is not None:
@@ -156,10 +156,10 @@ class KnownAt:
         return evolve(
             lead,
             state=last.target if last else "new",
-            since=last.at if last else None,
+            since_micros=last.at_micros if last else None,
             holder=holder,
             refusals=sum(row.refused for row in rows),
-            contact_deleted_at=deleted_at,
+            contact_deleted_micros=deleted_at,
         )
 
     def _histories(self, versions: Sequence[Version]) -> dict[int, list[HistoryEntry]]:

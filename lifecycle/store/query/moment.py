@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 from lifecycle.errors import TimeFormatError
 from lifecycle.messages import FIRST, LAST, parse_time
+from lifecycle.utc import EPOCH, MICROSECOND
 
 #: An RFC 3339 text, an aware datetime, or microseconds since 1970-01-01 in UTC.
 Moment: TypeAlias = str | datetime | int
@@ -25,9 +26,9 @@ def as_micros(moment: Moment) -> int:
     if isinstance(moment, datetime):
         if moment.utcoffset() is None:
             raise TimeFormatError(f"expected a datetime with an offset to UTC, got {moment}")
-        return parse_time(moment.astimezone(UTC).isoformat()).micros
+        moment = (moment - EPOCH) // MICROSECOND
     if not isinstance(moment, int):
         raise TypeError(f"expected a time: text, aware datetime or microseconds; got {moment!r}")
     if not FIRST <= moment <= LAST:
-        raise TimeFormatError(f"expected microseconds of the years 1 to 9999, got {moment}")
+        raise TimeFormatError(f"expected a moment in the years 1 to 9999, got {moment}")
     return moment
