@@ -27,7 +27,7 @@ class TestClock:
         """Let it be this moment: an RFC 3339 text, an aware datetime, or microseconds since 1970.
 
         Raises:
-            TimeFormatError: It cannot be understood.
+            ArgumentError: It cannot be understood.
         """
         self.now = as_micros(moment)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, lead, rows_of
 from worlds import NOW, copy_of, history_says, store_says, world_says, worlds
 
-from lifecycle import LeadStore, Rules, UnknownLeadError, decode, fold
+from lifecycle import LeadStore, NotFoundError, Rules, decode, fold
 from lifecycle.store import as_micros, lead_dict
 
 RULES = Rules.default()
@@ -97,7 +97,7 @@ def test_what_was_linked_by_a_key_that_nobody_has_any_more_is_still_known(tmp_pa
         # Which copy counts is a matter of digests: of some it is the other one.
         for one, key in product(("urn:a", "urn:b"), range(20, 40)):
             store.apply(lead("add", "10:00", keys=f"{one[-1]}{key}", id=one))
-        with pytest.raises(UnknownLeadError):
+        with pytest.raises(NotFoundError):
             store.lead("crmleadid:1")
         known = store.history("crmleadid:1", as_known_at=moment)
         assert rows_of(known) == rows_of(before)

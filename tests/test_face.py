@@ -19,7 +19,7 @@ from lifecycle import (
     Refused,
     format_time,
 )
-from lifecycle.errors import StoreError, TimeFormatError
+from lifecycle.errors import ArgumentError, StoreError
 from lifecycle.store import as_micros
 from lifecycle.testing import TestClock
 
@@ -30,8 +30,8 @@ pytest_plugins = ["pytester"]
     ("method", "argument", "error"),
     [
         ("leads", {"state": "nonsense"}, ValueError),
-        ("leads", {"as_of": "nonsense"}, TimeFormatError),
-        ("leads", {"as_known_at": "yesterday"}, TimeFormatError),
+        ("leads", {"as_of": "nonsense"}, ArgumentError),
+        ("leads", {"as_known_at": "yesterday"}, ArgumentError),
         ("leads", {"as_of": 10.5}, TypeError),
         ("changes", {"after": "10"}, TypeError),
     ],

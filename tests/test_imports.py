@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worlds import NOW, store_says
 
 from lifecycle import LeadStore
-from lifecycle.errors import OtherRulesError
+from lifecycle.errors import RulesMismatchError
 from lifecycle.systems import Layout, load, read_files
 
 LEADS = ["00Q0000000Ex01AEAR", "00Q0000000Ex02AEAR"]
@@ -297,7 +297,7 @@ def test_meanings_of_a_source_that_is_new_need_no_rebuild(desk, lifecycle):
     with LeadStore(desk / "leads.db") as store:
         store.apply({"topic": "lead#add", "time": "2026-03-01T10:00:00Z", "id": "1"})
     assert imported(lifecycle, desk).exit_code == 1
-    with LeadStore(desk / "leads.db") as store, pytest.raises(OtherRulesError, match="rebuild"):
+    with LeadStore(desk / "leads.db") as store, pytest.raises(RulesMismatchError, match="rebuild"):
         store.take_meanings(store.rules.default().meanings, "desk")
 
 

@@ -12,8 +12,8 @@ from worlds import NOW, copy_of, decodable, worlds
 from lifecycle import (
     AmbiguousLeadError,
     LeadStore,
+    NotFoundError,
     Rules,
-    UnknownLeadError,
     audit,
     explain,
     fold,
@@ -232,7 +232,7 @@ def test_owner_and_keys_are_those_of_now_and_of_a_lead_that_is_gone_none(store):
 
 def test_nobody_is_known_before_he_came(store):
     store.apply(lead("add", "10:00"))
-    with pytest.raises(UnknownLeadError, match=r"at that moment"):
+    with pytest.raises(NotFoundError, match=r"at that moment"):
         store.lead("crmleadid:1", as_known_at=NOW - 1)
     assert list(store.leads(as_known_at=NOW - 1)) == []
 
@@ -251,7 +251,7 @@ def test_a_sealed_lead_is_read_by_its_new_name_now_and_then(store):
     for moments in ({}, {"as_known_at": before}):
         entries = store.history(name, **moments)
         assert [(entry.trigger, entry.target) for entry in entries] == told
-    with pytest.raises(UnknownLeadError):
+    with pytest.raises(NotFoundError):
         store.lead("crmleadid:1", as_known_at=before)
     (change,) = store.changes(after=number)
     assert (change.kind, change.lead_id, change.entry) == ("erased", name, None)

@@ -13,7 +13,7 @@ from worlds import NOW, history_says, store_says
 from lifecycle import LeadStore, Rules, fold
 from lifecycle.domain import Identity, Key, WrittenNames, normal_party
 from lifecycle.domain.names import by_looks, salesforce_id
-from lifecycle.errors import OtherRulesError, RulesError
+from lifecycle.errors import RulesError, RulesMismatchError
 from lifecycle.messages import Decoded, read_message
 
 TOPICS = ("add", "update", "assign", "accept", "reject", "retract")
@@ -290,7 +290,7 @@ def test_what_has_no_name_any_more_waits_in_the_quarantine_and_comes_back(store)
 
 def test_a_store_that_was_folded_with_another_policy_names_the_rebuild(path):
     LeadStore(path).close()
-    with pytest.raises(OtherRulesError, match="lifecycle rebuild"):
+    with pytest.raises(RulesMismatchError, match="lifecycle rebuild"):
         LeadStore(path, rules=Rules.loads('[identity]\nplaceholders = ["x"]'))
 
 

@@ -223,7 +223,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
     """Explain why the lead of this name is in its state.
 
     Raises:
-        UnknownLeadError: No lead has this name.
+        NotFoundError: No lead has this name.
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     with store.snapshot():

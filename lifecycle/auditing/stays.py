@@ -17,7 +17,7 @@ import isodate
 from attrs import define, field
 
 from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
-from lifecycle.errors import OverdueError
+from lifecycle.errors import ArgumentError
 from lifecycle.utc import as_datetime, to_datetime
 
 _SECOND: Final = 1_000_000
@@ -38,23 +38,22 @@ class Limit:
         """Read a state and an ISO 8601 duration, as in ``assigned>PT30M``.
 
         Raises:
-            OverdueError: It is none, or a duration in months or years, which have no fixed length.
+            ArgumentError: It is none, or a duration in months or years, which have no fixed length.
         """
         state, _, duration = text.partition(">")
         if state not in STATES[1:]:
             names = ", ".join(STATES[1:])
-            raise OverdueError(text, f"expected one of {names} before '>'{_QUOTES}")
+            raise ArgumentError(f"{text}: expected one of {names} before '>'{_QUOTES}")
         try:
             parsed = isodate.parse_duration(duration, as_timedelta_if_possible=True)
         except (isodate.ISO8601Error, ValueError, OverflowError) as error:
-            raise OverdueError(
-                text, f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
-            ) from error
+            expected = f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
+            raise ArgumentError(f"{text}: {expected}") from error
         if isinstance(parsed, isodate.Duration):
-            raise OverdueError(text, "months and years have no fixed length; expected days")
+            raise ArgumentError(f"{text}: months and years have no fixed length; expected days")
         micros = (parsed.days * 86_400 + parsed.seconds) * _SECOND + parsed.microseconds
         if micros <= 0:
-            raise OverdueError(text, "expected a duration longer than nothing")
+            raise ArgumentError(f"{text}: expected a duration longer than nothing")
         return cls(state, micros, text)
 
 

@@ -24,7 +24,7 @@ from lifecycle.domain import (
     object_id,
     source_name,
 )
-from lifecycle.errors import MessageError, TimeFormatError
+from lifecycle.errors import ArgumentError, MessageError
 from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.shapes import (
     ChangeAction,
@@ -307,7 +307,7 @@ def _of_text(envelope: Envelope, problems: list[Problem]) -> Instant | None:
         return None
     try:
         instant = parse_time(envelope.time)
-    except TimeFormatError as error:
+    except ArgumentError as error:
         problems.append(Problem(envelope.place("time"), str(error)))
         return None
     return None if instant.is_null else instant

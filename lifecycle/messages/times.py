@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.utc import EPOCH, MICROSECOND
 
 _TIME: Final = re.compile(
@@ -49,13 +49,13 @@ def parse_time(text: str) -> Instant:
     leap second is the second that follows.
 
     Raises:
-        TimeFormatError: It is not such a text, or no such day, hour or offset exists.
+        ArgumentError: It is not such a text, or no such day, hour or offset exists.
     """
     if micros := _usual_micros(text):
         return Instant(micros, has_offset=True)
     match = _TIME.fullmatch(text)
     if match is None:
-        raise TimeFormatError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
+        raise ArgumentError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
     year, day, clock, second, fraction, offset = match.groups()
     is_null = _is_null(year, day, clock, second)
     leap = second == _LEAP_SECOND and not is_null
@@ -68,7 +68,7 @@ def parse_time(text: str) -> Instant:
         )
         micros = (moment - EPOCH) // MICROSECOND
     except ValueError as error:
-        raise TimeFormatError(f"no such time: {text[:40]!r} ({error})") from None
+        raise ArgumentError(f"no such time: {text[:40]!r} ({error})") from None
     micros += int((fraction or "0")[:6].ljust(6, "0")) + (1_000_000 if leap else 0)
     return Instant(micros, offset is not None, is_null, not is_null and int(year) < FIRST_YEAR)
 
@@ -98,7 +98,7 @@ def _zone(offset: str | None, text: str) -> str:
     if offset is None or offset[0] not in "+-":
         return "+00:00"
     if int(offset[1:3]) > _LAST_HOUR:
-        raise TimeFormatError(f"expected an offset of less than a day, got {text[:40]!r}")
+        raise ArgumentError(f"expected an offset of less than a day, got {text[:40]!r}")
     return offset if len(offset) > len("+00") else f"{offset}:00"
 
 

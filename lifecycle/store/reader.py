@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 
 from lifecycle.domain import STATES, Lead, Rules, State
-from lifecycle.errors import UnknownMessageError
+from lifecycle.errors import ArgumentError, NotFoundError
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
@@ -124,9 +124,9 @@ class LeadReader:
         3339 texts, aware datetimes, or microseconds since 1970 in UTC.
 
         Raises:
-            UnknownLeadError: No lead has this name, or had at that moment.
+            NotFoundError: No lead has this name, or had at that moment.
             AmbiguousLeadError: It is the name of a contact with several leads.
-            TimeFormatError: A moment cannot be understood.
+            ArgumentError: A moment cannot be understood.
         """
         return self._known(as_known_at).lead(alias, _micros(as_of))
 
@@ -142,7 +142,7 @@ class LeadReader:
         Within ``snapshot`` all of them are as of one moment, elsewhere a thousand at a time.
         """
         if state not in (None, *STATES):
-            raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
+            raise ArgumentError(f"expected one of {', '.join(STATES)}; got {state!r}")
         if as_of is None and as_known_at is None:
             return self._paged(self.listing().leads(state))
         return iter(self._leads_at(state, as_of, as_known_at))
@@ -239,11 +239,11 @@ class LeadReader:
         """Return the quarantined message of this number; ``left``: one that left.
 
         Raises:
-            UnknownMessageError: There is none.
+            NotFoundError: There is none.
         """
         message = read_quarantined(self._connection, number, left=left)
         if message is None:
-            raise UnknownMessageError(number)
+            raise NotFoundError(number)
         return message
 
     def copy_to(self, path: str | Path) -> None:
@@ -301,7 +301,7 @@ class LeadReader:
         it; ``quick``: compare what is current alone; ``on_check`` is told the name of each check.
 
         Raises:
-            HeadFormatError: A text is no head.
+            ArgumentError: A text is no head.
         """
         # Making a scratch store needs sqlite_utils.
         from lifecycle.store.verify.checks import verify  # noqa: PLC0415

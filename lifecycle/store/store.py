@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for
-from lifecycle.errors import HubError, UnknownMessageError
+from lifecycle.errors import ArgumentError, HubError, NotFoundError
 from lifecycle.messages import Message, Undecodable, read_message
 from lifecycle.store.db.codec import Packed
 from lifecycle.store.db.lookups import WorkingSet
@@ -63,7 +63,7 @@ class LeadStore(LeadReader):
 
     Raises:
         StoreError: The file cannot be opened, or is no store that this version understands.
-        OtherRulesError: The store was folded with other rules.
+        RulesMismatchError: The store was folded with other rules.
         RulesError: The rules name a guard that nobody registered.
     """
 
@@ -106,11 +106,12 @@ class LeadStore(LeadReader):
         Raises:
             ClockSkewError: The clock is far from the last transaction.
             StoreError: The store could not be written; nothing of it is in the store.
-            ValueError: The message is an inbox page; ``apply_many`` takes those.
+            ArgumentError: The message is an inbox page, which ``apply_many`` takes, or the moment
+                cannot be understood.
         """
         messages = self._read([message], received_at)
         if len(messages) != 1:
-            raise ValueError(f"a page of {len(messages)} messages: use apply_many")
+            raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
         return self._take(messages)[0]
 
     def apply_many(
@@ -149,7 +150,7 @@ class LeadStore(LeadReader):
         another event id than the message that it corrects.
 
         Raises:
-            UnknownMessageError: No quarantined message has this number.
+            NotFoundError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
         with self._writer.transaction() as unit:
@@ -168,7 +169,7 @@ class LeadStore(LeadReader):
         """Take a message out of the quarantine without applying it; ``restore`` brings it back.
 
         Raises:
-            UnknownMessageError: No quarantined message has this number.
+            NotFoundError: No quarantined message has this number.
         """
         with self._writer.transaction() as unit:
             self.quarantined(number)
@@ -178,11 +179,11 @@ class LeadStore(LeadReader):
         """Bring a message back that left the quarantine; one that was erased cannot come back.
 
         Raises:
-            UnknownMessageError: No message with this number left the quarantine, or it was erased.
+            NotFoundError: No message with this number left the quarantine, or it was erased.
         """
         with self._writer.transaction() as unit:
             if self.quarantined(number, left=True).left_as == "erased":
-                raise UnknownMessageError(number)
+                raise NotFoundError(number)
             unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _RESTORE)
 
     def _leave(self, unit: Unit, number: int, how: str) -> None:
@@ -203,7 +204,7 @@ class LeadStore(LeadReader):
         """Let changes of a source mean what these meanings say of it.
 
         Raises:
-            OtherRulesError: The store has changes of it that were folded with other meanings.
+            RulesMismatchError: The store has changes of it that were folded with other meanings.
             RulesError: The rules name a guard that nobody registered.
         """
         rules = self._writer.rules
@@ -260,10 +261,10 @@ class LeadStore(LeadReader):
         ``dry_run``: tell what would be erased, and erase nothing.
 
         Raises:
-            UnknownLeadError: Nobody has this name.
+            NotFoundError: Nobody has this name.
             AmbiguousLeadError: It may mean several persons.
             HubError: It may be of many people, and ``all_of_them`` was not given.
-            UnpurgedError: It is erased, but the file still holds traces, as it is in use.
+            PurgeIncompleteError: It is erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
@@ -280,7 +281,7 @@ class LeadStore(LeadReader):
         """Erase everybody whose contact is deleted, but who may be many people: ``spared`` tells.
 
         Raises:
-            UnpurgedError: They are erased, but the file still holds traces, as it is in use.
+            PurgeIncompleteError: They are erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
@@ -292,7 +293,7 @@ class LeadStore(LeadReader):
         """Write the file anew without what was erased; return whether there was anything.
 
         Raises:
-            UnpurgedError: The file is in use; try again when nobody else reads it.
+            PurgeIncompleteError: The file is in use; try again when nobody else reads it.
         """
         with self._gate.held():
             if not is_unpurged(self._connection):

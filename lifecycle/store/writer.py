@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.domain import Rules, machine_for, source_name
-from lifecycle.errors import ClockSkewError, OtherRulesError, StoreError
+from lifecycle.errors import ClockSkewError, RulesMismatchError, StoreError
 from lifecycle.messages import LAST
 from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.codec import CHANGE_NUMBER
@@ -85,7 +85,7 @@ class Writer:
 
         Raises:
             StoreError: The store could not be written; nothing of it is in the store.
-            OtherRulesError: Another process folded everything again, with other rules.
+            RulesMismatchError: Another process folded everything again, with other rules.
         """
         with self._gate.held():
             if self._unit is not None:
@@ -185,7 +185,7 @@ class Writer:
         """Take the store's own rules; a new store takes those it is given, if they can be used.
 
         Raises:
-            OtherRulesError: The store was folded with other rules.
+            RulesMismatchError: The store was folded with other rules.
             RulesError: The rules name a guard that nobody registered.
         """
         if rules is not None:
@@ -200,7 +200,7 @@ class Writer:
         if rules is None or rules.digest == self.rules.digest:
             return
         if not self._adds_meanings(rules):
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: folded with the rules {self.rules.name!r}, not with {rules.name!r};"
                 f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
             )
@@ -210,12 +210,12 @@ class Writer:
         """Put rules in force that give changes of a source other meanings.
 
         Raises:
-            OtherRulesError: The store has changes of it that were folded with other meanings.
+            RulesMismatchError: The store has changes of it that were folded with other meanings.
         """
         if rules.digest == self.rules.digest:
             return
         if not self._adds_meanings(rules):
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: its changes of {source} were folded with other meanings;"
                 f" `lifecycle rebuild {self.path} --rules FILE`, where FILE has the new ones,"
                 " folds everything again"
@@ -283,6 +283,6 @@ class Writer:
             self.parties.forget()
             self._erasure = unit.numbers.erasure
         if unit.numbers.rules != self.rules.digest:
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: was folded again with other rules meanwhile; open it again"
             )

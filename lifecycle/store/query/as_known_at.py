@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from attrs import evolve
 
 from lifecycle.domain import Key, Lead
-from lifecycle.errors import UnknownLeadError
+from lifecycle.errors import NotFoundError
 from lifecycle.store.db.lookups import COPIES, WorkingSet
 from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
@@ -54,7 +54,7 @@ class KnownAt:
         """Return the lead of a name; ``as_of``: as it was at that moment.
 
         Raises:
-            UnknownLeadError: No lead had this name.
+            NotFoundError: No lead had this name.
             AmbiguousLeadError: Several had.
         """
         return next(self._leads([self.find(alias)], as_of))
@@ -98,7 +98,7 @@ class KnownAt:
                 return _only(alias, versions)
         if versions := self.versions(sealed_leads(self._connection, alias)):
             return versions[0]
-        raise UnknownLeadError(alias, " (at that moment)")
+        raise NotFoundError(alias, " (at that moment)")
 
     def versions(self, leads: Collection[int]) -> list[Version]:
         """Return those of these leads that existed."""

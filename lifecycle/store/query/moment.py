@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.messages import FIRST, LAST, parse_time
 from lifecycle.utc import EPOCH, MICROSECOND
 
@@ -17,7 +17,7 @@ def as_micros(moment: Moment) -> int:
     """Return a moment in microseconds since 1970-01-01 in UTC.
 
     Raises:
-        TimeFormatError: It is a text that is no time, a datetime without an offset, or outside the
+        ArgumentError: It is a text that is no time, a datetime without an offset, or outside the
             years 1 to 9999.
         TypeError: It is none of these.
     """
@@ -25,10 +25,10 @@ def as_micros(moment: Moment) -> int:
         return parse_time(moment).micros
     if isinstance(moment, datetime):
         if moment.utcoffset() is None:
-            raise TimeFormatError(f"expected a datetime with an offset to UTC, got {moment}")
+            raise ArgumentError(f"expected a datetime with an offset to UTC, got {moment}")
         moment = (moment - EPOCH) // MICROSECOND
     if not isinstance(moment, int):
         raise TypeError(f"expected a time: text, aware datetime or microseconds; got {moment!r}")
     if not FIRST <= moment <= LAST:
-        raise TimeFormatError(f"expected a moment in the years 1 to 9999, got {moment}")
+        raise ArgumentError(f"expected a moment in the years 1 to 9999, got {moment}")
     return moment
