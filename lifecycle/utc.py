@@ -5,22 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["EPOCH", "MICROSECOND", "as_datetime", "format_time", "to_datetime"]
+__all__ = ["EPOCH", "MICROSECOND", "as_datetime", "format_time", "optional_datetime"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def to_datetime(moment: datetime | int) -> datetime:
+def as_datetime(moment: datetime | int) -> datetime:
     """Return a moment, an aware datetime or microseconds since 1970, as a datetime in UTC."""
     if isinstance(moment, datetime):
         return moment.astimezone(UTC)
     return EPOCH + timedelta(microseconds=moment)
 
 
-def as_datetime(moment: datetime | int | None) -> datetime | None:
-    """Return what ``to_datetime`` does; of nothing, None."""
-    return None if moment is None else to_datetime(moment)
+def optional_datetime(moment: datetime | int | None) -> datetime | None:
+    """Return what ``as_datetime`` does; of nothing, None."""
+    return None if moment is None else as_datetime(moment)
 
 
 def format_time(moment: datetime | int) -> str:
@@ -28,7 +28,7 @@ def format_time(moment: datetime | int) -> str:
 
     It is an aware datetime, or microseconds since 1970.
     """
-    moment = to_datetime(moment)
+    moment = as_datetime(moment)
     spec = "seconds"
     if moment.microsecond:
         spec = "microseconds" if moment.microsecond % 1000 else "milliseconds"

@@ -1,6 +1,6 @@
 """The library as its callers meet it: arguments checked at the call, errors to raise, fixtures."""
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from letters import ADA, BOB, deletion, lead
@@ -11,43 +11,80 @@ from lifecycle import (
     Conflict,
     Duplicate,
     Ignored,
-    LeadReader,
-    LeadStore,
     MessageError,
     Noted,
     Quarantined,
     Refused,
     format_time,
 )
-from lifecycle.errors import ArgumentError, StoreError
+from lifecycle.errors import ArgumentError, NotFoundError
 from lifecycle.store import as_micros
 from lifecycle.testing import TestClock
 
 pytest_plugins = ["pytester"]
 
 
+BAD_CALLS = [
+    ("apply", ("{}",), {"received_at": "yesterday"}, ArgumentError),
+    ("apply", ([{}, {}],), {}, ArgumentError),
+    ("apply_many", ([],), {"received_at": "yesterday"}, ArgumentError),
+    ("apply_many", (["{}"],), {"batch": 0}, ArgumentError),
+    ("apply_many", ("{}",), {}, TypeError),
+    ("changes", (), {"after": "10"}, TypeError),
+    ("changes", (), {"after": -1}, ArgumentError),
+    ("changes", (), {"after": 2**63}, ArgumentError),
+    ("erase", ("nobody:1",), {}, NotFoundError),
+    ("findings", ("nobody:1",), {}, NotFoundError),
+    ("findings", (), {"as_known_at": "yesterday"}, ArgumentError),
+    ("history", ("nobody:1",), {}, NotFoundError),
+    ("history", ("crmleadid:1",), {"as_of": datetime(2026, 3, 1)}, ArgumentError),  # noqa: DTZ001
+    ("lead", (7,), {}, TypeError),
+    ("lead", ("nobody:1",), {}, NotFoundError),
+    ("leads", (), {"state": "nonsense"}, ArgumentError),
+    ("leads", (), {"as_of": "nonsense"}, ArgumentError),
+    ("leads", (), {"as_known_at": "yesterday"}, ArgumentError),
+    ("leads", (), {"as_of": 10.5}, TypeError),
+    ("leads", (), {"as_of": 2**63}, ArgumentError),
+    ("messages", ("nobody:1",), {}, NotFoundError),
+    ("copies", ("nobody:1",), {}, NotFoundError),
+    ("quarantined", (1,), {}, NotFoundError),
+    ("quarantined", (2**63,), {}, NotFoundError),
+    ("quarantined", ("1",), {}, TypeError),
+    ("dismiss", (1,), {}, NotFoundError),
+    ("restore", (1,), {}, NotFoundError),
+    ("retry", (1,), {}, NotFoundError),
+    ("state_at", ("crmleadid:1", None), {}, TypeError),
+    ("state_at", ("crmleadid:1", "yesterday"), {}, ArgumentError),
+    ("verify", ("no head",), {}, ArgumentError),
+    ("verify", (7,), {}, ArgumentError),
+]
+
+
+@pytest.mark.parametrize(("method", "args", "named", "error"), BAD_CALLS, ids=str)
+def test_arguments_are_checked_at_the_call(method, args, named, error, store):
+    store.apply(lead("add", "10:00"))
+    with pytest.raises(error):
+        getattr(store, method)(*args, **named)
+
+
 @pytest.mark.parametrize(
-    ("method", "argument", "error"),
+    ("named", "error"),
     [
-        ("leads", {"state": "nonsense"}, ValueError),
-        ("leads", {"as_of": "nonsense"}, ArgumentError),
-        ("leads", {"as_known_at": "yesterday"}, ArgumentError),
-        ("leads", {"as_of": 10.5}, TypeError),
-        ("changes", {"after": "10"}, TypeError),
+        ({"now": "yesterday"}, ArgumentError),
+        ({"overdue": ["assigned"]}, ArgumentError),
+        ({"on_invalid": "nonsense"}, ArgumentError),
+        ({"top": 0}, ArgumentError),
     ],
     ids=str,
 )
-def test_arguments_are_checked_at_the_call(method, argument, error, store):
-    with pytest.raises(error):
-        getattr(store, method)(**argument)
+def test_arguments_of_an_audit_are_checked_before_anything_is_read(named, error):
+    with pytest.raises(error, match="expected"):
+        lifecycle.audit("there is no such file", **named)
 
 
-@pytest.mark.parametrize("call", [LeadReader.leads, LeadReader.changes, LeadReader.quarantine])
-def test_a_closed_store_says_so_at_the_call(call, tmp_path):
-    store = LeadStore(tmp_path / "a.db")
-    store.close()
-    with pytest.raises(StoreError, match="was closed"):
-        call(store)
+def test_a_lead_that_is_not_there_cannot_be_explained(store):
+    with pytest.raises(NotFoundError, match="no lead is known as 'nobody:1'"):
+        lifecycle.explain(store, "nobody:1")
 
 
 def test_what_is_wrong_with_a_message_can_be_raised(store):

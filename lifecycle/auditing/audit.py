@@ -39,7 +39,7 @@ from lifecycle.domain import (
 )
 from lifecycle.messages import format_time
 from lifecycle.store import Origin
-from lifecycle.utc import to_datetime
+from lifecycle.utc import as_datetime
 
 #: Of so many variants, groups of edits and leads a report tells, if nothing else is asked for.
 TOP: Final = 10
@@ -107,7 +107,7 @@ class Audit:
     rules: Rules
     on_invalid: OnInvalid
     digest: str
-    now: datetime = field(converter=to_datetime)
+    now: datetime = field(converter=as_datetime)
     leads: int
     conforming: int
     events: int

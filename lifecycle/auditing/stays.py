@@ -18,7 +18,7 @@ from attrs import define, field
 
 from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
 from lifecycle.errors import ArgumentError
-from lifecycle.utc import as_datetime, to_datetime
+from lifecycle.utc import as_datetime, optional_datetime
 
 _SECOND: Final = 1_000_000
 _QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -87,13 +87,13 @@ class Overdue:
 
     limit: Limit
     stay: Stay
-    until: datetime | None = field(converter=as_datetime)
+    until: datetime | None = field(converter=optional_datetime)
     micros: int
 
     @property
     def since(self) -> datetime:
         """When it began, in UTC."""
-        return to_datetime(self.stay.since)
+        return as_datetime(self.stay.since)
 
     @property
     def holder(self) -> Party | None:

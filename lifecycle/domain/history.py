@@ -14,7 +14,7 @@ from lifecycle.domain.meaning import Meaning
 from lifecycle.domain.states import State, Trigger
 from lifecycle.immutable import immutable
 from lifecycle.reasons import Refusal, Verdict
-from lifecycle.utc import to_datetime
+from lifecycle.utc import as_datetime
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Verdicts: TypeAlias = Literal["applied", "refused", "noted"]
@@ -83,7 +83,7 @@ class HistoryRow:
     @property
     def at(self) -> datetime:
         """When it happened, in UTC."""
-        return to_datetime(self.at_micros)
+        return as_datetime(self.at_micros)
 
     @property
     def refused(self) -> bool:

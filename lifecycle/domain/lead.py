@@ -9,7 +9,7 @@ from attrs import define, field
 from lifecycle.domain.event import Contact, Party
 from lifecycle.domain.key import Key
 from lifecycle.domain.states import State
-from lifecycle.utc import as_datetime
+from lifecycle.utc import optional_datetime
 
 
 @define
@@ -51,9 +51,9 @@ class Lead:
     @property
     def since(self) -> datetime | None:
         """When its last step was, in UTC; None while it is ``new``."""
-        return as_datetime(self.since_micros)
+        return optional_datetime(self.since_micros)
 
     @property
     def contact_deleted_at(self) -> datetime | None:
         """When its contact was deleted, in UTC; None where it was not."""
-        return as_datetime(self.contact_deleted_micros)
+        return optional_datetime(self.contact_deleted_micros)

@@ -17,7 +17,7 @@ from attrs import frozen
 from lifecycle.domain import Note, Party
 from lifecycle.messages import format_time
 from lifecycle.store import refusal_dict
-from lifecycle.utc import as_datetime
+from lifecycle.utc import optional_datetime
 
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time", "texts", "reason", "payload"]
 Row: TypeAlias = tuple[Any, ...]
@@ -79,7 +79,7 @@ def _plain(kind: Kind, value: Any) -> Any:
 def _value(thing: Any, kind: Kind, value: Any) -> Any:
     """Return an attribute as its column has it: parties and keys by name, notes by their codes."""
     if kind == "time":
-        return as_datetime(value)
+        return optional_datetime(value)
     if kind == "texts":
         return [one.code if isinstance(one, Note) else str(one) for one in value]
     if kind == "reason" and thing.refusal is not None:

@@ -24,9 +24,9 @@ from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.audit_source import StoreEvidence
 from lifecycle.store.query.export import StoreListing
 from lifecycle.store.query.findings import read_findings
-from lifecycle.store.query.history import read_changes
+from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
-from lifecycle.store.query.moment import Moment, as_micros
+from lifecycle.store.query.moment import Moment, as_micros, optional_micros
 from lifecycle.store.query.quarantine import (
     quarantine_numbers,
     read_quarantine,
@@ -41,7 +41,7 @@ from lifecycle.store.query.results import (
     StoredMessage,
     UnmappedValue,
 )
-from lifecycle.utc import to_datetime
+from lifecycle.utc import as_datetime
 
 if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
@@ -85,7 +85,8 @@ class LeadReader:
         return self._gate.path
 
     def __enter__(self) -> Self:
-        return self
+        with self._gate.held():
+            return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -128,7 +129,7 @@ class LeadReader:
             AmbiguousLeadError: It is the name of a contact with several leads.
             ArgumentError: A moment cannot be understood.
         """
-        return self._known(as_known_at).lead(alias, _micros(as_of))
+        return self._known(as_known_at).lead(alias, optional_micros(as_of))
 
     def leads(
         self,
@@ -162,11 +163,13 @@ class LeadReader:
         later; with ``as_known_at`` they are the rows that were known at that moment. Raises as
         ``lead`` does.
         """
-        return self._known(as_known_at).history(alias, _micros(as_of), superseded=superseded)
+        return self._known(as_known_at).history(
+            alias, optional_micros(as_of), superseded=superseded
+        )
 
     def state_at(self, alias: str, moment: Moment, *, as_known_at: Moment | None = None) -> State:
         """Return the state of a lead at a moment; ``new`` before anything happened to it."""
-        return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
+        return self.lead(alias, as_of=as_micros(moment), as_known_at=as_known_at).state
 
     def changes(self, *, after: int = 0) -> Iterator[Change]:
         """Return the changes behind this number, in the order in which they were made.
@@ -176,6 +179,8 @@ class LeadReader:
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
+        if not 0 <= after <= NOW:
+            raise ArgumentError(f"expected the number of a change, got {after}")
         return self._paged(read_changes(self._connection, self._parties, after))
 
     @reading
@@ -192,7 +197,7 @@ class LeadReader:
     def rules_times(self) -> list[datetime]:
         """Return when other rules came into force: everything was folded again then."""
         rows = self._connection.execute("SELECT recorded_at FROM rules ORDER BY id")
-        return [to_datetime(recorded_at) for (recorded_at,) in rows]
+        return [as_datetime(recorded_at) for (recorded_at,) in rows]
 
     def evidence(self) -> StoreEvidence:
         """Return what an audit looks at; read it within one ``snapshot``."""
@@ -221,7 +226,7 @@ class LeadReader:
 
         ``superseded`` adds findings of before; ``as_known_at`` gives those of that moment.
         """
-        at = _micros(as_known_at)
+        at = optional_micros(as_known_at)
         return read_findings(self._working(), alias, at, superseded=superseded)
 
     def quarantine(self, *, left: bool = False) -> Iterator[QuarantineEntry]:
@@ -241,7 +246,8 @@ class LeadReader:
         Raises:
             NotFoundError: There is none.
         """
-        message = read_quarantined(self._connection, number, left=left)
+        is_number = 0 < number <= NOW
+        message = read_quarantined(self._connection, number, left=left) if is_number else None
         if message is None:
             raise NotFoundError(number)
         return message
@@ -260,7 +266,8 @@ class LeadReader:
 
     def dump(self) -> Iterator[str]:
         """Return the store as JSON lines, for ``load_dump``; read them within a ``snapshot``."""
-        return dump(self._connection)
+        with self._gate.held():
+            return dump(self._connection)
 
     @reading
     def lead_count(self) -> int:
@@ -306,7 +313,7 @@ class LeadReader:
         # Making a scratch store needs sqlite_utils.
         from lifecycle.store.verify.checks import verify  # noqa: PLC0415
 
-        heads = [Head.parse(one) if isinstance(one, str) else one for one in noted]
+        heads = [one if isinstance(one, Head) else Head.parse(one) for one in noted]
         with self._gate.held():
             return verify(self._connection, heads, path=self.path, quick=quick, on_check=on_check)
 
@@ -316,7 +323,7 @@ class LeadReader:
         )
 
     def _known(self, moment: Moment | None) -> KnownAt:
-        return KnownAt(self._working(), _micros(moment))
+        return KnownAt(self._working(), optional_micros(moment))
 
     def _number(self, select: str) -> int:
         return int(self._connection.execute(select).fetchone()[0])
@@ -325,7 +332,7 @@ class LeadReader:
     def _leads_at(
         self, state: State | None, as_of: Moment | None, as_known_at: Moment | None
     ) -> list[Lead]:
-        leads = self._known(as_known_at).leads(_micros(as_of))
+        leads = self._known(as_known_at).leads(optional_micros(as_of))
         return [lead for lead in leads if state in (None, lead.state)]
 
     def _paged(self, items: Iterator[Result], size: int = _PAGE) -> Iterator[Result]:
@@ -337,7 +344,3 @@ class LeadReader:
 
         with self._gate.held():
             return chain.from_iterable(iter(next_page, []))
-
-
-def _micros(moment: Moment | None) -> int | None:
-    return None if moment is None else as_micros(moment)

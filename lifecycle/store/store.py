@@ -24,7 +24,7 @@ from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
-from lifecycle.store.query.moment import Moment, as_micros
+from lifecycle.store.query.moment import Moment, optional_micros
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
@@ -100,16 +100,14 @@ class LeadStore(LeadReader):
 
         ``received_at`` is the time of a message that states none, and should be the same whenever
         the message comes again. Nothing is raised for what is wrong with the message: that is an
-        outcome. To be strict, see ``Outcome.raise_for_refusal`` and
-        ``Outcome.raise_for_problems``.
+        outcome, whose ``raise_for_refusal`` and ``raise_for_problems`` are for the strict.
 
         Raises:
             ClockSkewError: The clock is far from the last transaction.
             StoreError: The store could not be written; nothing of it is in the store.
-            ArgumentError: The message is an inbox page, which ``apply_many`` takes, or the moment
-                cannot be understood.
+            ArgumentError: The message is an inbox page; ``apply_many`` takes those.
         """
-        messages = self._read([message], received_at)
+        messages = self._read([message], optional_micros(received_at))
         if len(messages) != 1:
             raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
         return self._take(messages)[0]
@@ -124,15 +122,17 @@ class LeadStore(LeadReader):
         """Apply messages and pages of them, in transactions of up to ``batch``; their outcomes.
 
         Raises:
-            StoreError: The store could not be written; batches before the one that failed are in
-                it, and all may be applied again.
+            ArgumentError: A batch is less than one message, or the moment cannot be understood.
+            StoreError: A batch could not be written; those before it are in the store.
         """
         if isinstance(messages, (str, bytes, dict)):
             raise TypeError("expected several messages, got one: use apply, or put it in a list")
-        rest = iter(messages)
+        if batch < 1:
+            raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
+        rest, at = iter(messages), optional_micros(received_at)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
-            outcomes += self._take(self._read(some, received_at))
+            outcomes += self._take(self._read(some, at))
         return outcomes
 
     def retry(
@@ -153,11 +153,12 @@ class LeadStore(LeadReader):
             NotFoundError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
+        at = optional_micros(received_at)
         with self._writer.transaction() as unit:
             found = self.quarantined(number)
             if message is not None and not force:
                 check_correction(number, found.raw, message)
-            messages = self._read([found.raw if message is None else message], received_at)
+            messages = self._read([found.raw if message is None else message], at)
             if any(not self._is_ready(one) for one, _ in messages):
                 return [
                     Quarantined(getattr(one, "problems", found.problems)) for one, _ in messages
@@ -207,7 +208,7 @@ class LeadStore(LeadReader):
             RulesMismatchError: The store has changes of it that were folded with other meanings.
             RulesError: The rules name a guard that nobody registered.
         """
-        rules = self._writer.rules
+        rules = self.rules
         meanings = rules.meanings.with_source(meanings, source)
         self._writer.take_meanings(evolve(rules, meanings=meanings), source)
 
@@ -217,7 +218,8 @@ class LeadStore(LeadReader):
 
     def session(self) -> ReplaySession:
         """Return what reads logs into the store: with cursors, and counts of the whole run."""
-        return ReplaySession(self._writer, self._take)
+        with self._gate.held():
+            return ReplaySession(self._writer, self._take)
 
     def _take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
         """Take messages in, in one transaction, and erase whose contact is deleted, if asked to."""
@@ -228,14 +230,13 @@ class LeadStore(LeadReader):
         return outcomes
 
     def _read(
-        self, messages: Iterable[Message], received_at: Moment | None
+        self, messages: Iterable[Message], received_at: int | None
     ) -> list[tuple[IngestItem, Place]]:
-        at = None if received_at is None else as_micros(received_at)
         place = Place()
         return [
             (to_stored(one), place)
             for message in messages
-            for one in read_message(message, received_at=at, identity=None)
+            for one in read_message(message, received_at=received_at, identity=None)
         ]
 
     def _is_ready(self, message: IngestItem) -> bool:

@@ -25,7 +25,7 @@ from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Refused
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
-from lifecycle.utc import to_datetime
+from lifecycle.utc import as_datetime
 
 #: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
 #: wrong moment would spoil the times of all later transactions, but a store may lie idle.
@@ -161,7 +161,7 @@ class Writer:
         assert self._unit is not None  # noqa: S101 - only transactions call it
         last, now = self._unit.numbers.recorded_at, self.now()
         if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
-            raise ClockSkewError(f"{self.path}", to_datetime(now), to_datetime(last))
+            raise ClockSkewError(f"{self.path}", as_datetime(now), as_datetime(last))
         return max(now, int(last) + 1)
 
     def _undo(self) -> None:

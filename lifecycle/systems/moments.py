@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from lifecycle.errors import ArgumentError
 from lifecycle.messages import format_time, parse_time
-from lifecycle.utc import EPOCH, MICROSECOND, to_datetime
+from lifecycle.utc import EPOCH, MICROSECOND, as_datetime
 
 # Of the years 1973 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
 _MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
@@ -45,7 +45,7 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
         raise ArgumentError(f"{error}; [time] in a map names another format") from None
     if instant.has_offset or zone is None:
         return Moment(text, instant.micros)
-    return _localize(to_datetime(instant.micros).replace(tzinfo=None), zone)
+    return _localize(as_datetime(instant.micros).replace(tzinfo=None), zone)
 
 
 def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Moment:

@@ -25,7 +25,7 @@ from lifecycle.store.erasure.select import Contents, Leads, leads_of, select
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ledger.chain import BOUND, Unit
 from lifecycle.store.ledger.seals import commitment_of_erasure
-from lifecycle.utc import as_datetime
+from lifecycle.utc import optional_datetime
 
 _LEADS: Final = "SELECT id, holder, owner, sender, recipient, kept_holder FROM lead WHERE id IN"
 _SEAL_LEAD: Final = (
@@ -91,7 +91,7 @@ class Erasure:
     copies: int = 0
     keys: int = 0
     quarantined: int = 0
-    erased_at: datetime | None = field(default=None, converter=as_datetime)
+    erased_at: datetime | None = field(default=None, converter=optional_datetime)
     kept_parties: tuple[str, ...] = ()
 
     @property

@@ -71,7 +71,7 @@ class Head:
         Raises:
             ArgumentError: It is no head.
         """
-        found = _HEAD.fullmatch(text.strip())
+        found = _HEAD.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             expected = "expected a head as COUNT:HEX with 64 hexadecimal digits"
             raise ArgumentError(f"{expected}, got {text!r:.100}")

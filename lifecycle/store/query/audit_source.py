@@ -20,7 +20,7 @@ from lifecycle.store.ledger.digest import contents_of
 from lifecycle.store.query.history import lead_names
 from lifecycle.store.query.messages import read_conflicts, read_messages
 from lifecycle.store.query.results import StoredMessage
-from lifecycle.utc import to_datetime
+from lifecycle.utc import as_datetime
 
 #: So many clusters are looked up at a time.
 _TOGETHER: Final = 500
@@ -47,10 +47,10 @@ class VerdictChange:
     lead_id: str
     event_id: str
     trigger: Trigger
-    at: datetime = field(converter=to_datetime)
+    at: datetime = field(converter=as_datetime)
     became: Literal["refused", "valid"]
-    known_since: datetime = field(converter=to_datetime)
-    changed_at: datetime = field(converter=to_datetime)
+    known_since: datetime = field(converter=as_datetime)
+    changed_at: datetime = field(converter=as_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""

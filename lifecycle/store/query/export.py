@@ -24,7 +24,7 @@ from lifecycle.store.db.rules import rules_at
 from lifecycle.store.query.history import entry_of, read_rows
 from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
 from lifecycle.store.query.results import HistoryEntry
-from lifecycle.utc import as_datetime, to_datetime
+from lifecycle.utc import as_datetime, optional_datetime
 
 #: So many names are sorted at a time: sorting all of them would take memory for each lead.
 _SORTED: Final = 50_000
@@ -60,12 +60,12 @@ class EventEntry:
     lead_id: str | None
     event: LeadEvent
     outcome: Verdicts
-    recorded_at: datetime = field(converter=to_datetime)
+    recorded_at: datetime = field(converter=as_datetime)
     late: bool
     log: str | None
     line: int | None
     payload: str | None
-    erased_at: datetime | None = field(converter=as_datetime)
+    erased_at: datetime | None = field(converter=optional_datetime)
 
 
 class StoreListing:

@@ -32,3 +32,8 @@ def as_micros(moment: Moment) -> int:
     if not FIRST <= moment <= LAST:
         raise ArgumentError(f"expected a moment in the years 1 to 9999, got {moment}")
     return moment
+
+
+def optional_micros(moment: Moment | None) -> int | None:
+    """Return what ``as_micros`` does; of nothing, None."""
+    return None if moment is None else as_micros(moment)

@@ -23,7 +23,7 @@ from lifecycle.domain import (
     immutable,
 )
 from lifecycle.messages import format_time
-from lifecycle.utc import as_datetime, to_datetime
+from lifecycle.utc import as_datetime, optional_datetime
 
 #: What JSON says of a row of history, beside its place.
 _ROW_PARTS: Final = (
@@ -62,8 +62,8 @@ class HistoryEntry(HistoryRow):
 
     seq: int = field(kw_only=True)
     lead_id: str = field(kw_only=True)
-    recorded_at: datetime = field(kw_only=True, converter=to_datetime)
-    superseded_at: datetime | None = field(kw_only=True, default=None, converter=as_datetime)
+    recorded_at: datetime = field(kw_only=True, converter=as_datetime)
+    superseded_at: datetime | None = field(kw_only=True, default=None, converter=optional_datetime)
     late: bool = field(kw_only=True, default=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class StoredMessage:
 
     event_id: str
     trigger: Trigger
-    time: datetime = field(converter=to_datetime)
+    time: datetime = field(converter=as_datetime)
     outcome: Verdicts
-    recorded_at: datetime = field(converter=to_datetime)
+    recorded_at: datetime = field(converter=as_datetime)
     late: bool
     log: str | None
     line: int | None
     payload: Any
-    erased_at: datetime | None = field(converter=as_datetime)
+    erased_at: datetime | None = field(converter=optional_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -134,8 +134,8 @@ class StoredCopy:
 
     event_id: str
     trigger: Trigger
-    time: datetime = field(converter=to_datetime)
-    recorded_at: datetime = field(converter=to_datetime)
+    time: datetime = field(converter=as_datetime)
+    recorded_at: datetime = field(converter=as_datetime)
     payload: Any
 
     def as_dict(self) -> dict[str, Any]:
@@ -193,8 +193,8 @@ class FindingEntry(Finding):
     """A finding as the store keeps it, with the times it was known (see HistoryEntry)."""
 
     lead_id: str | None = field(kw_only=True)
-    recorded_at: datetime = field(kw_only=True, converter=to_datetime)
-    superseded_at: datetime | None = field(kw_only=True, default=None, converter=as_datetime)
+    recorded_at: datetime = field(kw_only=True, converter=as_datetime)
+    superseded_at: datetime | None = field(kw_only=True, default=None, converter=optional_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -232,9 +232,9 @@ class QuarantineEntry:
     problems: tuple[Problem, ...]
     log: str | None
     line: int | None
-    recorded_at: datetime = field(converter=to_datetime)
-    due_at: datetime | None = field(converter=as_datetime)
-    left_at: datetime | None = field(default=None, converter=as_datetime)
+    recorded_at: datetime = field(converter=as_datetime)
+    due_at: datetime | None = field(converter=optional_datetime)
+    left_at: datetime | None = field(default=None, converter=optional_datetime)
     left_as: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
