@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
     from lifecycle.store.verify import Verification
 
+_LOG: Final = logging.getLogger("lifecycle")
 _PAGE: Final = 1000
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -78,6 +80,7 @@ class LeadReader:
         self._connection = open_store(place, mode, permissions)
         self._gate = Gate(place, self._connection)
         self._parties = Parties(self._connection)
+        _LOG.debug("%s: opened to %s", place, mode)
 
     @property
     def path(self) -> Path:

@@ -28,6 +28,7 @@ from lifecycle.store.query.moment import Moment, optional_micros
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
+from lifecycle.text import counted
 
 _LOG: Final = logging.getLogger("lifecycle")
 #: What becomes of a person's data when the contact is deleted.
@@ -50,9 +51,8 @@ class LeadStore(LeadReader):
             that exists has its own, and refuses others.
         clock: Gives the time, in microseconds since 1970 in UTC.
         on_contact_delete: With ``erase``, what is taken in of a person whose contact is deleted is
-            erased in the same transaction; ``purge`` then removes its traces from the file. Those
-            who hang together by a hub, or hold several ids of one scheme, are not: they may be
-            many people. ``spared`` tells.
+            erased in the same transaction; ``purge`` then removes its traces from the file. What
+            may be many people (a hub, several ids of one scheme) is not: ``spared`` tells.
         mode: The permissions of a file that is made: by default its owner alone may read it.
         accept_clock: Write also where the clock is more than a day behind the last transaction, or
             more than a year ahead of it.
@@ -88,7 +88,7 @@ class LeadStore(LeadReader):
         try:
             self._writer.settle_rules(rules)
             machine_for(self._writer.rules)
-            _LOG.debug("%s: opened, rules %s", self.path, self._writer.rules.name)
+            _LOG.debug("%s: rules %s", self.path, self._writer.rules.name)
         except BaseException:
             self.close()
             raise
@@ -155,14 +155,12 @@ class LeadStore(LeadReader):
         """
         at = optional_micros(received_at)
         with self._writer.transaction() as unit:
-            found = self.quarantined(number)
+            kept = self.quarantined(number)
             if message is not None and not force:
-                check_correction(number, found.raw, message)
-            messages = self._read([found.raw if message is None else message], at)
-            if any(not self._is_ready(one) for one, _ in messages):
-                return [
-                    Quarantined(getattr(one, "problems", found.problems)) for one, _ in messages
-                ]
+                check_correction(number, kept.raw, message)
+            messages = self._read([kept.raw if message is None else message], at)
+            if not all(self._is_ready(one) for one, _ in messages):
+                return [Quarantined(getattr(one, "problems", kept.problems)) for one, _ in messages]
             self._leave(unit, number, "retried")
             return self._take(messages)
 
@@ -190,6 +188,7 @@ class LeadStore(LeadReader):
     def _leave(self, unit: Unit, number: int, how: str) -> None:
         more = (self._writer.now(), how)
         unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _LEAVE, more)
+        _LOG.debug("%s: quarantined message %d is %s", self.path, number, how)
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
@@ -329,6 +328,7 @@ class LeadStore(LeadReader):
     def _finish(self, erasure: Erasure, *, dry_run: bool) -> Erasure:
         if dry_run:
             return evolve(erasure, erased_at=None)
+        _LOG.info("%s: erased %s", self.path, counted(len(erasure.leads), "lead"))
         self.purge()
         return erasure
 

@@ -236,6 +236,7 @@ class Writer:
                 )
                 rename(working, unit.bound, recorded_at, partial(self.intake, rules))
         self.rules = rules
+        _LOG.info("%s: everything is folded again, rules %s", self.path, rules.name)
 
     def _fold_again(self, rules: Rules, recorded_at: int) -> None:
         clusters, blocks = all_clusters(self.connection), Blocks(self.connection)
@@ -249,6 +250,7 @@ class Writer:
         with self.transaction():
             self._record(rules, self.next_recorded_at())
         self.rules = rules
+        _LOG.info("%s: rules %s are in force", self.path, rules.name)
 
     def _record(self, rules: Rules, recorded_at: int) -> None:
         assert self._unit is not None  # noqa: S101 - only transactions call it
