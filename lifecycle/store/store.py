@@ -24,7 +24,7 @@ from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
-from lifecycle.store.query.moment import Moment, optional_micros
+from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
@@ -107,17 +107,14 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing of it is in the store.
             ArgumentError: The message is an inbox page; ``apply_many`` takes those.
         """
-        messages = self._read([message], optional_micros(received_at))
+        at = None if received_at is None else as_micros(received_at)
+        messages = self._read([message], at)
         if len(messages) != 1:
             raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
         return self._take(messages)[0]
 
     def apply_many(
-        self,
-        messages: Iterable[Message],
-        *,
-        received_at: Moment | None = None,
-        batch: int = 5000,
+        self, messages: Iterable[Message], *, received_at: Moment | None = None, batch: int = 5000
     ) -> list[Outcome]:
         """Apply messages and pages of them, in transactions of up to ``batch``; their outcomes.
 
@@ -129,7 +126,8 @@ class LeadStore(LeadReader):
             raise TypeError("expected several messages, got one: use apply, or put it in a list")
         if batch < 1:
             raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
-        rest, at = iter(messages), optional_micros(received_at)
+        at = None if received_at is None else as_micros(received_at)
+        rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
             outcomes += self._take(self._read(some, at))
@@ -153,7 +151,7 @@ class LeadStore(LeadReader):
             NotFoundError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
-        at = optional_micros(received_at)
+        at = None if received_at is None else as_micros(received_at)
         with self._writer.transaction() as unit:
             kept = self.quarantined(number)
             if message is not None and not force:
