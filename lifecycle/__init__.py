@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from lifecycle.messages import (
         Message,
+        Moment,
         Violation,
         decode,
         format_time,
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
         Ignored,
         LeadReader,
         LeadStore,
-        Moment,
         Noted,
         Outcome,
         Quarantined,

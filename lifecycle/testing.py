@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lifecycle.store import LeadStore, Moment, as_micros, system_clock
+from lifecycle.messages import Moment, as_micros
+from lifecycle.store import LeadStore, system_clock
 
 __all__ = ["TestClock", "lead_clock", "lead_store"]
 

@@ -19,7 +19,8 @@ from letters import ADA, BOB, lead, rows_of
 from worlds import NOW, copy_of, history_says, store_says, world_says, worlds
 
 from lifecycle import LeadStore, NotFoundError, Rules, decode, fold
-from lifecycle.store import as_micros, lead_dict
+from lifecycle.messages import as_micros
+from lifecycle.store import lead_dict
 
 RULES = Rules.default()
 

@@ -14,8 +14,7 @@ import pytest
 from letters import ADA, BOB, ORG, lead, moment
 
 from lifecycle import LeadStore
-from lifecycle.messages import format_time
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros, format_time
 
 EVENT = "https://x.example/?a=1&b=2"
 HOSTILE = "<b>&\"'?#x"

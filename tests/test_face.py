@@ -15,10 +15,11 @@ from lifecycle import (
     Noted,
     Quarantined,
     Refused,
+    decode,
     format_time,
 )
 from lifecycle.errors import ArgumentError, NotFoundError
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros
 from lifecycle.testing import TestClock
 
 pytest_plugins = ["pytester"]
@@ -207,3 +208,6 @@ def test_a_moment_is_a_text_a_datetime_or_microseconds(store):
     before = since - timedelta(microseconds=1)
     assert store.state_at("crmleadid:1", before) == "new"
     assert format_time(behind) == "2026-03-01T10:00:00Z"
+    for moment in (since, behind, since.isoformat(), as_micros(since)):
+        message = lead("add", "10:00") | {"time": None}
+        assert decode(message, received_at=moment).time == as_micros(since)

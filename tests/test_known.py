@@ -18,7 +18,7 @@ from lifecycle import (
     explain,
     fold,
 )
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros
 
 RULES = Rules.default()
 STRICT = Rules("strict", tuple(edge for edge in RULES.edges if edge.trigger != "accept"))

@@ -8,7 +8,7 @@ from worlds import NOW
 
 from lifecycle import LeadStore
 from lifecycle.errors import NotFoundError, OtherMessageError
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros
 
 GOOD = lead("add", "10:00", id="urn:1")
 BAD = GOOD | {"time": "yesterday"}

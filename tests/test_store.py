@@ -30,8 +30,8 @@ from lifecycle import (
     format_time,
     parse_time,
 )
-from lifecycle.messages import read_message
-from lifecycle.store import Place, as_micros, to_stored
+from lifecycle.messages import as_micros, read_message
+from lifecycle.store import Place, to_stored
 from lifecycle.store.db import file as connection
 from lifecycle.store.db import transaction as unit
 from lifecycle.store.ingest.intake import Intake

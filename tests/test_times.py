@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle import ArgumentError, format_time, parse_time
+from lifecycle.messages import as_micros
 from lifecycle.messages.times import parse_epoch
-from lifecycle.store import as_micros
 
 
 @pytest.mark.parametrize(

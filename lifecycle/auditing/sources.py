@@ -12,8 +12,9 @@ from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.stays import Limit
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.errors import ArgumentError
+from lifecycle.messages import Moment, optional_micros
 from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_log
-from lifecycle.store import LeadReader, Moment, as_micros, system_clock
+from lifecycle.store import LeadReader, system_clock
 
 #: The path of a store, of a log (``-`` is standard input), or a store that is open.
 Source: TypeAlias = "str | Path | LeadReader"
@@ -56,7 +57,7 @@ def audit(
     if top < 1:
         raise ArgumentError(f"expected at least 1, got {top!r}")
     limits = [Limit.parse(one) for one in overdue]
-    until = None if now is None else as_micros(now)
+    until = optional_micros(now)
     with evidence_of(sources, rules=rules) as (evidence, own_rules):
         return audit_evidence(
             evidence,

@@ -11,6 +11,7 @@ from lifecycle.messages.decode import (
     read_message,
     stated_id,
 )
+from lifecycle.messages.moment import Moment, as_micros, optional_micros
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
@@ -30,15 +31,18 @@ __all__ = [
     "Ignored",
     "Instant",
     "Message",
+    "Moment",
     "Reading",
     "Undecodable",
     "Violation",
+    "as_micros",
     "canonical",
     "checked",
     "decode",
     "format_time",
     "is_json",
     "message_schema",
+    "optional_micros",
     "parse_time",
     "read_message",
     "stated_id",

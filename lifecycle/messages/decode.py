@@ -25,6 +25,7 @@ from lifecycle.domain import (
     source_name,
 )
 from lifecycle.errors import ArgumentError, MessageError
+from lifecycle.messages.moment import Moment, optional_micros
 from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.shapes import (
     ChangeAction,
@@ -87,17 +88,18 @@ class Undecodable:
 Reading: TypeAlias = Decoded | Ignored | Undecodable
 
 
-def decode(message: Message, *, received_at: int | None = None) -> LeadEvent:
+def decode(message: Message, *, received_at: Moment | None = None) -> LeadEvent:
     """The event of one message, in any of the shapes that travel the network.
 
     The shapes: design.md section 3.
 
-    ``received_at`` (microseconds since 1970 in UTC) is the time of a message that states none.
+    ``received_at`` is the time of a message that states none.
 
     Raises:
+        ArgumentError: ``received_at`` cannot be understood.
         MessageError: It cannot be decoded, holds several messages, or its topic is ignored.
     """
-    readings = list(read_message(message, received_at=received_at))
+    readings = list(read_message(message, received_at=optional_micros(received_at)))
     if len(readings) != 1:
         raise MessageError([Problem("", f"expected one message, got {len(readings)}")])
     match readings[0]:

@@ -22,7 +22,6 @@ from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.query.export import EventEntry, StoreListing
-from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.query.results import (
     Change,
     FindingEntry,
@@ -57,7 +56,6 @@ __all__ = [
     "IngestItem",
     "LeadReader",
     "LeadStore",
-    "Moment",
     "Noted",
     "OnContactDelete",
     "Origin",
@@ -76,7 +74,6 @@ __all__ = [
     "UnmappedValue",
     "VerdictChange",
     "Verification",
-    "as_micros",
     "lead_dict",
     "load_dump",
     "nameless",

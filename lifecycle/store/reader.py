@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 
 from lifecycle.domain import STATES, Lead, Rules, State
 from lifecycle.errors import ArgumentError, NotFoundError
+from lifecycle.messages import Moment, as_micros, optional_micros
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
@@ -27,7 +28,6 @@ from lifecycle.store.query.export import StoreListing
 from lifecycle.store.query.findings import read_findings
 from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
-from lifecycle.store.query.moment import Moment, as_micros, optional_micros
 from lifecycle.store.query.quarantine import (
     quarantine_numbers,
     read_quarantine,

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for
 from lifecycle.errors import ArgumentError, HubError, NotFoundError
-from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.messages import Message, Moment, Undecodable, optional_micros, read_message
 from lifecycle.store.db.codec import Packed
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.erasure.erase import Erasing, Erasure
@@ -24,7 +24,6 @@ from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
-from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
@@ -107,8 +106,7 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing of it is in the store.
             ArgumentError: The message is an inbox page; ``apply_many`` takes those.
         """
-        at = None if received_at is None else as_micros(received_at)
-        messages = self._read([message], at)
+        messages = self._read([message], optional_micros(received_at))
         if len(messages) != 1:
             raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
         return self._take(messages)[0]
@@ -126,7 +124,7 @@ class LeadStore(LeadReader):
             raise TypeError("expected several messages, got one: use apply, or put it in a list")
         if batch < 1:
             raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
-        at = None if received_at is None else as_micros(received_at)
+        at = optional_micros(received_at)
         rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
@@ -151,7 +149,7 @@ class LeadStore(LeadReader):
             NotFoundError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
-        at = None if received_at is None else as_micros(received_at)
+        at = optional_micros(received_at)
         with self._writer.transaction() as unit:
             kept = self.quarantined(number)
             if message is not None and not force:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from lifecycle.errors import ArgumentError
-from lifecycle.messages import FIRST, LAST, parse_time
+from lifecycle.messages.times import FIRST, LAST, parse_time
 from lifecycle.utc import EPOCH, MICROSECOND
 
 #: An RFC 3339 text, an aware datetime, or microseconds since 1970-01-01 in UTC.
