@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import asdict, frozen
 
-from lifecycle.errors import NotAStoreError, StoreError
+from lifecycle.errors import StoreError
 from lifecycle.messages import format_time
 from lifecycle.store.db.transaction import nothing_in, snapshot, translated
 from lifecycle.text import counted
@@ -191,7 +191,7 @@ def check_header(path: Path) -> Point:
 
     Raises:
         StoreError: The file cannot be read.
-        NotAStoreError: It is no SQLite database at all.
+        StoreError: It is no SQLite database at all.
     """
     try:
         size = path.stat().st_size
@@ -203,7 +203,7 @@ def check_header(path: Path) -> Point:
         raise nothing_in(path)
     if not header.startswith(_MAGIC):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
-        raise NotAStoreError(f"{path}: not a SQLite database; {hint}")
+        raise StoreError(f"{path}: not a SQLite database; {hint}")
     wrong = list(_wrong_fields(header))
     journals = (path.with_name(path.name + end) for end in _JOURNALS)
     # While others write, the size in the header may be that of before or after; readers leave empty
@@ -287,7 +287,7 @@ def _schema(connection: sqlite3.Connection, path: Path) -> Point:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not tables:
             raise nothing_in(path)
-        raise NotAStoreError(f"{path}: a SQLite database without anything of lifecycle's in it")
+        raise StoreError(f"{path}: a SQLite database without anything of lifecycle's in it")
     file.refuse_former(applied, path)
     version = sorted(applied)
     found = version[-1]

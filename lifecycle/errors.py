@@ -1,29 +1,21 @@
-"""Every error that lifecycle raises on purpose: the tree, and whose fault each one is.
+"""Every error that lifecycle raises on purpose: whose fault it is, and what a caller does about it.
 
 LifecycleError
- |- MessageError            the sender's: a message that cannot be decoded (raise_for_problems)
- |- InputError              the caller's: a log or another file that cannot be read
- |- RulesError              the caller's: a rules file that cannot be used
- |- MappingError            the caller's: a map, which says how files are read, that cannot be used
- |- TimeFormatError         the caller's: a time that cannot be understood
- |- SourcesError            the caller's: what cannot be audited together
- |- OverdueError            the caller's: a limit of time that cannot be understood
- |- HeadFormatError         the caller's: a text that is no head, noted from a store
- |- MissingExtraError       the caller's: a library is not installed that only an extra brings
+ |- MessageError            the sender's: a message cannot be decoded (raise_for_problems)
  |- TransitionRefusedError  the sender's: the machine did not allow it (raise_for_refusal)
- |- HubError                the caller's: erasing it may erase many people, and nobody said so
- |- UnknownMessageError     the caller's: no quarantined message has this number
- |- OtherMessageError       the caller's: a correction has another event id than what it corrects
- |- LeadLookupError         the caller's
- |   |- UnknownLeadError    no lead has this name
- |   `- AmbiguousLeadError  several leads share this name
- `- StoreError              the file's, or the place's where it lies
-     |- NotAStoreError      not a lifecycle store
-     |- NewerStoreError     written by a newer lifecycle
-     |- OtherRulesError     folded with other rules
-     |- BusyStoreError      another writer did not let go in time
-     |- ClockSkewError      the machine's clock is far from the store's last transaction
-     `- UnpurgedError       erased, but traces of it are still in the file
+ |- ArgumentError           the caller's: give another time, state, limit, ledger head or source
+ |- NotFoundError           the caller's: give another name; no lead or quarantined message has it
+ |- AmbiguousLeadError      the caller's: choose one of lead_ids, which share this name
+ |- HubError                the caller's: ask whether many people are meant, then all_of_them=True
+ |- OtherMessageError       the caller's: ask whether another message is meant, then force=True
+ |- InputError              the caller's: give another file; this one cannot be read or written
+ |- RulesError              the caller's: mend the file of rules, or the map of how files are read
+ |- MissingExtraError       the caller's: install the extra that brings a library
+ `- StoreError              the file's: it is no store, of a newer lifecycle, damaged or closed
+     |- BusyStoreError        try again: another writer did not let go in time
+     |- ClockSkewError        set the clock right, or accept_clock=True
+     |- RulesMismatchError    open it without rules, or rebuild it: it was folded with others
+     `- PurgeIncompleteError  purge again later: erased, but traces of it are still in the file
 
 Each carries its data in attributes, and reads as one sentence.
 """
@@ -34,34 +26,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from lifecycle.reasons import Problem, Refusal
 
 __all__ = [
     "AmbiguousLeadError",
+    "ArgumentError",
     "BusyStoreError",
     "ClockSkewError",
-    "HeadFormatError",
     "HubError",
     "InputError",
-    "LeadLookupError",
     "LifecycleError",
-    "MappingError",
     "MessageError",
     "MissingExtraError",
-    "NewerStoreError",
-    "NotAStoreError",
+    "NotFoundError",
     "OtherMessageError",
-    "OtherRulesError",
-    "OverdueError",
+    "PurgeIncompleteError",
     "RulesError",
-    "SourcesError",
+    "RulesMismatchError",
     "StoreError",
-    "TimeFormatError",
     "TransitionRefusedError",
-    "UnknownLeadError",
-    "UnknownMessageError",
-    "UnpurgedError",
 ]
 
 
@@ -77,64 +62,6 @@ class MessageError(LifecycleError):
         super().__init__("; ".join(str(problem) for problem in problems))
 
 
-class InputError(LifecycleError):
-    """A log, or another file that was to be read, cannot be read."""
-
-
-class RulesError(LifecycleError):
-    """A table of rules cannot be used; ``where`` names the row and the field."""
-
-    def __init__(self, where: str, expected: str) -> None:
-        self.where = where
-        self.expected = expected
-        super().__init__(f"{where}: {expected}" if where else expected)
-
-
-class MappingError(LifecycleError):
-    """A map of how files are read cannot be used; ``where`` names the row and the field."""
-
-    def __init__(self, where: str, expected: str) -> None:
-        self.where = where
-        self.expected = expected
-        super().__init__(f"{where}: {expected}" if where else expected)
-
-
-class TimeFormatError(LifecycleError, ValueError):
-    """A text is not a time in RFC 3339."""
-
-
-class SourcesError(LifecycleError, ValueError):
-    """What was to be audited is neither one store, nor one or more logs."""
-
-
-class OverdueError(LifecycleError, ValueError):
-    """A text is not a state and a duration, as in ``assigned>PT30M``."""
-
-    def __init__(self, text: str, expected: str) -> None:
-        self.text = text
-        self.expected = expected
-        super().__init__(f"{text}: {expected}")
-
-
-class HeadFormatError(LifecycleError, ValueError):
-    """A text is not the head of a store, as ``lifecycle verify DB --head`` prints it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__(
-            f"expected a head as COUNT:HEX with 64 hexadecimal digits, got {text!r:.100}"
-        )
-
-
-class MissingExtraError(LifecycleError, ImportError):
-    """A library is not installed that only an extra of this package brings."""
-
-    def __init__(self, what: str, library: str, extra: str) -> None:
-        self.library = library
-        self.extra = extra
-        super().__init__(f"{what} need {library}: pip install 'lead-lifecycle[{extra}]'")
-
-
 class TransitionRefusedError(LifecycleError):
     """The machine did not allow what a message asked for."""
 
@@ -146,19 +73,23 @@ class TransitionRefusedError(LifecycleError):
         super().__init__(f"{lead_id}: {trigger} refused in state {state}: {refusal}")
 
 
-class LeadLookupError(LifecycleError, LookupError):
-    """A name does not lead to one lead."""
+class ArgumentError(LifecycleError, ValueError):
+    """An argument is not as it must be; the sentence says what was expected, and what it got."""
 
 
-class UnknownLeadError(LeadLookupError):
-    """No lead has this name."""
+class NotFoundError(LifecycleError, LookupError):
+    """No lead has this name, or no quarantined message this number; ``name`` is what was given."""
 
-    def __init__(self, alias: str, hint: str = "") -> None:
-        self.alias = alias
-        super().__init__(f"no lead is known as {alias!r}{hint}")
+    def __init__(self, name: str | int, hint: str = "") -> None:
+        self.name = name
+        super().__init__(
+            f"no quarantined message has the number {name}"
+            if isinstance(name, int)
+            else f"no lead is known as {name!r}{hint}"
+        )
 
 
-class AmbiguousLeadError(LeadLookupError):
+class AmbiguousLeadError(LifecycleError, LookupError):
     """Several leads share this name; ``lead_ids`` are theirs, the first hundred at most."""
 
     def __init__(self, alias: str, lead_ids: Sequence[str]) -> None:
@@ -180,14 +111,6 @@ class HubError(LifecycleError):
         )
 
 
-class UnknownMessageError(LifecycleError, LookupError):
-    """No quarantined message has this number."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(f"no quarantined message has the number {number}")
-
-
 class OtherMessageError(LifecycleError, ValueError):
     """A correction has another event id than the quarantined message that it corrects."""
 
@@ -201,20 +124,30 @@ class OtherMessageError(LifecycleError, ValueError):
         )
 
 
+class InputError(LifecycleError):
+    """A log, or another file that was to be read, cannot be read."""
+
+
+class RulesError(LifecycleError):
+    """A file of rules, or a map of how files are read, cannot be used; ``where`` names the row."""
+
+    def __init__(self, where: str, expected: str) -> None:
+        self.where = where
+        self.expected = expected
+        super().__init__(f"{where}: {expected}" if where else expected)
+
+
+class MissingExtraError(LifecycleError, ImportError):
+    """A library is not installed that only an extra of this package brings."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(f"{what} need {library}: pip install 'lead-lifecycle[{extra}]'")
+
+
 class StoreError(LifecycleError):
     """The store cannot be opened, read or written."""
-
-
-class NotAStoreError(StoreError):
-    """The file is not a lifecycle store."""
-
-
-class NewerStoreError(StoreError):
-    """The store was written by a newer lifecycle than this one."""
-
-
-class OtherRulesError(StoreError):
-    """The store was folded with other rules than those asked for."""
 
 
 class BusyStoreError(StoreError):
@@ -224,20 +157,24 @@ class BusyStoreError(StoreError):
 class ClockSkewError(StoreError):
     """The clock is more than a day behind the last transaction, or more than a year ahead of it.
 
-    ``now`` and ``last`` are their times, in microseconds since 1970 in UTC.
+    ``now`` and ``last`` are their times, as datetimes in UTC.
     """
 
-    def __init__(self, path: str, now: int, last: int, words: tuple[str, str]) -> None:
+    def __init__(self, path: str, now: datetime, last: datetime) -> None:
         self.now = now
         self.last = last
         super().__init__(
-            f"{path}: the clock says {words[0]}, but the last transaction was at {words[1]}:"
-            " nothing was written. Set the clock right; if it is, --accept-clock (in a program"
-            " accept_clock=True) goes on"
+            f"{path}: the clock says {now:%Y-%m-%dT%H:%M:%SZ}, but the last transaction was at"
+            f" {last:%Y-%m-%dT%H:%M:%SZ}: nothing was written. Set the clock right; if it is,"
+            " --accept-clock (in a program accept_clock=True) goes on"
         )
 
 
-class UnpurgedError(StoreError):
+class RulesMismatchError(StoreError):
+    """The store was folded with other rules than those asked for."""
+
+
+class PurgeIncompleteError(StoreError):
     """What was erased is erased for all who ask, but the file may still hold traces of it."""
 
     def __init__(self, path: str, reason: str) -> None:

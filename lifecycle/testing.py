@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lifecycle.store import LeadStore, Moment, as_micros, system_clock
+from lifecycle.messages import Moment, as_micros
+from lifecycle.store import LeadStore, system_clock
 
 __all__ = ["TestClock", "lead_clock", "lead_store"]
 
@@ -27,7 +28,7 @@ class TestClock:
         """Let it be this moment: an RFC 3339 text, an aware datetime, or microseconds since 1970.
 
         Raises:
-            TimeFormatError: It cannot be understood.
+            ArgumentError: It cannot be understood.
         """
         self.now = as_micros(moment)
 

@@ -2,6 +2,10 @@
 
 from itertools import count
 
+from attrs import fields
+
+from lifecycle import HistoryRow
+
 ORG, FEED, ADA, BOB = (
     f"https://{name}.example.com/profile/card#me" for name in ("org", "feed", "ada", "bob")
 )
@@ -45,6 +49,12 @@ def deletion(at, contact, **data):
             **data,
         },
     }
+
+
+def rows_of(entries):
+    """Rows of a store's history as a fold has them, without what the store knows besides."""
+    names = [one.name for one in fields(HistoryRow)]
+    return [HistoryRow(**{name: getattr(entry, name) for name in names}) for entry in entries]
 
 
 def moment(at):

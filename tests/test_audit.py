@@ -16,7 +16,7 @@ from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
 import lifecycle
-from lifecycle import LeadReader, LeadStore, OverdueError, Rules, SourcesError, fold
+from lifecycle import ArgumentError, LeadReader, LeadStore, Rules, fold
 from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Spread
 
@@ -472,7 +472,7 @@ def test_overdue_stays_are_a_function_of_the_messages_and_a_moment(log, lifecycl
     ],
 )
 def test_a_limit_that_cannot_be_understood_is_one_error(text, expected, log, lifecycle):
-    with pytest.raises(OverdueError, match=expected):
+    with pytest.raises(ArgumentError, match=expected):
         lifecycle_audit(log, overdue=[text])
     result = lifecycle("audit", log, "--overdue", text)
     assert (result.exit_code, result.stderr.startswith(f"lifecycle: {text}: ")) == (2, True)
@@ -646,7 +646,7 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         assert (result.exit_code, message in result.stderr) == (status, True), result.output
         assert not [one for one in tmp_path.iterdir() if one.name.endswith("unfinished")]
     assert (log.read_bytes(), other.exists()) == (before, False)
-    with pytest.raises(SourcesError, match="audited alone"):
+    with pytest.raises(ArgumentError, match="audited alone"):
         lifecycle_audit(filled, log)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ADA, BOB, lead
+from letters import ADA, BOB, lead, rows_of
 from worlds import NOW, copy_of, history_says, store_says, world_says, worlds
 
-from lifecycle import LeadStore, Rules, UnknownLeadError, decode, fold
+from lifecycle import LeadStore, NotFoundError, Rules, decode, fold
+from lifecycle.messages import as_micros
 from lifecycle.store import lead_dict
 
 RULES = Rules.default()
@@ -84,8 +85,8 @@ def test_what_was_known_at_any_moment_can_be_asked_for(world, chance):
             ]
             for lead_id, rows in said["rows"].items():
                 entries = store.history(f"lead:{lead_id}", as_known_at=moment)
-                assert [entry.row for entry in entries] == rows
-                assert all(entry.recorded_at <= moment for entry in entries)
+                assert rows_of(entries) == rows
+                assert all(as_micros(entry.recorded_at) <= moment for entry in entries)
 
 
 def test_what_was_linked_by_a_key_that_nobody_has_any_more_is_still_known(tmp_path):
@@ -97,10 +98,10 @@ def test_what_was_linked_by_a_key_that_nobody_has_any_more_is_still_known(tmp_pa
         # Which copy counts is a matter of digests: of some it is the other one.
         for one, key in product(("urn:a", "urn:b"), range(20, 40)):
             store.apply(lead("add", "10:00", keys=f"{one[-1]}{key}", id=one))
-        with pytest.raises(UnknownLeadError):
+        with pytest.raises(NotFoundError):
             store.lead("crmleadid:1")
         known = store.history("crmleadid:1", as_known_at=moment)
-        assert [entry.row for entry in known] == [entry.row for entry in before]
+        assert rows_of(known) == rows_of(before)
         assert [one.lead_id for one in store.leads(as_known_at=moment)] == ["crmleadid:1"]
         assert store.verify().defects == ()
 
@@ -122,12 +123,13 @@ def test_the_feed_of_changes_adds_up_to_the_current_history(world, chance):
         for batch in arrivals_of(world, chance):
             store.apply_many(batch)
             for change in store.changes(after=number):
-                place = (change.entry.row.event_id, change.entry.row.step)
+                (row,) = rows_of([change.entry])
+                place = (row.event_id, row.step)
                 if change.kind == "recorded":
                     assert place not in current
-                    current[place] = change.entry.row
+                    current[place] = row
                 else:
-                    assert current.pop(place) == change.entry.row
+                    assert current.pop(place) == row
                 assert change.number > number
                 number = change.number
         history = fold(RULES, decodable_events(world))

@@ -14,8 +14,7 @@ import pytest
 from letters import ADA, BOB, ORG, lead, moment
 
 from lifecycle import LeadStore
-from lifecycle.messages import format_time
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros, format_time
 
 EVENT = "https://x.example/?a=1&b=2"
 HOSTILE = "<b>&\"'?#x"
@@ -76,7 +75,7 @@ def test_a_lead_leads_to_its_history_and_back(lead_id, get, told):
     rows = data(get(as_json(target)))
     assert {row["lead_id"] for row in rows} == {lead_id}
     shown = [(row["trigger"], row["to"], row["verdict"]) for row in rows]
-    history = [entry.row for entry in told.history(lead_id)]
+    history = told.history(lead_id)
     assert shown == [(row.trigger, row.target, row.verdict) for row in history]
     (back,) = links(get(target), lead_id)
     assert [row["lead_id"] for row in data(get(as_json(back)))] == [lead_id]
@@ -122,7 +121,7 @@ def test_refusals_are_counted_by_state_and_trigger(get):
 
 
 def test_what_was_known_of_a_lead_at_a_moment(get, told):
-    (correction,) = {one.recorded_at for one in told.history("crmleadid:1") if one.late}
+    (correction,) = {as_micros(one.recorded_at) for one in told.history("crmleadid:1") if one.late}
     moments = (correction, correction - 1_000_000, as_micros(moment("10:00")))
     for micros, triggers in zip(moments, (["assign", "accept"], ["accept"], []), strict=True):
         time = quote(format_time(micros))

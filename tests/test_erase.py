@@ -21,8 +21,8 @@ from lifecycle import (
     HubError,
     LeadReader,
     LeadStore,
-    UnknownLeadError,
-    UnpurgedError,
+    NotFoundError,
+    PurgeIncompleteError,
     decode,
 )
 from lifecycle.store.db.blocks import SAVE_BLOCK, Blocks, Stored, encoded
@@ -132,7 +132,7 @@ def test_all_leads_of_a_person_go_by_any_name_of_one(joe):
 def test_a_name_that_was_erased_is_nobodys(joe):
     joe.erase("crmleadid:1")
     for name in ("crmleadid:1", "cid:c-77"):
-        with pytest.raises(UnknownLeadError):
+        with pytest.raises(NotFoundError):
             joe.erase(name)
 
 
@@ -517,7 +517,7 @@ def test_a_reader_in_the_way_is_told_of_and_what_is_left_is_removed_later(
     with LeadReader(joe.path) as reader:
         with reader.snapshot():
             reader.lead_count()
-            with pytest.raises(UnpurgedError, match="still holds traces of it"):
+            with pytest.raises(PurgeIncompleteError, match="still holds traces of it"):
                 joe.erase("crmleadid:1")
             assert found_of_joe(joe) != []
             result = lifecycle(*command)
@@ -700,7 +700,7 @@ def test_all_others_are_as_before_after_any_erasures(tmp_path_factory, world, si
                 break
             name = ":".join(keys[(chosen + turn) % len(keys)])
             before = others_say(store)
-            with suppress(UnknownLeadError, AmbiguousLeadError):
+            with suppress(NotFoundError, AmbiguousLeadError):
                 rehearsed = store.erase(name, all_of_them=True, dry_run=True)
                 assert others_say(store) == before
                 erasure = store.erase(name, all_of_them=True)
@@ -745,7 +745,7 @@ def test_nothing_of_the_person_is_left_and_all_else_is(tmp_path_factory, world, 
     with LeadStore(path, clock=lambda: NOW) as store:
         for start in range(0, len(world), size):
             store.apply_many(world[start : start + size])
-        with suppress(UnknownLeadError):
+        with suppress(NotFoundError):
             store.erase("contact:cid:c-0", all_of_them=True)
             store.apply_many([one for one in world if "c-0" in json.dumps(one)])
             found = everything_in(store).lower()

@@ -293,7 +293,7 @@ def test_a_deletion_concerns_every_lead_of_the_subject():
         lead("add", "10:03", keys="2", contact=JOE),
     )
     assert states(history) == {"crmleadid:1": "sent", "crmleadid:2": "new"}
-    assert {one.lead.contact_deleted_at for one in history.leads} == {
+    assert {one.lead.contact_deleted_micros for one in history.leads} == {
         history.fates[next(iter(history.fates))].position[0] + 60_000_000
     }
     assert [codes(one) for one in history.leads] == [
@@ -330,4 +330,7 @@ def test_of_copies_without_a_time_the_one_received_first_counts():
     del message["time"]
     copies = [decode(message, received_at=at) for at in (2_000_000, 1_000_000)]
     found = only(fold(DEFAULT, copies))
-    assert (found.rows[0].at, codes(found)) == (1_000_000, ["joined_midway", "no_event_time"])
+    assert (found.rows[0].at_micros, codes(found)) == (
+        1_000_000,
+        ["joined_midway", "no_event_time"],
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worlds import NOW, store_says
 
 from lifecycle import LeadStore
-from lifecycle.errors import OtherRulesError
+from lifecycle.errors import RulesMismatchError
 from lifecycle.systems import Layout, load, read_files
 
 LEADS = ["00Q0000000Ex01AEAR", "00Q0000000Ex02AEAR"]
@@ -274,7 +274,7 @@ def test_a_map_says_how_a_table_is_read_and_what_its_values_mean(desk, lifecycle
     with LeadStore(desk / "leads.db") as store:
         lead = store.lead("deskId:7")
         assert (lead.state, str(lead.holder)) == ("accepted", "deskuserid:joe")
-        reasons = [entry.row.reason for entry in store.history("deskId:7")]
+        reasons = [entry.reason for entry in store.history("deskId:7")]
         assert reasons == ["Status: Open", "Holder: joe", "Status: Taken"]
 
 
@@ -297,7 +297,7 @@ def test_meanings_of_a_source_that_is_new_need_no_rebuild(desk, lifecycle):
     with LeadStore(desk / "leads.db") as store:
         store.apply({"topic": "lead#add", "time": "2026-03-01T10:00:00Z", "id": "1"})
     assert imported(lifecycle, desk).exit_code == 1
-    with LeadStore(desk / "leads.db") as store, pytest.raises(OtherRulesError, match="rebuild"):
+    with LeadStore(desk / "leads.db") as store, pytest.raises(RulesMismatchError, match="rebuild"):
         store.take_meanings(store.rules.default().meanings, "desk")
 
 
@@ -362,7 +362,7 @@ def test_the_deletion_of_a_record_that_was_merged_away_leaves_the_winner_as_it_i
             (lead,) = store.leads()
             assert lead.state == "accepted"
             assert {key.value for key in lead.keys} == set(LEADS)
-            assert "several_ids" not in {entry.finding.code for entry in store.findings()}
+            assert "several_ids" not in {entry.code for entry in store.findings()}
 
 
 def test_a_merge_of_hubspot_joins_the_leads_and_leaves_the_winner_as_it_is(tmp_path):

@@ -6,19 +6,19 @@ import pytest
 from changes import change
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ADA, BOB, deletion, lead, moment
+from letters import ADA, BOB, deletion, lead, moment, rows_of
 from worlds import NOW, copy_of, decodable, worlds
 
 from lifecycle import (
     AmbiguousLeadError,
     LeadStore,
+    NotFoundError,
     Rules,
-    UnknownLeadError,
     audit,
     explain,
     fold,
 )
-from lifecycle.store import as_micros
+from lifecycle.messages import as_micros
 
 RULES = Rules.default()
 STRICT = Rules("strict", tuple(edge for edge in RULES.edges if edge.trigger != "accept"))
@@ -43,7 +43,9 @@ def known(store, at):
         assert one.events == 0
     histories = {one.lead_id: store.history(one.lead_id, as_known_at=at) for one in leads}
     for entries in histories.values():
-        assert all(entry.recorded_at <= at and entry.superseded_at is None for entry in entries)
+        assert all(
+            as_micros(entry.recorded_at) <= at and entry.superseded_at is None for entry in entries
+        )
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     findings = store.findings(as_known_at=at)
     for one in leads:
@@ -51,8 +53,8 @@ def known(store, at):
         assert store.findings(one.lead_id, as_known_at=at) == its
     return {
         "leads": [as_row(one) for one in leads],
-        "rows": {name: [entry.row for entry in some] for name, some in histories.items()},
-        "findings": sorted((*as_pair(one.finding), one.lead_id or "") for one in findings),
+        "rows": {name: rows_of(some) for name, some in histories.items()},
+        "findings": sorted((*as_pair(one), one.lead_id or "") for one in findings),
     }
 
 
@@ -141,9 +143,9 @@ def test_both_moments_together_leave_out_what_happened_later(world, chance, minu
         for at, arrived in list(arrived_by(store, world, chance)):
             leads = {one.lead_id: one for one in store.leads(as_of=as_of, as_known_at=at)}
             for name, rows in folded(RULES, arrived)["rows"].items():
-                its = [row for row in rows if row.at <= as_of]
+                its = [row for row in rows if row.at_micros <= as_of]
                 entries = store.history(name, as_of=as_of, as_known_at=at)
-                assert [entry.row for entry in entries] == its
+                assert rows_of(entries) == its
                 last = next((row for row in reversed(its) if not row.refused), None)
                 found = store.lead(name, as_of=as_of, as_known_at=at)
                 assert (found.state, found.since, found.holder, found.refusals) == (
@@ -212,7 +214,7 @@ def test_the_mark_of_a_deletion_is_known_since_it_came(store):
     now = last_moment(store)
     assert store.lead("crmleadid:1", as_known_at=before).contact_deleted_at is None
     then = store.lead("crmleadid:1", as_known_at=now)
-    assert then.contact_deleted_at == as_micros(moment("10:01"))
+    assert then.contact_deleted_micros == as_micros(moment("10:01"))
     earlier = store.lead("crmleadid:1", as_of=moment("10:00"), as_known_at=now)
     assert earlier.contact_deleted_at is None
 
@@ -230,7 +232,7 @@ def test_owner_and_keys_are_those_of_now_and_of_a_lead_that_is_gone_none(store):
 
 def test_nobody_is_known_before_he_came(store):
     store.apply(lead("add", "10:00"))
-    with pytest.raises(UnknownLeadError, match=r"at that moment"):
+    with pytest.raises(NotFoundError, match=r"at that moment"):
         store.lead("crmleadid:1", as_known_at=NOW - 1)
     assert list(store.leads(as_known_at=NOW - 1)) == []
 
@@ -241,22 +243,24 @@ def test_a_sealed_lead_is_read_by_its_new_name_now_and_then(store):
     store.apply(deletion("10:02", JOE))
     store.apply(lead("add", "10:00", keys={"b": "2"}))
     before, number = last_moment(store), store.last_change()
-    told = [(entry.row.trigger, entry.row.target) for entry in store.history("crmleadid:1")]
+    told = [(entry.trigger, entry.target) for entry in store.history("crmleadid:1")]
     (name,) = store.erase("crmleadid:1").leads
     for moments in ({}, {"as_known_at": before}, {"as_of": moment("10:09")}):
         assert store.lead(name, **moments).state == "accepted"
         assert name in [one.lead_id for one in store.leads(**moments)]
     for moments in ({}, {"as_known_at": before}):
         entries = store.history(name, **moments)
-        assert [(entry.row.trigger, entry.row.target) for entry in entries] == told
-    with pytest.raises(UnknownLeadError):
+        assert [(entry.trigger, entry.target) for entry in entries] == told
+    with pytest.raises(NotFoundError):
         store.lead("crmleadid:1", as_known_at=before)
     (change,) = store.changes(after=number)
     assert (change.kind, change.lead_id, change.entry) == ("erased", name, None)
     assert change.lead_no in {one.lead_no for one in store.changes() if one.kind == "recorded"}
     assert [list(one.as_dict()) for one in store.changes()].count(list(change.as_dict())) > 1
     erased = store.messages(name)
-    assert {(one.payload, one.erased_at) for one in erased} == {(None, last_moment(store))}
+    assert {(one.payload, as_micros(one.erased_at)) for one in erased} == {
+        (None, last_moment(store))
+    }
     with store.snapshot():
         events = list(store.listing().events())
         assert [one.erased_at is None for one in events] == [False, False, False, True]

@@ -72,9 +72,7 @@ def found(store):
             "events": lead.events,
             "refusals": lead.refusals,
             "refused": [
-                entry.row.event_id
-                for entry in store.history(lead.lead_id)
-                if entry.row.refusal is not None
+                entry.event_id for entry in store.history(lead.lead_id) if entry.refusal is not None
             ],
         }
         for lead in store.leads()
@@ -172,7 +170,7 @@ def test_stories_end_in_every_state_and_say_everything_that_a_lead_message_can()
 def test_some_leads_are_refused_things_after_their_contact_was_deleted(store):
     messages, _ = told(Plan(leads=400, seed=3, invalid=0.3))
     store.apply_many(messages)
-    codes = Counter(one.finding.code for one in store.findings())
+    codes = Counter(one.code for one in store.findings())
     assert codes["after_contact_deleted"] > 0
     assert codes["invalid_transition"] > codes["after_contact_deleted"]
 
@@ -194,7 +192,7 @@ def test_changes_tell_of_every_move_that_salesforce_can_mean(store):
     store.apply_many(messages)
     assert found(store) == {name: truth.as_dict() for name, truth in truths.items()}
     moves = Counter(
-        (entry.row.trigger, entry.row.source, entry.row.target, entry.row.verdict)
+        (entry.trigger, entry.source, entry.target, entry.verdict)
         for name in truths
         for entry in store.history(name)
     )
@@ -223,7 +221,7 @@ def test_changes_tell_of_every_move_that_salesforce_can_mean(store):
 def test_a_history_of_changes_has_no_findings_but_that_it_was_joined_midway(store):
     messages, _ = told(Plan(leads=300, seed=2, changes=1, duplicates=0.4, late=0.4))
     store.apply_many(messages)
-    assert {one.finding.code for one in store.findings()} == {"joined_midway"}
+    assert {one.code for one in store.findings()} == {"joined_midway"}
 
 
 def fact(message):

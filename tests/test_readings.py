@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lifecycle import InputError, MappingError
+from lifecycle import InputError, RulesError
 from lifecycle.systems import KINDS, Layout, default_text, read_files
 
 LEAD, OTHER = "00Q0000000Ex01AEAR", "00Q0000000Ex02AEAR"
@@ -653,7 +653,7 @@ def test_columns_that_no_file_has_are_named(read):
 def test_a_layout_passes_over_the_tables_of_the_rules():
     layout = Layout.loads(default_text("csv") + '[facts]\nfollow = ["crm"]\n')
     assert (layout.name, layout.scheme) == ("crm", "crmLeadId")
-    with pytest.raises(MappingError, match="line 10, map: unknown field"):
+    with pytest.raises(RulesError, match="line 10, map: unknown field"):
         Layout.loads(OWN + '\n[[map]]\nvalue = "x"\n')
 
 

@@ -17,7 +17,7 @@ from letters import deletion, lead
 from test_limits import values
 from worlds import messages
 
-from lifecycle import TimeFormatError, decode, parse_time
+from lifecycle import ArgumentError, decode, parse_time
 from lifecycle.errors import MessageError
 from lifecycle.messages import TRIGGER_OF_TOPIC, Decoded, message_schema, read_message
 from lifecycle.messages import schemas as module
@@ -387,7 +387,7 @@ def reads_as_time(text):
         return True
     try:
         parse_time(text)
-    except TimeFormatError:
+    except ArgumentError:
         return False
     return True
 

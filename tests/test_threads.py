@@ -3,13 +3,16 @@
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from letters import ADA, lead
 from worlds import NOW, store_says
 
-from lifecycle import LeadReader, LeadStore
+import lifecycle
+from lifecycle import LeadReader, LeadStore, Rules
 from lifecycle.errors import StoreError
+from lifecycle.store import Cursor, ReplaySession
 
 THREADS = 8
 
@@ -77,51 +80,120 @@ def test_a_thread_waits_for_a_snapshot_of_another(tmp_path):
         assert store.lead_count() == 1
 
 
-def uses(store):
-    """Every sort of use of a store."""
-    yield store.lead_count
-    yield store.leads
-    yield store.changes
-    yield store.quarantine
-    yield store.findings
-    yield store.verify
-    yield store.evidence
-    yield store.listing
-    yield store.head
-    if isinstance(store, LeadStore):
-        yield lambda: store.apply(lead("add", "10:00"))
-        yield lambda: store.apply_many([lead("add", "10:00")])
-        yield store.rebuild
-        yield lambda: store.erase("crmleadid:1")
-        yield store.purge
-        yield lambda: store.session().relax()
-        yield lambda: store.session().cursor("log")
-        yield lambda: store.session().counts()
+#: All that can be called of a store and of its session, with what it is called with.
+CALLS = {
+    "apply": ("{}",),
+    "apply_many": (["{}"],),
+    "changes": (),
+    "copies": ("crmleadid:1",),
+    "copy_to": ("copy.db",),
+    "digest": (),
+    "dismiss": (1,),
+    "dump": (),
+    "erase": ("crmleadid:1",),
+    "erase_deleted": (),
+    "evidence": (),
+    "findings": (),
+    "head": (),
+    "history": ("crmleadid:1",),
+    "last_change": (),
+    "lead": ("crmleadid:1",),
+    "lead_count": (),
+    "leads": (),
+    "listing": (),
+    "messages": ("crmleadid:1",),
+    "purge": (),
+    "quarantine": (),
+    "quarantine_numbers": (),
+    "quarantined": (1,),
+    "rebuild": (),
+    "restore": (1,),
+    "retry": (1,),
+    "rules_times": (),
+    "session": (),
+    "state_at": ("crmleadid:1", "2026-03-01T10:00:00Z"),
+    "states": (),
+    "take_meanings": (Rules.default().meanings, "salesforce"),
+    "unmapped_values": ("salesforce",),
+    "verify": (),
+}
+SESSION_CALLS = {
+    "counts": (),
+    "cursor": ("log",),
+    "forget_unfinished": (Cursor(1),),
+    "move": (Cursor(1),),
+    "relax": (),
+    "take": ([],),
+}
+#: What may be asked of any store; transactions and snapshots are entered.
+ALWAYS = {"close", "name_in_errors", "path"}
+ENTERED = {"snapshot", "transaction"}
 
 
-def test_a_store_that_was_closed_says_so(tmp_path):
+def enter(context):
+    with context:
+        pass
+
+
+def uses_of(store, session):
+    """Every use of a store and of a session of it, by its name."""
+    uses = {"rules": lambda: store.rules, "with": lambda: enter(store)}
+    uses |= {name: partial(getattr(store, name), *args) for name, args in CALLS.items()}
+    uses |= {name: partial(getattr(session, name), *args) for name, args in SESSION_CALLS.items()}
+    uses["snapshot"] = lambda: enter(store.snapshot())
+    uses["transaction"] = lambda: enter(session.transaction())
+    uses["audit"] = lambda: lifecycle.audit(store)
+    uses["explain"] = lambda: lifecycle.explain(store, "crmleadid:1")
+    return uses
+
+
+def public(kind):
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+def test_every_use_of_a_store_is_among_those_that_are_tried():
+    assert public(LeadStore) == {*CALLS, *ALWAYS, "rules", "snapshot"}
+    assert public(ReplaySession) == {*SESSION_CALLS, "transaction"}
+
+
+def error_of(use):
+    try:
+        use()
+    except Exception as error:  # noqa: BLE001 - any other is wrong
+        return error
+    return None
+
+
+def not_refused(uses, words):
+    """The uses that do not say so in a StoreError."""
+    errors = {name: error_of(use) for name, use in uses.items()}
+    return [
+        name
+        for name, error in errors.items()
+        if not isinstance(error, StoreError) or words not in str(error)
+    ]
+
+
+def test_a_store_that_was_closed_says_so_at_every_call(tmp_path):
     store = LeadStore(tmp_path / "a.db")
+    uses = uses_of(store, store.session())
     store.close()
     store.close()
-    for use in uses(store):
-        with pytest.raises(StoreError, match="was closed; open it again"):
-            use()
+    assert not_refused(uses, "was closed; open it again") == []
 
 
 def test_a_store_from_before_a_fork_says_so_and_leaves_the_parent_its_own(tmp_path):
     with LeadStore(tmp_path / "a.db", clock=lambda: NOW) as store:
         store.apply(lead("add", "10:00"))
+        uses = uses_of(store, store.session())
         pid = os.fork()
         if pid == 0:
-            told = 0
-            for use in uses(store):
-                try:
-                    use()
-                except StoreError as error:
-                    told += "before the process forked" in str(error)
+            wrong = not_refused(uses, "before the process forked")
             store.close()
-            os._exit(told)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == len(list(uses(store)))
+            (tmp_path / "wrong").write_text(" ".join(wrong))
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert (tmp_path / "wrong").read_text() == ""
         assert store.apply(lead("accept", "10:01", agent=ADA)).kind == "applied"
         assert store.verify().sound
 

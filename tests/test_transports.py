@@ -348,9 +348,9 @@ def test_an_implausible_time_is_quarantined_and_an_implausible_date_not_used(sto
     assert problem.code == "implausible_time"
     dates = {"dateSent": "1989-12-31T00:00:00Z", "dateReceived": "1970-01-01"}
     store.apply(lead("accept", "10:00", snapshot=dates))
-    rows = [entry.row for entry in store.history("crmleadid:1")]
+    rows = store.history("crmleadid:1")
     assert [(row.trigger, row.source) for row in rows] == [("accept", "new")]
-    details = [one.finding.detail for one in store.findings() if one.finding.code == "odd_dates"]
+    details = [one.detail for one in store.findings() if one.code == "odd_dates"]
     assert details == ["not used: object.dateSent is 1989-12-31T00:00:00Z"]
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, copy_of, decodable, worlds
 
-from lifecycle import Head, HeadFormatError, LeadReader, LeadStore, Rules, audit
+from lifecycle import ArgumentError, Head, LeadReader, LeadStore, Rules, audit
 from lifecycle.domain import DatasetDigest, dataset_digest
 from lifecycle.replay import replay
 from lifecycle.store.db.blocks import ADD_BLOCK, CONTENT, Block, Blocks, Entry, Stored
@@ -718,7 +718,7 @@ def test_what_was_decoded_is_what_the_message_says_even_where_all_was_linked_ane
 
 @pytest.mark.parametrize("text", ["", "3", "3:", "3:aa", "-1:" + "0" * 64, "03:" + "0" * 64])
 def test_what_is_no_head_is_refused(text, store):
-    with pytest.raises(HeadFormatError, match=r"expected a head as COUNT:HEX with 64 hex"):
+    with pytest.raises(ArgumentError, match=r"expected a head as COUNT:HEX with 64 hex"):
         store.verify(text)
 
 

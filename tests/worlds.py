@@ -3,6 +3,7 @@
 import json
 
 from hypothesis import strategies as st
+from letters import rows_of
 from tables import check_tables
 
 from lifecycle import decode, fold
@@ -138,12 +139,12 @@ def store_says(store):
     return {
         "leads": [lead_dict(lead) | {"contact": lead.contact} for lead in leads],
         "rows": {
-            one.lead_id: [e.row for e in store.history(str(one.keys[0]))]
+            one.lead_id: rows_of(store.history(str(one.keys[0])))
             for one in leads
             if one.keys[0].kind == "lead"
         },
         "findings": sorted(
-            (one.finding.code, one.lead_id or "", one.finding.event_id or "", one.finding.detail)
+            (one.code, one.lead_id or "", one.event_id or "", one.detail)
             for one in store.findings()
         ),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import asdict, define, field, frozen
@@ -38,6 +39,7 @@ from lifecycle.domain import (
 )
 from lifecycle.messages import format_time
 from lifecycle.store import Origin
+from lifecycle.utc import as_datetime
 
 #: Of so many variants, groups of edits and leads a report tells, if nothing else is asked for.
 TOP: Final = 10
@@ -71,7 +73,7 @@ class OpenFinding:
 
 @frozen
 class Audit:
-    """What was found. Times are microseconds since 1970 in UTC.
+    """What was found.
 
     Attributes:
         rules: The rules that it was judged by.
@@ -105,7 +107,7 @@ class Audit:
     rules: Rules
     on_invalid: OnInvalid
     digest: str
-    now: int
+    now: datetime = field(converter=as_datetime)
     leads: int
     conforming: int
     events: int
@@ -312,5 +314,5 @@ def _open(finding: Finding, lead_id: str | None) -> OpenFinding:
 
 
 def _overdue_finding(one: Overdue) -> OpenFinding:
-    detail = f"{one.limit.text}, since {format_time(one.stay.since)}"
+    detail = f"{one.limit.text}, since {format_time(one.since)}"
     return OpenFinding("warning", "overdue", one.stay.lead_id, one.stay.row.event_id, detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from attrs import asdict
@@ -34,7 +35,7 @@ class Deviation:
     lead_id: str
     place: int
     event_id: str
-    at: int
+    at: datetime
     state: State
     trigger: Trigger
     refusal: Refusal

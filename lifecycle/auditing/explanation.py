@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from attrs import frozen
@@ -58,7 +59,7 @@ class Step:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         row = self.entry.as_dict()
-        holder = self.entry.row.holder
+        holder = self.entry.holder
         return {
             **{name: row[name] for name in ("at", "trigger", "from", "to", "verdict", "by")},
             "holder": None if holder is None else str(holder),
@@ -78,7 +79,7 @@ class Change:
 
     event_id: str
     trigger: Trigger
-    at: int
+    at: datetime
     was: tuple[HistoryEntry, ...]
     now: tuple[HistoryEntry, ...]
     moved: bool
@@ -100,7 +101,7 @@ class Correction:
     """A moment at which what was known of the lead's past changed.
 
     Attributes:
-        at: When, microseconds since 1970 in UTC.
+        at: When.
         because: The messages that came then, or came to count: late ones, deletions of the contact,
             and such that name other leads of the subject. Without any other rules came into force,
             or keys were linked.
@@ -109,7 +110,7 @@ class Correction:
         changes: What changed; a late message may change nothing.
     """
 
-    at: int
+    at: datetime
     because: tuple[StoredMessage, ...]
     other_rules: bool
     erased: bool
@@ -222,7 +223,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
     """Explain why the lead of this name is in its state.
 
     Raises:
-        UnknownLeadError: No lead has this name.
+        NotFoundError: No lead has this name.
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     with store.snapshot():
@@ -230,15 +231,15 @@ def explain(store: LeadReader, alias: str) -> Explanation:
         messages = {one.event_id: one for one in store.messages(alias)}
         entries = store.history(alias, superseded=True)
         standing = [
-            Step(one, messages[one.row.event_id], _who_may(rules, one.row))
+            Step(one, messages[one.event_id], _who_may(rules, one))
             for one in entries
             if one.superseded_at is None
         ]
         return Explanation(
             lead=lead,
             rules=rules,
-            path=[one for one in standing if not one.entry.row.refused],
-            refused=[one for one in standing if one.entry.row.refused],
+            path=[one for one in standing if not one.entry.refused],
+            refused=[one for one in standing if one.entry.refused],
             noted=[one for one in messages.values() if one.outcome == "noted"],
             copies=[
                 Copy(one, tuple(differences(one.payload, messages[one.event_id].payload)))
@@ -253,7 +254,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
 
 def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> Repair:
     """Find the smallest repair of the lead that made these steps."""
-    event_id = steps[-1].entry.row.event_id
+    event_id = steps[-1].entry.event_id
     machine = machine_for(rules)
     events = store.evidence().subject_of(event_id)
     history = subject_history(machine, events, {})
@@ -274,13 +275,13 @@ def _corrections(
     store: LeadReader, entries: Sequence[HistoryEntry], messages: Mapping[str, StoredMessage]
 ) -> list[Correction]:
     """What was recorded of each message after it came first, by the moment."""
-    came: dict[str, int] = {}
+    came: dict[str, datetime] = {}
     for entry in entries:
-        event_id = entry.row.event_id
+        event_id = entry.event_id
         came[event_id] = min(entry.recorded_at, came.get(event_id, entry.recorded_at))
-    changed: dict[int, dict[str, list[HistoryEntry]]] = defaultdict(lambda: defaultdict(list))
+    changed: dict[datetime, dict[str, list[HistoryEntry]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
-        event_id = entry.row.event_id
+        event_id = entry.event_id
         known = messages.get(event_id)
         first = came[event_id] if known is None else min(came[event_id], known.recorded_at)
         if entry.superseded_at is not None:
@@ -309,12 +310,12 @@ def _corrections(
     ]
 
 
-def _change(at: int, entries: list[HistoryEntry], *, moved: bool) -> Change:
-    last = entries[-1].row
+def _change(at: datetime, entries: list[HistoryEntry], *, moved: bool) -> Change:
+    last = entries[-1]
     now = tuple(one for one in entries if one.recorded_at == at)
     return Change(
         last.event_id,
-        next((one.row.trigger for one in entries if one.row.verdict != "implied"), last.trigger),
+        next((one.trigger for one in entries if one.verdict != "implied"), last.trigger),
         last.at,
         tuple(one for one in entries if one.superseded_at == at),
         now,

@@ -83,7 +83,7 @@ def _overdue(audit: Audit) -> Iterator[Row]:
             "limit": one.limit.text,
             "lead_id": stay.lead_id,
             "state": stay.state,
-            "since": format_time(stay.since),
+            "since": format_time(one.since),
             "until": None if one.until is None else format_time(one.until),
             "duration": seconds(one.micros),
             "holder": None if one.holder is None else str(one.holder),

@@ -233,7 +233,7 @@ class Search:
         lead = way.lead
         if self._machine.has_own_guards:
             return (way.named, *_everything(lead))
-        since = lead.since if lead.state in self._timed else None
+        since = lead.since_micros if lead.state in self._timed else None
         if not self._machine.has_guards:
             return (lead.state, since)
         return (lead.state, since, lead.holder, lead.owner, lead.sender)

@@ -11,9 +11,10 @@ from lifecycle.auditing.audit import TOP, Audit, audit_evidence
 from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.stays import Limit
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
-from lifecycle.errors import SourcesError
+from lifecycle.errors import ArgumentError
+from lifecycle.messages import Moment, optional_micros
 from lifecycle.replay import STANDARD_INPUT, Log, Progress, check_log
-from lifecycle.store import LeadReader, Moment, as_micros, system_clock
+from lifecycle.store import LeadReader, system_clock
 
 #: The path of a store, of a log (``-`` is standard input), or a store that is open.
 Source: TypeAlias = "str | Path | LeadReader"
@@ -46,18 +47,17 @@ def audit(
 
     Raises:
         InputError: A log cannot be read.
-        SourcesError: There is none, or a store is not the only one.
+        ArgumentError: There is no source, or a store is not the only one; or ``on_invalid``,
+            ``overdue``, ``now`` or ``top`` cannot be understood.
         StoreError: The store cannot be read.
-        ValueError: ``on_invalid`` or ``top`` is not as expected.
         RulesError: The rules name a guard that nobody registered.
-        OverdueError: ``overdue`` cannot be understood.
-        TimeFormatError: ``now`` cannot be understood.
     """
     if on_invalid not in ON_INVALID:
-        raise ValueError(f"expected one of {', '.join(ON_INVALID)}; got {on_invalid!r}")
+        raise ArgumentError(f"expected one of {', '.join(ON_INVALID)}; got {on_invalid!r}")
     if top < 1:
-        raise ValueError(f"expected at least 1, got {top!r}")
+        raise ArgumentError(f"expected at least 1, got {top!r}")
     limits = [Limit.parse(one) for one in overdue]
+    until = optional_micros(now)
     with evidence_of(sources, rules=rules) as (evidence, own_rules):
         return audit_evidence(
             evidence,
@@ -65,7 +65,7 @@ def audit(
             against=against,
             on_invalid=on_invalid,
             limits=limits,
-            now=None if now is None else as_micros(now),
+            now=until,
             top=top,
         )
 
@@ -87,17 +87,17 @@ def evidence_of(
 
     Raises:
         InputError: A log cannot be read.
-        SourcesError: There is none, or a store is not the only one.
+        ArgumentError: There is none, or a store is not the only one.
         StoreError: The store cannot be read.
     """
     paths = [Path(one) for one in sources if not isinstance(one, LeadReader)]
     if not sources or [str(path) for path in paths].count(STANDARD_INPUT) > 1:
-        raise SourcesError("expected one store, or logs; standard input can be read only once")
+        raise ArgumentError("expected one store, or logs; standard input can be read only once")
     opened = [LeadReader(path) for path in paths if is_store(path)]
     stores = opened + [one for one in sources if isinstance(one, LeadReader)]
     try:
         if stores and len(sources) > 1:
-            raise SourcesError("a store is audited alone; expected one store, or logs")
+            raise ArgumentError("a store is audited alone; expected one store, or logs")
         if stores:
             with stores[0].snapshot():
                 yield stores[0].evidence(), lambda: stores[0].rules

@@ -10,13 +10,15 @@ import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import isodate
 from attrs import define, field
 
 from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
-from lifecycle.errors import OverdueError
+from lifecycle.errors import ArgumentError
+from lifecycle.utc import as_datetime, optional_datetime
 
 _SECOND: Final = 1_000_000
 _QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -36,29 +38,28 @@ class Limit:
         """Read a state and an ISO 8601 duration, as in ``assigned>PT30M``.
 
         Raises:
-            OverdueError: It is none, or a duration in months or years, which have no fixed length.
+            ArgumentError: It is none, or a duration in months or years, which have no fixed length.
         """
         state, _, duration = text.partition(">")
         if state not in STATES[1:]:
             names = ", ".join(STATES[1:])
-            raise OverdueError(text, f"expected one of {names} before '>'{_QUOTES}")
+            raise ArgumentError(f"{text}: expected one of {names} before '>'{_QUOTES}")
         try:
             parsed = isodate.parse_duration(duration, as_timedelta_if_possible=True)
         except (isodate.ISO8601Error, ValueError, OverflowError) as error:
-            raise OverdueError(
-                text, f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
-            ) from error
+            expected = f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
+            raise ArgumentError(f"{text}: {expected}") from error
         if isinstance(parsed, isodate.Duration):
-            raise OverdueError(text, "months and years have no fixed length; expected days")
+            raise ArgumentError(f"{text}: months and years have no fixed length; expected days")
         micros = (parsed.days * 86_400 + parsed.seconds) * _SECOND + parsed.microseconds
         if micros <= 0:
-            raise OverdueError(text, "expected a duration longer than nothing")
+            raise ArgumentError(f"{text}: expected a duration longer than nothing")
         return cls(state, micros, text)
 
 
 @immutable
 class Stay:
-    """A lead in a state, from one step to the next.
+    """A lead in a state, from one step to the next; in microseconds since 1970 in UTC.
 
     Attributes:
         since: When it began.
@@ -86,8 +87,13 @@ class Overdue:
 
     limit: Limit
     stay: Stay
-    until: int | None
+    until: datetime | None = field(converter=optional_datetime)
     micros: int
+
+    @property
+    def since(self) -> datetime:
+        """When it began, in UTC."""
+        return as_datetime(self.stay.since)
 
     @property
     def holder(self) -> Party | None:
@@ -129,10 +135,10 @@ def stays(found: LeadHistory) -> Iterator[Stay]:
         if row.source == row.target and row.refused:
             continue
         if last is not None:
-            yield Stay(found.lead.lead_id, last.target, last.at, row.at, last)
+            yield Stay(found.lead.lead_id, last.target, last.at_micros, row.at_micros, last)
         last = row
     if last is not None:
-        yield Stay(found.lead.lead_id, last.target, last.at, None, last)
+        yield Stay(found.lead.lead_id, last.target, last.at_micros, None, last)
 
 
 def _durations() -> dict[str, array[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -62,6 +63,6 @@ def in_words(name: str, value: Any) -> Any:
     return value
 
 
-def moment(micros: int) -> str:
-    """A time, to the second."""
-    return format_time(micros).replace("T", " ").removesuffix("Z").partition(".")[0]
+def moment(at: datetime | int) -> str:
+    """Return a time in words, to the second."""
+    return format_time(at).replace("T", " ").removesuffix("Z").partition(".")[0]

@@ -158,7 +158,7 @@ def _overdue(audit: Audit, top: int) -> None:
             (
                 one.limit.text,
                 one.stay.lead_id,
-                moment(one.stay.since),
+                moment(one.since),
                 "still" if one.until is None else moment(one.until),
                 duration(one.micros),
                 str(one.holder or ""),

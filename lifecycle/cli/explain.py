@@ -112,7 +112,7 @@ def _tell_path(story: _Story, found: Explanation) -> None:
     story.part("How it got there")
     holder = None
     for number, step in enumerate(found.path, 1):
-        row = step.entry.row
+        row = step.entry
         held = f"; held by {_name(row.holder)} from then on" if row.holder else ""
         story.say(
             2,
@@ -135,7 +135,7 @@ def _tell_path(story: _Story, found: Explanation) -> None:
 
 
 def _tell_refusal(story: _Story, step: Step) -> None:
-    row = step.entry.row
+    row = step.entry
     story.say(
         2,
         ("✗ ", "bold red"),
@@ -195,8 +195,7 @@ def _tell_next(story: _Story, found: Explanation) -> None:
         story.say(2, f"nothing: {why}every message is refused")
 
 
-def _tell_finding(story: _Story, entry: FindingEntry) -> None:
-    found = entry.finding
+def _tell_finding(story: _Story, found: FindingEntry) -> None:
     words = found.code.replace("_", " ") + (
         f": {clean(short(found.detail))}" if found.detail else ""
     )
@@ -216,7 +215,6 @@ def _rows(entries: Sequence[HistoryEntry], lead_id: str) -> str:
     return ", ".join(_row(one, lead_id) for one in entries) or "nothing that moved it"
 
 
-def _row(entry: HistoryEntry, lead_id: str) -> str:
-    row = entry.row
+def _row(row: HistoryEntry, lead_id: str) -> str:
     words = f"refused in {row.source}" if row.refused else f"{row.source} → {row.target}"
-    return words + (f" of {clean(entry.lead_id)}" if entry.lead_id != lead_id else "")
+    return words + (f" of {clean(row.lead_id)}" if row.lead_id != lead_id else "")

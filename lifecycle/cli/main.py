@@ -18,17 +18,17 @@ from typing import Any, Final, cast
 import click
 
 from lifecycle.errors import (
+    AmbiguousLeadError,
     HubError,
     InputError,
-    LeadLookupError,
     LifecycleError,
-    OtherRulesError,
+    NotFoundError,
+    RulesMismatchError,
     StoreError,
-    UnknownMessageError,
 )
 from lifecycle.text import clean
 
-_WANTING = (HubError, LeadLookupError, UnknownMessageError)
+_WANTING = (AmbiguousLeadError, HubError, NotFoundError)
 _UNREADABLE = (InputError, StoreError)
 INTERRUPTED = 130
 #: Set this variable to see where an error that nobody foresaw comes from.
@@ -151,7 +151,7 @@ def _drop_output() -> None:
 def _status(error: LifecycleError) -> int:
     if isinstance(error, _WANTING):
         return 1
-    if isinstance(error, _UNREADABLE) and not isinstance(error, OtherRulesError):
+    if isinstance(error, _UNREADABLE) and not isinstance(error, RulesMismatchError):
         return 3
     return 2
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.messages import parse_time
 
 Decorator: TypeAlias = Callable[[Any], Any]
@@ -26,7 +26,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since cli
             return value
         try:
             return parse_time(value).micros
-        except TimeFormatError as error:
+        except ArgumentError as error:
             self.fail(str(error), param, ctx)
 
 

@@ -7,6 +7,7 @@ that was refused; what is not true any more is struck out, and says how long it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from lifecycle.cli.output import console
@@ -50,13 +51,12 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     for name, value in _facts(lead):
         grid.add_row(Text(name, style="dim"), Text("\n".join(map(clean, value))))
     out.print(grid)
-    for entry in findings:
-        found = entry.finding
-        line = Text("! ", style="dim" if entry.superseded_at else SEVERITY_STYLE[found.severity])
-        line.append(found.code.replace("_", " "))
-        line.append(f": {clean(found.detail)}" if found.detail else "", style="default")
-        if entry.superseded_at is not None:
-            line.append(f" (thought so until {_second(entry.superseded_at)})")
+    for one in findings:
+        line = Text("! ", style="dim" if one.superseded_at else SEVERITY_STYLE[one.severity])
+        line.append(one.code.replace("_", " "))
+        line.append(f": {clean(one.detail)}" if one.detail else "", style="default")
+        if one.superseded_at is not None:
+            line.append(f" (thought so until {_second(one.superseded_at)})")
         out.print(line)
 
 
@@ -78,42 +78,39 @@ def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
     table.add_column("what", no_wrap=True)
     table.add_column("who", overflow="fold")
     table.add_column("why", overflow="fold")
-    first = min(entry.recorded_at for entry in entries)
-    for entry in entries:
-        row = entry.row
-        old = "strike dim" if entry.superseded_at is not None else ""
+    first = min(row.recorded_at for row in entries)
+    for row in entries:
+        old = "strike dim" if row.superseded_at is not None else ""
         cells = [
             Text(_time(row.at), style=old),
-            Text.assemble(_mark(entry), " ", (row.trigger, old), " ") + _state(entry),
-            Text(clean(_who(entry)), style=old),
-            Text(clean(short(_why(entry))), style="red" if row.refused and not old else old),
+            Text.assemble(_mark(row), " ", (row.trigger, old), " ") + _state(row),
+            Text(clean(_who(row)), style=old),
+            Text(clean(short(_why(row))), style="red" if row.refused and not old else old),
         ]
-        if superseded and (old or entry.recorded_at > first):
-            cells[-1].append(_known(entry, cells[-1].plain), style="not strike dim")
+        if superseded and (old or row.recorded_at > first):
+            cells[-1].append(_known(row, cells[-1].plain), style="not strike dim")
         table.add_row(*cells)
     return table
 
 
-def _mark(entry: HistoryEntry) -> tuple[str, str]:
-    if entry.row.refused:
+def _mark(row: HistoryEntry) -> tuple[str, str]:
+    if row.refused:
         return ("✗", "bold red")
-    if entry.row.verdict == "implied":
+    if row.verdict == "implied":
         return ("○", "dim")
-    return ("●", STATE_STYLE[entry.row.target])
+    return ("●", STATE_STYLE[row.target])
 
 
-def _state(entry: HistoryEntry) -> Text:
+def _state(row: HistoryEntry) -> Text:
     """The state that a step led to, or that a refusal left as it was."""
     from rich.text import Text  # noqa: PLC0415
 
-    row = entry.row
     word = "stays" if row.refused else "→"
-    style = "strike dim" if entry.superseded_at is not None else STATE_STYLE[row.target]
+    style = "strike dim" if row.superseded_at is not None else STATE_STYLE[row.target]
     return Text.assemble((word, "dim"), " ", (row.target, style))
 
 
-def _why(entry: HistoryEntry) -> str:
-    row = entry.row
+def _why(row: HistoryEntry) -> str:
     parts = []
     if row.refusal is not None:
         parts.append(f"refused: {row.refusal}")
@@ -121,23 +118,22 @@ def _why(entry: HistoryEntry) -> str:
         parts.append(f"implied by {row.implied_by}")
     if row.reason:
         parts.append(f"“{row.reason}”" if row.refused else row.reason)
-    if entry.late:
+    if row.late:
         parts.append("arrived late")
     return " · ".join(parts)
 
 
-def _who(entry: HistoryEntry) -> str:
+def _who(row: HistoryEntry) -> str:
     """Who did it, and who has the lead since, where that is somebody else."""
-    row = entry.row
     actor = short(str(row.by)) if row.by else ""
     if row.refused or row.holder is None or row.holder == row.by:
         return actor
     return f"{actor} → {short(str(row.holder))}".strip()
 
 
-def _known(entry: HistoryEntry, before: str) -> str:
+def _known(row: HistoryEntry, before: str) -> str:
     """Since when the store says so, or until when it did, on a line of its own."""
-    times = [one for one in (entry.recorded_at, entry.superseded_at) if one is not None]
+    times = [one for one in (row.recorded_at, row.superseded_at) if one is not None]
     shown = list(dict.fromkeys(map(_second, times)))
     if len(shown) < len(times):
         shown = list(map(_time, times))
@@ -165,9 +161,9 @@ def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
     return [(name, lines) for name, lines in facts if any(lines)]
 
 
-def _time(micros: int) -> str:
-    return short(format_time(micros))
+def _time(at: datetime) -> str:
+    return short(format_time(at))
 
 
-def _second(micros: int) -> str:
-    return _time(micros).partition(".")[0]
+def _second(at: datetime) -> str:
+    return _time(at).partition(".")[0]

@@ -11,7 +11,7 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.output import console, emit_one
 from lifecycle.cli.progress import waiting
-from lifecycle.errors import HeadFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.store import Head, LeadReader, Verification
 from lifecycle.text import clean, counted
 
@@ -36,7 +36,7 @@ class HeadType(click.ParamType):  # type: ignore[type-arg] # generic since click
         """Parse the text."""
         try:
             return value if isinstance(value, Head) else Head.parse(value)
-        except HeadFormatError as error:
+        except ArgumentError as error:
             self.fail(str(error), param, ctx)
 
 

@@ -34,7 +34,7 @@ class PlainRow(NamedTuple):
     source: State
     target: State
     implied: bool
-    at: int
+    at_micros: int
     by: PartyValue | None
     holder: PartyValue | None
     reason: str | None

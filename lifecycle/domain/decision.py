@@ -64,7 +64,7 @@ def _send_step(
         return edge if own else lead.state
     if not own and not edge.moves:
         return lead.state
-    at = _within_bounds("dateSent", stated, lead.since, event.time, decision)
+    at = _within_bounds("dateSent", stated, lead.since_micros, event.time, decision)
     decision.steps.append(Step("send", edge, at, implied=not own))
     return edge.target
 
@@ -74,7 +74,7 @@ def _receive_step(
 ) -> State:
     """The receive that ``dateReceived`` implies, unless it is stale; the state after it."""
     stated = event.snapshot.date_received
-    last = decision.steps[-1].at if decision.steps else lead.since
+    last = decision.steps[-1].at if decision.steps else lead.since_micros
     if state == "sent" and stated is not None and last is not None and stated < last:
         decision.odd_dates.append("dateReceived is older than the sending")
         return state

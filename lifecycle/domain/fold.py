@@ -318,7 +318,7 @@ class _Future:
 def _last_turn(track: Track, time: int) -> int:
     """Return the number of the last change that was taken at this time."""
     last = track.rows[-1] if track.rows else None
-    return last.step // STEPS if last is not None and last.at == time else 0
+    return last.step // STEPS if last is not None and last.at_micros == time else 0
 
 
 def _by_source(events: list[LeadEvent]) -> list[tuple[str, list[LeadEvent]]]:
@@ -508,7 +508,7 @@ def subject_history(
 def _lead_history(track: Track, deletion: Position | None, event_ids: Iterable[str]) -> LeadHistory:
     track.lead.keys = tuple(sorted(track.keys, key=Key.order))
     if deletion is not None:
-        track.lead.contact_deleted_at = deletion[0]
+        track.lead.contact_deleted_micros = deletion[0]
     findings = sorted(track.findings + track.open_findings(), key=_in_order)
     return LeadHistory(track.lead, tuple(track.rows), tuple(findings), tuple(event_ids))
 

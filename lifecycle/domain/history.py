@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from attrs import field
@@ -13,6 +14,7 @@ from lifecycle.domain.meaning import Meaning
 from lifecycle.domain.states import State, Trigger
 from lifecycle.immutable import immutable
 from lifecycle.reasons import Refusal, Verdict
+from lifecycle.utc import as_datetime
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Verdicts: TypeAlias = Literal["applied", "refused", "noted"]
@@ -56,7 +58,7 @@ class HistoryRow:
         target: The state after.
         verdict: ``stated`` or ``implied`` for a transition; ``no_edge``, ``guard`` or
             ``contact_deleted`` for a refusal.
-        at: When it happened, microseconds since 1970 in UTC; never runs backwards in a lead.
+        at_micros: When it happened, microseconds since 1970 in UTC; never runs backwards in a lead.
         event_id: The event it comes from.
         step: Which step of that event it is: 0, 1, 2. Of a change of a field its turn among those
             of the lead's instant, times STEPS, besides.
@@ -70,13 +72,18 @@ class HistoryRow:
     source: State
     target: State
     verdict: Verdict
-    at: int
+    at_micros: int
     event_id: str
     step: int = 0
     by: Party | None = None
     holder: Party | None = None
     reason: str | None = None
     refusal: Refusal | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, in UTC."""
+        return as_datetime(self.at_micros)
 
     @property
     def refused(self) -> bool:

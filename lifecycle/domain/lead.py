@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from attrs import define, field
 
 from lifecycle.domain.event import Contact, Party
 from lifecycle.domain.key import Key
 from lifecycle.domain.states import State
+from lifecycle.utc import optional_datetime
 
 
 @define
 class Lead:
     """What is known of one lead.
 
-    Times are microseconds since 1970-01-01 in UTC.
+    The fold keeps times in microseconds since 1970-01-01 in UTC; ``since`` and
+    ``contact_deleted_at`` show them as datetimes.
 
     Attributes:
         lead_id: ``scheme:value`` of its first key, ``contact:scheme:value`` for a lead known only
             by its contact.
         state: One of the states of design.md section 4; only the machine sets it.
-        since: When its last step was (None while it is ``new``).
+        since_micros: When its last step was (None while it is ``new``).
         holder: Who has it now (design.md section 3, Parties).
         owner: Its original owner, as the last message that named one said.
         sender: Who provided it.
@@ -28,12 +32,12 @@ class Lead:
         keys: All its names: its own, and those of its contact in its messages.
         events: How many events are its own, refused ones included.
         refusals: How many of them were refused.
-        contact_deleted_at: When its contact was deleted; it refuses what comes later.
+        contact_deleted_micros: When its contact was deleted; it refuses what comes later.
     """
 
     lead_id: str
     state: State = "new"
-    since: int | None = None
+    since_micros: int | None = None
     holder: Party | None = None
     owner: Party | None = None
     sender: Party | None = None
@@ -42,4 +46,14 @@ class Lead:
     keys: tuple[Key, ...] = ()
     events: int = 0
     refusals: int = 0
-    contact_deleted_at: int | None = None
+    contact_deleted_micros: int | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """When its last step was, in UTC; None while it is ``new``."""
+        return optional_datetime(self.since_micros)
+
+    @property
+    def contact_deleted_at(self) -> datetime | None:
+        """When its contact was deleted, in UTC; None where it was not."""
+        return optional_datetime(self.contact_deleted_micros)

@@ -304,7 +304,7 @@ class Moment:
         if not edge.moves:
             return False
         edge.move(lead)
-        lead.since = event.time
+        lead.since_micros = event.time
         self.track.rows.append(
             HistoryRow(
                 trigger,
@@ -463,7 +463,7 @@ def advance_change(machine: LeadMachine, lead: Lead, event: LeadEvent, meant: Me
     for edge in path_of(lead.state, triggers, edge_of) or []:
         if edge.moves:
             edge.move(lead)
-            lead.since = event.time
+            lead.since_micros = event.time
     lead.events += 1
     learn(lead, event.snapshot)
     lead.holder = meant.holder or lead.holder

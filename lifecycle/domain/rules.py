@@ -80,7 +80,7 @@ class Rules:
             RulesError: It is not TOML, or a row is wrong; the message names the file, the row and
                 the field.
         """
-        return read_file(path, cls.loads, RulesError)
+        return read_file(path, cls.loads)
 
     @classmethod
     def loads(cls, text: str) -> Rules:

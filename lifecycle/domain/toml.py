@@ -7,23 +7,21 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lifecycle.errors import InputError, MappingError, RulesError
+from lifecycle.errors import InputError, RulesError
 
 Read = TypeVar("Read")
 
 
-def read_file(
-    path: str | Path, loads: Callable[[str], Read], error_type: type[RulesError | MappingError]
-) -> Read:
-    """Read a file of TOML; an error of ``error_type`` names the file, too."""
+def read_file(path: str | Path, loads: Callable[[str], Read]) -> Read:
+    """Read a file of TOML; a RulesError names the file, too."""
     try:
         return loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise error_type(str(path), "is not UTF-8 text") from None
-    except error_type as error:
-        raise error_type(f"{path}: {error.where}".rstrip(": "), error.expected) from None
+        raise RulesError(str(path), "is not UTF-8 text") from None
+    except RulesError as error:
+        raise RulesError(f"{path}: {error.where}".rstrip(": "), error.expected) from None
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Track:
         learn(lead, event.snapshot)
         lead.holder = _holder_after(refused.trigger, lead, event, refused.by) or lead.holder
         lead.state = machine.forced(refused.trigger, lead.state)
-        lead.since = event.time
+        lead.since_micros = event.time
         self.rows[-1] = evolve(refused, target=lead.state, holder=lead.holder)
 
     def open_findings(self) -> list[Finding]:
@@ -160,7 +160,7 @@ class Track:
             source=lead.state,
             target=lead.state,
             verdict=refusal.kind,
-            at=event.time,
+            at_micros=event.time,
             event_id=event.id,
             step=step,
             by=by,
@@ -255,7 +255,7 @@ def _move(lead: Lead, event: LeadEvent, step: Step, by: Party | None) -> bool:
     lead.holder = _holder_after(step.trigger, lead, event, by) or lead.holder
     if step.edge.moves:
         step.edge.move(lead)
-        lead.since = step.at
+        lead.since_micros = step.at
     return step.edge.moves
 
 

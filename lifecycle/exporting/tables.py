@@ -1,7 +1,7 @@
 """What is exported: every table, its columns with their kinds, and the values of its rows.
 
 Columns are never renamed, and new ones come last. A value is what Python has for its kind: times
-are microseconds since 1970 in UTC, a payload is JSON text.
+are aware datetimes, a payload is JSON text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from lifecycle.domain import HistoryRow, Note, Party
+from lifecycle.domain import Note, Party
 from lifecycle.messages import format_time
 from lifecycle.store import refusal_dict
+from lifecycle.utc import optional_datetime
 
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time", "texts", "reason", "payload"]
 Row: TypeAlias = tuple[Any, ...]
@@ -55,7 +56,7 @@ class Table:
     def row(self, thing: Any) -> Row:
         """Return the values of one thing, in the columns' order."""
         values = zip(self.columns, self._attributes(thing), strict=True)
-        return tuple(_value(column.kind, value) for column, value in values)
+        return tuple(_value(thing, column.kind, value) for column, value in values)
 
 
 def plain_rows(table: Table, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
@@ -75,12 +76,14 @@ def _plain(kind: Kind, value: Any) -> Any:
     return json.loads(value) if kind == "payload" else value
 
 
-def _value(kind: Kind, value: Any) -> Any:
+def _value(thing: Any, kind: Kind, value: Any) -> Any:
     """Return an attribute as its column has it: parties and keys by name, notes by their codes."""
+    if kind == "time":
+        return optional_datetime(value)
     if kind == "texts":
         return [one.code if isinstance(one, Note) else str(one) for one in value]
-    if isinstance(value, HistoryRow):
-        return value.reason if value.refusal is None else refusal_dict(value.refusal)
+    if kind == "reason" and thing.refusal is not None:
+        return refusal_dict(thing.refusal)
     return str(value) if isinstance(value, Party) else value
 
 
@@ -103,14 +106,14 @@ _LEADS: Final = (
 _HISTORY: Final = (
     Column("lead_id", "text", "the lead"),
     Column("seq", "integer", "its place among the rows of the lead, from 1"),
-    Column("trigger", "text", "what moved the lead, or would have", "row.trigger"),
-    Column("from", "text", "the state before", "row.source"),
-    Column("to", "text", "the state after", "row.target"),
-    Column("verdict", "text", "`stated`, `implied`, or why it was refused", "row.verdict"),
-    Column("at", "time", "when it happened", "row.at"),
-    Column("event_id", "text", "the event that it comes from", "row.event_id"),
-    Column("by", "text", "who did it", "row.by"),
-    Column("reason", "reason", "the message's own text; of a refusal an object", "row"),
+    Column("trigger", "text", "what moved the lead, or would have"),
+    Column("from", "text", "the state before", "source"),
+    Column("to", "text", "the state after", "target"),
+    Column("verdict", "text", "`stated`, `implied`, or why it was refused"),
+    Column("at", "time", "when it happened"),
+    Column("event_id", "text", "the event that it comes from"),
+    Column("by", "text", "who did it"),
+    Column("reason", "reason", "the message's own text; of a refusal an object"),
     Column("recorded_at", "time", "since when the store says so"),
     Column("superseded_at", "time", "since when it says so no more"),
 )

@@ -11,11 +11,13 @@ from lifecycle.messages.decode import (
     read_message,
     stated_id,
 )
+from lifecycle.messages.moment import Moment, as_micros, optional_micros
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.schemas import message_schema
-from lifecycle.messages.times import FIRST, LAST, Instant, format_time, parse_time
+from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
 from lifecycle.messages.validation import Checked, Violation, checked, unreadable, validate
+from lifecycle.utc import format_time
 
 __all__ = [
     "DEFAULT_IDENTITY",
@@ -29,15 +31,18 @@ __all__ = [
     "Ignored",
     "Instant",
     "Message",
+    "Moment",
     "Reading",
     "Undecodable",
     "Violation",
+    "as_micros",
     "canonical",
     "checked",
     "decode",
     "format_time",
     "is_json",
     "message_schema",
+    "optional_micros",
     "parse_time",
     "read_message",
     "stated_id",

@@ -24,7 +24,8 @@ from lifecycle.domain import (
     object_id,
     source_name,
 )
-from lifecycle.errors import MessageError, TimeFormatError
+from lifecycle.errors import ArgumentError, MessageError
+from lifecycle.messages.moment import Moment, optional_micros
 from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.plain import plain_event
 from lifecycle.messages.shapes import (
@@ -39,10 +40,11 @@ from lifecycle.messages.shapes import (
     decimal_text,
     structure,
 )
-from lifecycle.messages.times import FIRST_YEAR, Instant, format_time, parse_epoch, parse_time
+from lifecycle.messages.times import FIRST_YEAR, Instant, parse_epoch, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts
 from lifecycle.messages.transports import Broken, is_envelope, unfold
 from lifecycle.messages.wrappers import Envelope, kind_of, names_person, unwrap
+from lifecycle.utc import format_time
 
 Message: TypeAlias = bytes | bytearray | memoryview | str | dict[str, Any] | list[Any]
 Action: TypeAlias = "LeadAction | PersonAction | ContactAction"
@@ -87,17 +89,18 @@ class Undecodable:
 Reading: TypeAlias = Decoded | Ignored | Undecodable
 
 
-def decode(message: Message, *, received_at: int | None = None) -> LeadEvent:
+def decode(message: Message, *, received_at: Moment | None = None) -> LeadEvent:
     """The event of one message, in any of the shapes that travel the network.
 
     The shapes: design.md section 3.
 
-    ``received_at`` (microseconds since 1970 in UTC) is the time of a message that states none.
+    ``received_at`` is the time of a message that states none.
 
     Raises:
+        ArgumentError: ``received_at`` cannot be understood.
         MessageError: It cannot be decoded, holds several messages, or its topic is ignored.
     """
-    readings = list(read_message(message, received_at=received_at))
+    readings = list(read_message(message, received_at=optional_micros(received_at)))
     if len(readings) != 1:
         raise MessageError([Problem("", f"expected one message, got {len(readings)}")])
     match readings[0]:
@@ -311,7 +314,7 @@ def _of_text(envelope: Envelope, problems: list[Problem]) -> Instant | None:
         return None
     try:
         instant = parse_time(envelope.time)
-    except TimeFormatError as error:
+    except ArgumentError as error:
         problems.append(Problem(envelope.place("time"), str(error)))
         return None
     return None if instant.is_null else instant

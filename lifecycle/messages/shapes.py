@@ -24,7 +24,7 @@ from lifecycle.domain import (
     is_mask,
     normal_scheme,
 )
-from lifecycle.errors import MessageError, TimeFormatError
+from lifecycle.errors import ArgumentError, MessageError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
 
@@ -222,7 +222,7 @@ def _instant(value: Any, _: object) -> Instant | None:
         raise _Unexpected("a time", value)
     try:
         instant = parse_time(value)
-    except TimeFormatError as error:
+    except ArgumentError as error:
         raise ValueError(str(error)) from None
     return None if instant.is_null else instant
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
+from lifecycle.utc import EPOCH, MICROSECOND
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _TIME: Final = re.compile(
     r"(\d{4})(-\d\d-\d\d)"
     r"(?:[Tt ]((?:[01]\d|2[0-3]):\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?"
@@ -50,13 +49,13 @@ def parse_time(text: str) -> Instant:
     leap second is the second that follows.
 
     Raises:
-        TimeFormatError: It is not such a text, or no such day, hour or offset exists.
+        ArgumentError: It is not such a text, or no such day, hour or offset exists.
     """
     if micros := usual_micros(text):
         return Instant(micros, has_offset=True)
     match = _TIME.fullmatch(text)
     if match is None:
-        raise TimeFormatError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
+        raise ArgumentError(f"expected a time such as 2026-03-01T10:00:00Z, got {text[:40]!r}")
     year, day, clock, second, fraction, offset = match.groups()
     is_null = _is_null(year, day, clock, second)
     leap = second == _LEAP_SECOND and not is_null
@@ -67,9 +66,9 @@ def parse_time(text: str) -> Instant:
             # A null date is none in any offset; in some it would be in no year at all.
             f"{'+00:00' if is_null else zone}"
         )
-        micros = (moment - _EPOCH) // _MICROSECOND
+        micros = (moment - EPOCH) // MICROSECOND
     except ValueError as error:
-        raise TimeFormatError(f"no such time: {text[:40]!r} ({error})") from None
+        raise ArgumentError(f"no such time: {text[:40]!r} ({error})") from None
     micros += int((fraction or "0")[:6].ljust(6, "0")) + (1_000_000 if leap else 0)
     return Instant(micros, offset is not None, is_null, not is_null and int(year) < FIRST_YEAR)
 
@@ -82,7 +81,7 @@ def usual_micros(text: str) -> int | None:
     if marks != "--T::" or text[19] not in ".Z" or not text.isascii() or text[11:13] > "23":
         return None
     try:
-        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+        return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND
     except ValueError:
         return None
 
@@ -99,7 +98,7 @@ def _zone(offset: str | None, text: str) -> str:
     if offset is None or offset[0] not in "+-":
         return "+00:00"
     if int(offset[1:3]) > _LAST_HOUR:
-        raise TimeFormatError(f"expected an offset of less than a day, got {text[:40]!r}")
+        raise ArgumentError(f"expected an offset of less than a day, got {text[:40]!r}")
     return offset if len(offset) > len("+00") else f"{offset}:00"
 
 
@@ -132,18 +131,9 @@ def parse_epoch(value: float | str) -> Epoch | None:
     return Epoch(Instant(micros, True, is_null, is_odd), unit)  # noqa: FBT003 - it is in UTC
 
 
-def format_time(micros: int) -> str:
-    """The moment as text: ``2026-03-01T10:00:00Z``, with 3 or 6 fraction digits where needed."""
-    moment = _EPOCH + timedelta(microseconds=micros)
-    spec = "seconds"
-    if moment.microsecond:
-        spec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
-
-
 #: The first and the last moment that a time can name.
-FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 #: A number since 1970 as text.
 STAMP: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 #: The units of such numbers, each with the number that is too large for it, and its parts a second.
@@ -153,4 +143,4 @@ UNITS: Final[tuple[tuple[str, float, int], ...]] = (
     ("us", 10**17, 1_000_000),
     ("ns", math.inf, 1_000_000_000),
 )
-EARLIEST_SECOND: Final = (datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
+EARLIEST_SECOND: Final = (datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)

@@ -23,7 +23,6 @@ from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.query.export import EventEntry, StoreListing
-from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.query.results import (
     Change,
     FindingEntry,
@@ -59,7 +58,6 @@ __all__ = [
     "IngestItem",
     "LeadReader",
     "LeadStore",
-    "Moment",
     "Noted",
     "OnContactDelete",
     "Origin",
@@ -78,7 +76,6 @@ __all__ = [
     "UnmappedValue",
     "VerdictChange",
     "Verification",
-    "as_micros",
     "drafted",
     "lead_dict",
     "load_dump",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import wraps
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 
 from lifecycle.domain import STATES, Lead, Rules, State
-from lifecycle.errors import UnknownMessageError
+from lifecycle.errors import ArgumentError, NotFoundError
+from lifecycle.messages import Moment, as_micros, optional_micros
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
@@ -23,9 +26,8 @@ from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.audit_source import StoreEvidence
 from lifecycle.store.query.export import StoreListing
 from lifecycle.store.query.findings import read_findings
-from lifecycle.store.query.history import read_changes
+from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
-from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.query.quarantine import (
     quarantine_numbers,
     read_quarantine,
@@ -40,11 +42,13 @@ from lifecycle.store.query.results import (
     StoredMessage,
     UnmappedValue,
 )
+from lifecycle.utc import as_datetime
 
 if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
     from lifecycle.store.verify import Verification
 
+_LOG: Final = logging.getLogger("lifecycle")
 _PAGE: Final = 1000
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -76,6 +80,7 @@ class LeadReader:
         self._connection = open_store(place, mode, permissions)
         self._gate = Gate(place, self._connection)
         self._parties = Parties(self._connection)
+        _LOG.debug("%s: opened to %s", place, mode)
 
     @property
     def path(self) -> Path:
@@ -83,7 +88,8 @@ class LeadReader:
         return self._gate.path
 
     def __enter__(self) -> Self:
-        return self
+        with self._gate.held():
+            return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -122,11 +128,11 @@ class LeadReader:
         3339 texts, aware datetimes, or microseconds since 1970 in UTC.
 
         Raises:
-            UnknownLeadError: No lead has this name, or had at that moment.
+            NotFoundError: No lead has this name, or had at that moment.
             AmbiguousLeadError: It is the name of a contact with several leads.
-            TimeFormatError: A moment cannot be understood.
+            ArgumentError: A moment cannot be understood.
         """
-        return self._known(as_known_at).lead(alias, _micros(as_of))
+        return self._known(as_known_at).lead(alias, optional_micros(as_of))
 
     def leads(
         self,
@@ -140,7 +146,7 @@ class LeadReader:
         Within ``snapshot`` all of them are as of one moment, elsewhere a thousand at a time.
         """
         if state not in (None, *STATES):
-            raise ValueError(f"expected one of {', '.join(STATES)}; got {state!r}")
+            raise ArgumentError(f"expected one of {', '.join(STATES)}; got {state!r}")
         if as_of is None and as_known_at is None:
             return self._paged(self.listing().leads(state))
         return iter(self._leads_at(state, as_of, as_known_at))
@@ -160,11 +166,13 @@ class LeadReader:
         later; with ``as_known_at`` they are the rows that were known at that moment. Raises as
         ``lead`` does.
         """
-        return self._known(as_known_at).history(alias, _micros(as_of), superseded=superseded)
+        return self._known(as_known_at).history(
+            alias, optional_micros(as_of), superseded=superseded
+        )
 
     def state_at(self, alias: str, moment: Moment, *, as_known_at: Moment | None = None) -> State:
         """Return the state of a lead at a moment; ``new`` before anything happened to it."""
-        return self.lead(alias, as_of=moment, as_known_at=as_known_at).state
+        return self.lead(alias, as_of=as_micros(moment), as_known_at=as_known_at).state
 
     def changes(self, *, after: int = 0) -> Iterator[Change]:
         """Return the changes behind this number, in the order in which they were made.
@@ -174,6 +182,8 @@ class LeadReader:
         """
         if not isinstance(after, int):
             raise TypeError(f"expected the number of a change, got {after!r}")
+        if not 0 <= after <= NOW:
+            raise ArgumentError(f"expected the number of a change, got {after}")
         return self._paged(read_changes(self._connection, self._parties, after))
 
     @reading
@@ -187,10 +197,10 @@ class LeadReader:
         return read_copies(self._working(), alias)
 
     @reading
-    def rules_times(self) -> list[int]:
+    def rules_times(self) -> list[datetime]:
         """Return when other rules came into force: everything was folded again then."""
         rows = self._connection.execute("SELECT recorded_at FROM rules ORDER BY id")
-        return [row[0] for row in rows]
+        return [as_datetime(recorded_at) for (recorded_at,) in rows]
 
     def evidence(self) -> StoreEvidence:
         """Return what an audit looks at; read it within one ``snapshot``."""
@@ -219,7 +229,7 @@ class LeadReader:
 
         ``superseded`` adds findings of before; ``as_known_at`` gives those of that moment.
         """
-        at = _micros(as_known_at)
+        at = optional_micros(as_known_at)
         return read_findings(self._working(), alias, at, superseded=superseded)
 
     def quarantine(self, *, left: bool = False) -> Iterator[QuarantineEntry]:
@@ -237,11 +247,12 @@ class LeadReader:
         """Return the quarantined message of this number; ``left``: one that left.
 
         Raises:
-            UnknownMessageError: There is none.
+            NotFoundError: There is none.
         """
-        message = read_quarantined(self._connection, number, left=left)
+        is_number = 0 < number <= NOW
+        message = read_quarantined(self._connection, number, left=left) if is_number else None
         if message is None:
-            raise UnknownMessageError(number)
+            raise NotFoundError(number)
         return message
 
     def copy_to(self, path: str | Path) -> None:
@@ -258,7 +269,8 @@ class LeadReader:
 
     def dump(self) -> Iterator[str]:
         """Return the store as JSON lines, for ``load_dump``; read them within a ``snapshot``."""
-        return dump(self._connection)
+        with self._gate.held():
+            return dump(self._connection)
 
     @reading
     def lead_count(self) -> int:
@@ -299,12 +311,12 @@ class LeadReader:
         it; ``quick``: compare what is current alone; ``on_check`` is told the name of each check.
 
         Raises:
-            HeadFormatError: A text is no head.
+            ArgumentError: A text is no head.
         """
         # Making a scratch store needs sqlite_utils.
         from lifecycle.store.verify.checks import verify  # noqa: PLC0415
 
-        heads = [Head.parse(one) if isinstance(one, str) else one for one in noted]
+        heads = [one if isinstance(one, Head) else Head.parse(one) for one in noted]
         with self._gate.held():
             return verify(self._connection, heads, path=self.path, quick=quick, on_check=on_check)
 
@@ -314,7 +326,7 @@ class LeadReader:
         )
 
     def _known(self, moment: Moment | None) -> KnownAt:
-        return KnownAt(self._working(), _micros(moment))
+        return KnownAt(self._working(), optional_micros(moment))
 
     def _number(self, select: str) -> int:
         return int(self._connection.execute(select).fetchone()[0])
@@ -323,7 +335,7 @@ class LeadReader:
     def _leads_at(
         self, state: State | None, as_of: Moment | None, as_known_at: Moment | None
     ) -> list[Lead]:
-        leads = self._known(as_known_at).leads(_micros(as_of))
+        leads = self._known(as_known_at).leads(optional_micros(as_of))
         return [lead for lead in leads if state in (None, lead.state)]
 
     def _paged(self, items: Iterator[Result], size: int = _PAGE) -> Iterator[Result]:
@@ -335,7 +347,3 @@ class LeadReader:
 
         with self._gate.held():
             return chain.from_iterable(iter(next_page, []))
-
-
-def _micros(moment: Moment | None) -> int | None:
-    return None if moment is None else as_micros(moment)

@@ -77,7 +77,7 @@ class ReplaySession:
 
         Raises:
             StoreError: The store could not be written; nothing of it is in the store.
-            OtherRulesError: Another process folded everything again, with other rules.
+            RulesMismatchError: Another process folded everything again, with other rules.
         """
         with self._writer.transaction() as unit:
             first = unit.head.count + 1

@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for
-from lifecycle.errors import HubError, UnknownMessageError
-from lifecycle.messages import Message, Undecodable, read_message
+from lifecycle.errors import ArgumentError, HubError, NotFoundError
+from lifecycle.messages import Message, Moment, Undecodable, optional_micros, read_message
 from lifecycle.store.db.codec import Packed
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.erasure.erase import Erasing, Erasure
@@ -24,10 +24,10 @@ from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
-from lifecycle.store.query.moment import Moment, as_micros
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
+from lifecycle.text import counted
 
 _LOG: Final = logging.getLogger("lifecycle")
 #: What becomes of a person's data when the contact is deleted.
@@ -50,9 +50,8 @@ class LeadStore(LeadReader):
             that exists has its own, and refuses others.
         clock: Gives the time, in microseconds since 1970 in UTC.
         on_contact_delete: With ``erase``, what is taken in of a person whose contact is deleted is
-            erased in the same transaction; ``purge`` then removes its traces from the file. Those
-            who hang together by a hub, or hold several ids of one scheme, are not: they may be
-            many people. ``spared`` tells.
+            erased in the same transaction; ``purge`` then removes its traces from the file. What
+            may be many people (a hub, several ids of one scheme) is not: ``spared`` tells.
         mode: The permissions of a file that is made: by default its owner alone may read it.
         accept_clock: Write also where the clock is more than a day behind the last transaction, or
             more than a year ahead of it.
@@ -63,7 +62,7 @@ class LeadStore(LeadReader):
 
     Raises:
         StoreError: The file cannot be opened, or is no store that this version understands.
-        OtherRulesError: The store was folded with other rules.
+        RulesMismatchError: The store was folded with other rules.
         RulesError: The rules name a guard that nobody registered.
     """
 
@@ -88,7 +87,7 @@ class LeadStore(LeadReader):
         try:
             self._writer.settle_rules(rules)
             machine_for(self._writer.rules)
-            _LOG.debug("%s: opened, rules %s", self.path, self._writer.rules.name)
+            _LOG.debug("%s: rules %s", self.path, self._writer.rules.name)
         except BaseException:
             self.close()
             raise
@@ -100,38 +99,36 @@ class LeadStore(LeadReader):
 
         ``received_at`` is the time of a message that states none, and should be the same whenever
         the message comes again. Nothing is raised for what is wrong with the message: that is an
-        outcome. To be strict, see ``Outcome.raise_for_refusal`` and
-        ``Outcome.raise_for_problems``.
+        outcome, whose ``raise_for_refusal`` and ``raise_for_problems`` are for the strict.
 
         Raises:
             ClockSkewError: The clock is far from the last transaction.
             StoreError: The store could not be written; nothing of it is in the store.
-            ValueError: The message is an inbox page; ``apply_many`` takes those.
+            ArgumentError: The message is an inbox page; ``apply_many`` takes those.
         """
-        messages = self._read([message], received_at)
+        messages = self._read([message], optional_micros(received_at))
         if len(messages) != 1:
-            raise ValueError(f"a page of {len(messages)} messages: use apply_many")
+            raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
         return self._take(messages)[0]
 
     def apply_many(
-        self,
-        messages: Iterable[Message],
-        *,
-        received_at: Moment | None = None,
-        batch: int = 5000,
+        self, messages: Iterable[Message], *, received_at: Moment | None = None, batch: int = 5000
     ) -> list[Outcome]:
         """Apply messages and pages of them, in transactions of up to ``batch``; their outcomes.
 
         Raises:
-            StoreError: The store could not be written; batches before the one that failed are in
-                it, and all may be applied again.
+            ArgumentError: A batch is less than one message, or the moment cannot be understood.
+            StoreError: A batch could not be written; those before it are in the store.
         """
         if isinstance(messages, (str, bytes, dict)):
             raise TypeError("expected several messages, got one: use apply, or put it in a list")
+        if batch < 1:
+            raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
+        at = optional_micros(received_at)
         rest = iter(messages)
         outcomes: list[Outcome] = []
         while some := list(islice(rest, batch)):
-            outcomes += self._take(self._read(some, received_at))
+            outcomes += self._take(self._read(some, at))
         return outcomes
 
     def retry(
@@ -149,18 +146,17 @@ class LeadStore(LeadReader):
         another event id than the message that it corrects.
 
         Raises:
-            UnknownMessageError: No quarantined message has this number.
+            NotFoundError: No quarantined message has this number.
             OtherMessageError: The correction has another event id.
         """
+        at = optional_micros(received_at)
         with self._writer.transaction() as unit:
-            found = self.quarantined(number)
+            kept = self.quarantined(number)
             if message is not None and not force:
-                check_correction(number, found.raw, message)
-            messages = self._read([found.raw if message is None else message], received_at)
-            if any(not self._is_ready(one) for one, _ in messages):
-                return [
-                    Quarantined(getattr(one, "problems", found.problems)) for one, _ in messages
-                ]
+                check_correction(number, kept.raw, message)
+            messages = self._read([kept.raw if message is None else message], at)
+            if not all(self._is_ready(one) for one, _ in messages):
+                return [Quarantined(getattr(one, "problems", kept.problems)) for one, _ in messages]
             self._leave(unit, number, "retried")
             return self._take(messages)
 
@@ -168,7 +164,7 @@ class LeadStore(LeadReader):
         """Take a message out of the quarantine without applying it; ``restore`` brings it back.
 
         Raises:
-            UnknownMessageError: No quarantined message has this number.
+            NotFoundError: No quarantined message has this number.
         """
         with self._writer.transaction() as unit:
             self.quarantined(number)
@@ -178,16 +174,17 @@ class LeadStore(LeadReader):
         """Bring a message back that left the quarantine; one that was erased cannot come back.
 
         Raises:
-            UnknownMessageError: No message with this number left the quarantine, or it was erased.
+            NotFoundError: No message with this number left the quarantine, or it was erased.
         """
         with self._writer.transaction() as unit:
             if self.quarantined(number, left=True).left_as == "erased":
-                raise UnknownMessageError(number)
+                raise NotFoundError(number)
             unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _RESTORE)
 
     def _leave(self, unit: Unit, number: int, how: str) -> None:
         more = (self._writer.now(), how)
         unit.bound.change_rows(self._connection, "quarantine", ("id = ?1", (number,)), _LEAVE, more)
+        _LOG.debug("%s: quarantined message %d is %s", self.path, number, how)
 
     def rebuild(self, rules: Rules | None = None) -> None:
         """Fold everything again, with other rules or the same; what differs is superseded.
@@ -203,10 +200,10 @@ class LeadStore(LeadReader):
         """Let changes of a source mean what these meanings say of it.
 
         Raises:
-            OtherRulesError: The store has changes of it that were folded with other meanings.
+            RulesMismatchError: The store has changes of it that were folded with other meanings.
             RulesError: The rules name a guard that nobody registered.
         """
-        rules = self._writer.rules
+        rules = self.rules
         meanings = rules.meanings.with_source(meanings, source)
         self._writer.take_meanings(evolve(rules, meanings=meanings), source)
 
@@ -216,7 +213,8 @@ class LeadStore(LeadReader):
 
     def session(self) -> ReplaySession:
         """Return what reads logs into the store: with cursors, and counts of the whole run."""
-        return ReplaySession(self._writer, self._take)
+        with self._gate.held():
+            return ReplaySession(self._writer, self._take)
 
     def _take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
         """Take messages in, in one transaction, and erase whose contact is deleted, if asked to."""
@@ -227,14 +225,13 @@ class LeadStore(LeadReader):
         return outcomes
 
     def _read(
-        self, messages: Iterable[Message], received_at: Moment | None
+        self, messages: Iterable[Message], received_at: int | None
     ) -> list[tuple[IngestItem, Place]]:
-        at = None if received_at is None else as_micros(received_at)
         place, identity = Place(), self._writer.rules.identity
         return [
             (to_stored(one, identity), place)
             for message in messages
-            for one in read_message(message, received_at=at, identity=None)
+            for one in read_message(message, received_at=received_at, identity=None)
         ]
 
     def _is_ready(self, message: IngestItem) -> bool:
@@ -260,10 +257,10 @@ class LeadStore(LeadReader):
         ``dry_run``: tell what would be erased, and erase nothing.
 
         Raises:
-            UnknownLeadError: Nobody has this name.
+            NotFoundError: Nobody has this name.
             AmbiguousLeadError: It may mean several persons.
             HubError: It may be of many people, and ``all_of_them`` was not given.
-            UnpurgedError: It is erased, but the file still holds traces, as it is in use.
+            PurgeIncompleteError: It is erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
@@ -280,7 +277,7 @@ class LeadStore(LeadReader):
         """Erase everybody whose contact is deleted, but who may be many people: ``spared`` tells.
 
         Raises:
-            UnpurgedError: They are erased, but the file still holds traces, as it is in use.
+            PurgeIncompleteError: They are erased, but the file still holds traces, as it is in use.
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
@@ -292,7 +289,7 @@ class LeadStore(LeadReader):
         """Write the file anew without what was erased; return whether there was anything.
 
         Raises:
-            UnpurgedError: The file is in use; try again when nobody else reads it.
+            PurgeIncompleteError: The file is in use; try again when nobody else reads it.
         """
         with self._gate.held():
             if not is_unpurged(self._connection):
@@ -327,6 +324,7 @@ class LeadStore(LeadReader):
     def _finish(self, erasure: Erasure, *, dry_run: bool) -> Erasure:
         if dry_run:
             return evolve(erasure, erased_at=None)
+        _LOG.info("%s: erased %s", self.path, counted(len(erasure.leads), "lead"))
         self.purge()
         return erasure
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.domain import Rules, machine_for, source_name
-from lifecycle.errors import ClockSkewError, OtherRulesError, StoreError
-from lifecycle.messages import LAST, format_time
+from lifecycle.errors import ClockSkewError, RulesMismatchError, StoreError
+from lifecycle.messages import LAST
 from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.codec import CHANGE_NUMBER
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
@@ -25,6 +25,7 @@ from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Refused
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
+from lifecycle.utc import as_datetime
 
 #: How far the clock may be behind the last transaction, and ahead of it, in microseconds: one
 #: wrong moment would spoil the times of all later transactions, but a store may lie idle.
@@ -84,7 +85,7 @@ class Writer:
 
         Raises:
             StoreError: The store could not be written; nothing of it is in the store.
-            OtherRulesError: Another process folded everything again, with other rules.
+            RulesMismatchError: Another process folded everything again, with other rules.
         """
         with self._gate.held():
             if self._unit is not None:
@@ -160,8 +161,7 @@ class Writer:
         assert self._unit is not None  # noqa: S101 - only transactions call it
         last, now = self._unit.numbers.recorded_at, self.now()
         if last and not self._accept_clock and not last - _BEHIND <= now <= last + _AHEAD:
-            words = (format_time(now), format_time(last))
-            raise ClockSkewError(f"{self.path}", now, last, words)
+            raise ClockSkewError(f"{self.path}", as_datetime(now), as_datetime(last))
         return max(now, int(last) + 1)
 
     def _undo(self) -> None:
@@ -185,7 +185,7 @@ class Writer:
         """Take the store's own rules; a new store takes those it is given, if they can be used.
 
         Raises:
-            OtherRulesError: The store was folded with other rules.
+            RulesMismatchError: The store was folded with other rules.
             RulesError: The rules name a guard that nobody registered.
         """
         if rules is not None:
@@ -200,7 +200,7 @@ class Writer:
         if rules is None or rules.digest == self.rules.digest:
             return
         if not self._adds_meanings(rules):
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: folded with the rules {self.rules.name!r}, not with {rules.name!r};"
                 f" `lifecycle rebuild {self.path} --rules FILE` folds everything again"
             )
@@ -210,12 +210,12 @@ class Writer:
         """Put rules in force that give changes of a source other meanings.
 
         Raises:
-            OtherRulesError: The store has changes of it that were folded with other meanings.
+            RulesMismatchError: The store has changes of it that were folded with other meanings.
         """
         if rules.digest == self.rules.digest:
             return
         if not self._adds_meanings(rules):
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: its changes of {source} were folded with other meanings;"
                 f" `lifecycle rebuild {self.path} --rules FILE`, where FILE has the new ones,"
                 " folds everything again"
@@ -236,6 +236,7 @@ class Writer:
                 )
                 rename(working, unit.bound, recorded_at, partial(self.intake, rules))
         self.rules = rules
+        _LOG.info("%s: everything is folded again, rules %s", self.path, rules.name)
 
     def _fold_again(self, rules: Rules, recorded_at: int) -> None:
         clusters, blocks = all_clusters(self.connection), Blocks(self.connection)
@@ -249,6 +250,7 @@ class Writer:
         with self.transaction():
             self._record(rules, self.next_recorded_at())
         self.rules = rules
+        _LOG.info("%s: rules %s are in force", self.path, rules.name)
 
     def _record(self, rules: Rules, recorded_at: int) -> None:
         assert self._unit is not None  # noqa: S101 - only transactions call it
@@ -283,6 +285,6 @@ class Writer:
             self.parties.forget()
             self._erasure = unit.numbers.erasure
         if unit.numbers.rules != self.rules.digest:
-            raise OtherRulesError(
+            raise RulesMismatchError(
                 f"{self.path}: was folded again with other rules meanwhile; open it again"
             )

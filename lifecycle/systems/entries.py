@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, evolve
 
-from lifecycle.errors import InputError, TimeFormatError
+from lifecycle.errors import ArgumentError, InputError
 from lifecycle.systems.columns import Columns, Names, flatten
 from lifecycle.systems.documents import Document, documents
 from lifecycle.systems.files import raw_lines
@@ -97,7 +97,7 @@ class Entry:
         """Return a member that is a time."""
         try:
             return layout.moment(self.text(name))
-        except TimeFormatError as error:
+        except ArgumentError as error:
             raise self.error(str(error), name) from None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.messages import LAST, parse_time
 
 _MEDIA: Final = ("email", "chat", "workitem", "call")
@@ -135,7 +135,7 @@ class GenesysRecord:
                 raise RecordError(f"{name}: expected milliseconds since 1970, got {value}")
             try:
                 return parse_time(value if isinstance(value, str) else repr(value)).micros
-            except TimeFormatError as error:
+            except ArgumentError as error:
                 raise RecordError(f"{name}: {error}") from None
         return None
 

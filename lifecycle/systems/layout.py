@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from lifecycle.domain.toml import parse, read_file, table_of, text_of, texts_of
-from lifecycle.errors import MappingError, RulesError
+from lifecycle.errors import RulesError
 from lifecycle.systems.columns import Columns, Names
 from lifecycle.systems.moments import Moment, read_moment
 
@@ -66,9 +66,9 @@ class Layout:
 
         Raises:
             InputError: The file cannot be read.
-            MappingError: It is no layout; the message names the file, the line and the field.
+            RulesError: It is no layout; the message names the file, the line and the field.
         """
-        return read_file(path, cls.loads, MappingError)
+        return read_file(path, cls.loads)
 
     @classmethod
     def loads(cls, text: str) -> Self:
@@ -78,7 +78,7 @@ class Layout:
         except RulesError as error:
             line = _line_of(error.where, text.splitlines()) if error.where else None
             where = f"line {line}, {error.where}" if line else error.where
-            raise MappingError(where, error.expected) from None
+            raise RulesError(where, error.expected) from None
 
     @property
     def scheme(self) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from lifecycle.errors import TimeFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.messages import format_time, parse_time
+from lifecycle.utc import EPOCH, MICROSECOND, as_datetime
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 # Of the years 1973 to 5138: a day such as 20260302 and seconds since 1970 have fewer digits.
 _MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
 
@@ -34,7 +33,7 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
         zone: The time zone of times without an offset.
 
     Raises:
-        TimeFormatError: It is no such text, or exists twice or not at all in its time zone.
+        ArgumentError: It is no such text, or exists twice or not at all in its time zone.
     """
     if time_format is not None:
         return _read_formatted(text, time_format, zone)
@@ -42,11 +41,11 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
         return _in_utc(int(text) * 1000)
     try:
         instant = parse_time(text)
-    except TimeFormatError as error:
-        raise TimeFormatError(f"{error}; [time] in a map names another format") from None
+    except ArgumentError as error:
+        raise ArgumentError(f"{error}; [time] in a map names another format") from None
     if instant.has_offset or zone is None:
         return Moment(text, instant.micros)
-    return _localize((_EPOCH + timedelta(microseconds=instant.micros)).replace(tzinfo=None), zone)
+    return _localize(as_datetime(instant.micros).replace(tzinfo=None), zone)
 
 
 def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Moment:
@@ -54,9 +53,9 @@ def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Momen
         moment = datetime.strptime(text, time_format)  # noqa: DTZ007 - the zone follows
     except (ValueError, OverflowError):
         expected = f"expected a time as {time_format!r}, got {text[:40]!r}"
-        raise TimeFormatError(expected) from None
+        raise ArgumentError(expected) from None
     if moment.tzinfo is not None:
-        return _in_utc((moment - _EPOCH) // _MICROSECOND)
+        return _in_utc((moment - EPOCH) // MICROSECOND)
     if zone is not None:
         return _localize(moment, zone)
     written = moment.isoformat()
@@ -70,13 +69,13 @@ def _localize(moment: datetime, zone: ZoneInfo) -> Moment:
         if first != second:
             is_real = first.astimezone(zone).replace(tzinfo=None) == moment
             problem = "exists twice" if is_real else "does not exist"
-            raise TimeFormatError(
+            raise ArgumentError(
                 f"{moment} {problem} in {zone.key} (the clocks change):"
                 " give such times with their offset, or in UTC"
             )
     except OverflowError:
-        raise TimeFormatError(f"no such time in {zone.key}: {moment}") from None
-    return _in_utc((first - _EPOCH) // _MICROSECOND)
+        raise ArgumentError(f"no such time in {zone.key}: {moment}") from None
+    return _in_utc((first - EPOCH) // MICROSECOND)
 
 
 def _in_utc(micros: int) -> Moment:

@@ -21,7 +21,6 @@ from stories import TYPES, Message, letter
 from strace import SAID
 
 from lifecycle import LeadReader, LeadStore, Rules
-from lifecycle.errors import LeadLookupError
 from lifecycle.replay import replay
 
 Say: TypeAlias = Callable[..., None]
@@ -124,7 +123,7 @@ def _erase_again(path: Path, some: list[Message]) -> None:
     with LeadStore(path) as store:
         store.apply_many([*some, *(_later(len(some) + number) for number in range(len(ERASED)))])
         for lead in ERASED:
-            with suppress(LeadLookupError):  # where they have lost the name
+            with suppress(LookupError):  # where they have lost the name
                 store.erase(f"crm:{lead}")
         store.purge()
 

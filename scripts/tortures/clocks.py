@@ -98,8 +98,4 @@ def _times(path: Path) -> list[str]:
             one.entry.superseded_at if one.kind == "superseded" else one.entry.recorded_at
             for one in store.changes()
         ]
-    return (
-        []
-        if times == sorted(times, key=lambda time: time or 0)
-        else ["a later change has an earlier time"]
-    )
+    return [] if times == sorted(times) else ["a later change has an earlier time"]

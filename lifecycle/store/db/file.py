@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
-from lifecycle.errors import NewerStoreError, NotAStoreError, StoreError
+from lifecycle.errors import StoreError
 from lifecycle.store.db.functions import register
 from lifecycle.store.db.schema import APPLICATION_ID, FORMER, migrations
 from lifecycle.store.db.transaction import (
@@ -172,7 +172,7 @@ def _check_identity(database: Database, path: Path) -> None:
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     found = _pragma(database, "application_id")
     if found != APPLICATION_ID and (found or tables):
-        raise NotAStoreError(f"{path}: a SQLite database of another program, not a lifecycle store")
+        raise StoreError(f"{path}: a SQLite database of another program, not a lifecycle store")
 
 
 def _prepare(database: Database, path: Path) -> None:
@@ -211,7 +211,7 @@ def _check_version(database: Database, path: Path, mode: Mode) -> None:
             f" `lifecycle rebuild {path}`"
         )
     if newer := sorted(applied - ours):
-        raise NewerStoreError(
+        raise StoreError(
             f"{path}: written by a newer lifecycle (with {', '.join(newer)}); update this one"
         )
 
@@ -220,10 +220,10 @@ def refuse_former(applied: frozenset[str], path: Path) -> None:
     """Refuse a store of before the first release, whose layout is not read any more.
 
     Raises:
-        NotAStoreError: It is one.
+        StoreError: It is one.
     """
     if not FORMER.isdisjoint(applied):
-        raise NotAStoreError(
+        raise StoreError(
             f"{path}: a store of before the first release, which this lifecycle does not read;"
             " replay its logs into a new store"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 from attrs import define
@@ -23,9 +23,7 @@ from lifecycle.domain import (
     Party,
     PartyValue,
     Refusal,
-    State,
     Track,
-    Trigger,
     Verdict,
     Verdicts,
 )
@@ -201,7 +199,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     lead = Lead(
         lead_id=lead_id,
         state=STATES[state],
-        since=since,
+        since_micros=since,
         holder=parties.party(holder),
         owner=parties.party(owner),
         sender=parties.party(sender),
@@ -213,7 +211,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     known = orjson.loads(decisions) if decisions else {}
     claims = bool(doubts) or any(event_id is not None for event_id in known.values())
     keys = row_keys(row)
-    lead.contact_deleted_at = row[20]
+    lead.contact_deleted_micros = row[20]
     own = {key for key in keys if key.kind == "lead"}
     track = Track(
         lead,
@@ -259,7 +257,7 @@ def lead_row(pk: int, cluster: int, track: Track, parties: Parties) -> tuple[Any
         lead.lead_id,
         cluster,
         STATE_NUMBER[lead.state],
-        lead.since,
+        lead.since_micros,
         number(lead.holder),
         number(lead.owner),
         number(lead.sender),
@@ -298,7 +296,7 @@ def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
         STATE_NUMBER[row.source],
         STATE_NUMBER[row.target],
         VERDICT_NUMBER[row.verdict],
-        row.at,
+        row.at_micros,
         parties.number(row.by),
         parties.number(row.holder),
         row.reason,
@@ -306,22 +304,20 @@ def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
     )
 
 
-def history_row(content: Iterable[Any], event_id: str, step: int, parties: Parties) -> HistoryRow:
-    """The row of these columns of HISTORY_CONTENT."""
+def row_values(content: Iterable[Any], parties: Parties) -> dict[str, Any]:
+    """Return the attributes of a HistoryRow that these columns of HISTORY_CONTENT hold."""
     trigger, source, target, verdict, at, by, holder, reason, refusal = content
-    return HistoryRow(
-        trigger=cast("Trigger", TRIGGERS[trigger]),
-        source=cast("State", STATES[source]),
-        target=cast("State", STATES[target]),
-        verdict=cast("Verdict", VERDICTS[verdict]),
-        at=at,
-        event_id=event_id,
-        step=step,
-        by=parties.party(by),
-        holder=parties.party(holder),
-        reason=reason,
-        refusal=_refusal_from(VERDICTS[verdict], refusal),
-    )
+    return {
+        "trigger": TRIGGERS[trigger],
+        "source": STATES[source],
+        "target": STATES[target],
+        "verdict": VERDICTS[verdict],
+        "at_micros": at,
+        "by": parties.party(by),
+        "holder": parties.party(holder),
+        "reason": reason,
+        "refusal": _refusal_from(VERDICTS[verdict], refusal),
+    }
 
 
 def _refusal_text(refusal: Refusal) -> str:

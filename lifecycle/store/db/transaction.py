@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from lifecycle.errors import BusyStoreError, NotAStoreError, StoreError
+from lifecycle.errors import BusyStoreError, StoreError
 
 #: Connections that a fork brought along. SQLite must not close them there: it would let go of the
 #: locks of the process that opened them.
@@ -183,18 +183,18 @@ def translated(error: Exception, path: Path) -> StoreError:
         return BusyStoreError(f"{path}: another writer holds the store; try again when it is done")
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
-        return NotAStoreError(f"{path}: not a SQLite database; {hint}")
+        return StoreError(f"{path}: not a SQLite database; {hint}")
     return StoreError(f"{path}: {error}{_hint(error, path)}")
 
 
-def nothing_in(path: Path) -> NotAStoreError:
+def nothing_in(path: Path) -> StoreError:
     """There is a file, or what SQLite makes before anything is in it."""
     if path.stat().st_size:
-        return NotAStoreError(
+        return StoreError(
             f"{path}: a database without anything in it; where a store in use was copied, its file"
             f" {path.name}-wal belongs to the copy"
         )
-    return NotAStoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
+    return StoreError(f"{path}: an empty file; `lifecycle replay {path} LOG` makes a store")
 
 
 def _hint(error: Exception, path: Path) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from lifecycle.domain import Key, LeadEvent, Party, conflict
 from lifecycle.messages import Decoded, format_time, read_message
@@ -24,6 +25,7 @@ from lifecycle.store.erasure.select import Contents, Leads, leads_of, select
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ledger.chain import BOUND, Unit
 from lifecycle.store.ledger.seals import commitment_of_erasure
+from lifecycle.utc import optional_datetime
 
 _LEADS: Final = "SELECT id, holder, owner, sender, recipient, kept_holder FROM lead WHERE id IN"
 _SEAL_LEAD: Final = (
@@ -80,7 +82,7 @@ class Erasure:
         copies: How many other contents under ids of events went.
         keys: How many names of the person were removed.
         quarantined: How many messages in the quarantine were emptied.
-        erased_at: When, in microseconds since 1970 in UTC; None where nothing was.
+        erased_at: When; None where nothing was.
         kept_parties: Who acted or held, by the sealed leads, and stays.
     """
 
@@ -89,7 +91,7 @@ class Erasure:
     copies: int = 0
     keys: int = 0
     quarantined: int = 0
-    erased_at: int | None = None
+    erased_at: datetime | None = field(default=None, converter=optional_datetime)
     kept_parties: tuple[str, ...] = ()
 
     @property

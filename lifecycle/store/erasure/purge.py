@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from lifecycle.errors import UnpurgedError
+from lifecycle.errors import PurgeIncompleteError
 
 #: How long the last step waits for readers to let go of what was there before, in milliseconds.
 PURGE_WAITS: Final = 10_000
@@ -21,8 +21,8 @@ def purge(connection: sqlite3.Connection, path: object, now: int) -> None:
     """Write the file anew without what was erased, and empty its log.
 
     Raises:
-        UnpurgedError: A reader, a writer or the disk is in the way; what was erased stays erased,
-            but traces of it are still in the file.
+        PurgeIncompleteError: A reader, a writer or the disk is in the way; what was erased stays
+            erased, but traces of it are still in the file.
     """
     (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute(f"PRAGMA busy_timeout = {PURGE_WAITS}")
@@ -32,12 +32,12 @@ def purge(connection: sqlite3.Connection, path: object, now: int) -> None:
         connection.execute("VACUUM")
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise UnpurgedError(f"{path}", "somebody still reads it")
+            raise PurgeIncompleteError(f"{path}", "somebody still reads it")
         connection.execute(
             "UPDATE erasure SET purged_at = ? WHERE purged_at IS NULL AND id <= ?", (now, last)
         )
     except sqlite3.Error as error:
-        raise UnpurgedError(f"{path}", str(error)) from error
+        raise PurgeIncompleteError(f"{path}", str(error)) from error
     finally:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA busy_timeout = {wait}")

@@ -243,7 +243,7 @@ class PlainCourses:
             STATE_NUMBER[row.source],
             STATE_NUMBER[row.target],
             VERDICT_NUMBER["implied" if row.implied else "stated"],
-            row.at,
+            row.at_micros,
             number(row.by),
             number(row.holder),
             row.reason,

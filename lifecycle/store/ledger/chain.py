@@ -25,7 +25,7 @@ from typing import Any, Final, Self, TypeAlias
 import orjson
 from attrs import frozen
 
-from lifecycle.errors import HeadFormatError
+from lifecycle.errors import ArgumentError
 from lifecycle.store.db.blocks import (
     ADD_BLOCK,
     BLOCK,
@@ -68,11 +68,12 @@ class Head:
         """Return the head that was noted as ``COUNT:HEX``.
 
         Raises:
-            HeadFormatError: It is no head.
+            ArgumentError: It is no head.
         """
-        found = _HEAD.fullmatch(text.strip())
+        found = _HEAD.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
-            raise HeadFormatError(text)
+            expected = "expected a head as COUNT:HEX with 64 hexadecimal digits"
+            raise ArgumentError(f"{expected}, got {text!r:.100}")
         return cls(int(found[1]), bytes.fromhex(found[2]))
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from attrs import evolve
 
 from lifecycle.domain import Key, Lead
-from lifecycle.errors import UnknownLeadError
+from lifecycle.errors import NotFoundError
 from lifecycle.store.db.lookups import COPIES, WorkingSet
 from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
@@ -54,7 +54,7 @@ class KnownAt:
         """Return the lead of a name; ``as_of``: as it was at that moment.
 
         Raises:
-            UnknownLeadError: No lead had this name.
+            NotFoundError: No lead had this name.
             AmbiguousLeadError: Several had.
         """
         return next(self._leads([self.find(alias)], as_of))
@@ -78,7 +78,7 @@ class KnownAt:
             entries = full_history(self._connection, self._working.parties, version.lead)
         else:
             entries = self._histories([version])[version.lead]
-        shown = (entry for entry in entries if as_of is None or entry.row.at <= as_of)
+        shown = (entry for entry in entries if as_of is None or entry.at_micros <= as_of)
         return [evolve(entry, seq=seq) for seq, entry in enumerate(shown, 1)]
 
     def find(self, alias: str) -> Version:
@@ -98,7 +98,7 @@ class KnownAt:
                 return _only(alias, versions)
         if versions := self.versions(sealed_leads(self._connection, alias)):
             return versions[0]
-        raise UnknownLeadError(alias, " (at that moment)")
+        raise NotFoundError(alias, " (at that moment)")
 
     def versions(self, leads: Collection[int]) -> list[Version]:
         """Return those of these leads that existed."""
@@ -145,7 +145,7 @@ class KnownAt:
         self, lead: Lead, version: Version, entries: Iterable[HistoryEntry], as_of: int | None
     ) -> Lead:
         """Return a lead with its state, its holder and its marks as they were."""
-        rows = [entry.row for entry in entries if as_of is None or entry.row.at <= as_of]
+        rows = [row for row in entries if as_of is None or row.at_micros <= as_of]
         last = next((row for row in reversed(rows) if not row.refused), None)
         holder = last.holder if last else None
         if as_of is None and version.kept_holder is not None:
@@ -156,10 +156,10 @@ class KnownAt:
         return evolve(
             lead,
             state=last.target if last else "new",
-            since=last.at if last else None,
+            since_micros=last.at_micros if last else None,
             holder=holder,
             refusals=sum(row.refused for row in rows),
-            contact_deleted_at=deleted_at,
+            contact_deleted_micros=deleted_at,
         )
 
     def _histories(self, versions: Sequence[Version]) -> dict[int, list[HistoryEntry]]:

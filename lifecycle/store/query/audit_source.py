@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from lifecycle.domain import TRIGGERS, Finding, LeadEvent, Position, Trigger
 from lifecycle.messages import format_time
@@ -19,6 +20,7 @@ from lifecycle.store.ledger.digest import contents_of
 from lifecycle.store.query.history import lead_names
 from lifecycle.store.query.messages import read_conflicts, read_messages
 from lifecycle.store.query.results import StoredMessage
+from lifecycle.utc import as_datetime
 
 #: So many clusters are looked up at a time.
 _TOGETHER: Final = 500
@@ -35,8 +37,6 @@ class Origin(NamedTuple):
 class VerdictChange:
     """A verdict that a later message changed, or other rules did.
 
-    Times are microseconds since 1970 in UTC.
-
     Attributes:
         at: The time of the event.
         became: What it became: ``valid`` was refused before, ``refused`` was valid.
@@ -47,10 +47,10 @@ class VerdictChange:
     lead_id: str
     event_id: str
     trigger: Trigger
-    at: int
+    at: datetime = field(converter=as_datetime)
     became: Literal["refused", "valid"]
-    known_since: int
-    changed_at: int
+    known_since: datetime = field(converter=as_datetime)
+    changed_at: datetime = field(converter=as_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -104,11 +104,13 @@ class StoreEvidence:
         (events,) = self._events_of([self._cluster_of(event_id)])
         return events
 
-    def came_at(self, event_id: str, times: Iterable[int]) -> dict[int, list[StoredMessage]]:
+    def came_at(
+        self, event_id: str, times: Iterable[datetime]
+    ) -> dict[datetime, list[StoredMessage]]:
         """Return the messages of an event's cluster that came, or became canonical, at times."""
         moments = set(times)
         where = "event.cluster = ?1 OR event.lead IN (SELECT id FROM lead WHERE cluster = ?1)"
-        messages: dict[int, list[StoredMessage]] = defaultdict(list)
+        messages: dict[datetime, list[StoredMessage]] = defaultdict(list)
         for message in read_messages(self._working, where, self._cluster_of(event_id)):
             if message.recorded_at in moments:
                 messages[message.recorded_at].append(message)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lifecycle.domain import TRIGGERS, Lead, LeadEvent, State, Verdicts
 from lifecycle.store.db.lookups import UNNAMED, WorkingSet
@@ -23,6 +24,7 @@ from lifecycle.store.db.rules import rules_at
 from lifecycle.store.query.history import entry_of, read_rows
 from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
 from lifecycle.store.query.results import HistoryEntry
+from lifecycle.utc import as_datetime, optional_datetime
 
 #: So many names are sorted at a time: sorting all of them would take memory for each lead.
 _SORTED: Final = 50_000
@@ -46,24 +48,24 @@ class EventEntry:
         lead_id: The lead it belongs to; None for the deletion of a contact.
         event: What was decoded.
         outcome: What became of it, as far as is known.
-        recorded_at: When it came, microseconds since 1970 in UTC.
+        recorded_at: When it came.
         late: Whether a later one of its lead had come before.
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
         payload: The message itself, JSON as it came; None when it was erased.
-        erased_at: When it was erased, in microseconds; None when it was not.
+        erased_at: When it was erased; None when it was not.
     """
 
     seq: int
     lead_id: str | None
     event: LeadEvent
     outcome: Verdicts
-    recorded_at: int
+    recorded_at: datetime = field(converter=as_datetime)
     late: bool
     log: str | None
     line: int | None
     payload: str | None
-    erased_at: int | None
+    erased_at: datetime | None = field(converter=optional_datetime)
 
 
 class StoreListing:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from lifecycle.domain import Identity, Key, KeyKind, splits
-from lifecycle.errors import AmbiguousLeadError, UnknownLeadError
+from lifecycle.errors import AmbiguousLeadError, NotFoundError
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.erasure.mentions import mentions, tells
 from lifecycle.store.query.history import lead_names
@@ -60,7 +60,7 @@ def find_lead(working: WorkingSet, alias: str) -> int:
     """Return the number of the one lead of this name.
 
     Raises:
-        UnknownLeadError: No lead has this name.
+        NotFoundError: No lead has this name.
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     for keys in possible_keys(alias, working.identity):
@@ -68,7 +68,7 @@ def find_lead(working: WorkingSet, alias: str) -> int:
             return the_one(alias, lead_names(working.connection, leads))
     for lead in sealed_leads(working.connection, alias):
         return lead
-    raise UnknownLeadError(alias, _hint(working, alias))
+    raise NotFoundError(alias, _hint(working, alias))
 
 
 def sealed_leads(connection: sqlite3.Connection, alias: str) -> list[int]:
@@ -114,7 +114,7 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
     There is no cluster where nothing has the name but contents that are not canonical.
 
     Raises:
-        UnknownLeadError: Nobody has this name; it tells whose contact it stands in.
+        NotFoundError: Nobody has this name; it tells whose contact it stands in.
         AmbiguousLeadError: It may mean several persons.
     """
     names = (alias, f"contact:{alias}")
@@ -130,7 +130,7 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
             continue
         if not set(keys).isdisjoint(working.content(entry, event_id).keys):
             return None, keys
-    raise UnknownLeadError(alias, _mentions(working.connection, alias))
+    raise NotFoundError(alias, _mentions(working.connection, alias))
 
 
 def _keys(kind: KeyKind, text: str, identity: Identity) -> list[Key]:

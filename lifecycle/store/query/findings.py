@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lifecycle.domain import SEVERITY, Finding
+from lifecycle.domain import SEVERITY
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.history import NOW, lead_names
@@ -47,6 +47,6 @@ def read_findings(
         return (severity, code, names.get(lead, ""), time or 0, event_id or "", detail, number)
 
     return [
-        FindingEntry(Finding(*row[:3]), names.get(row[3]), *row[4:6])
+        FindingEntry(*row[:3], lead_id=names.get(row[3]), recorded_at=row[4], superseded_at=row[5])
         for row in sorted(found, key=order)
     ]

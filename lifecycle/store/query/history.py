@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, history_row, select_in
+from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, row_values, select_in
 from lifecycle.store.query.results import Change, HistoryEntry
 
 #: Sorted, the rows of one lead stand in fold order: history.id, the last of it, is no other row's.
@@ -46,8 +46,16 @@ def lead_names(connection: sqlite3.Connection, leads: Iterable[int]) -> dict[int
 def entry_of(row: tuple[Any, ...], lead_id: str, parties: Parties, seq: int = 0) -> HistoryEntry:
     """Return the entry of a row of ``read_rows``."""
     _, _, _, _, event_id, step, _, recorded_at, superseded_at, late, _, _, *content = row
-    row_of_fold = history_row(content, event_id, step, parties)
-    return HistoryEntry(seq, lead_id, row_of_fold, recorded_at, superseded_at, bool(late))
+    return HistoryEntry(
+        **row_values(content, parties),
+        event_id=event_id,
+        step=step,
+        seq=seq,
+        lead_id=lead_id,
+        recorded_at=recorded_at,
+        superseded_at=superseded_at,
+        late=bool(late),
+    )
 
 
 def read_rows(

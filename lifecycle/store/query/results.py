@@ -1,14 +1,29 @@
-"""Results of reading a store: rows with the times they were known, changes, messages, findings."""
+"""Results of reading a store: rows with the times they were known, changes, messages, findings.
+
+All times are aware datetimes in UTC; the classes are given microseconds, as they are stored.
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, Final, Literal
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
-from lifecycle.domain import Finding, HistoryRow, Lead, Party, Problem, Refusal, Trigger, Verdicts
+from lifecycle.domain import (
+    Finding,
+    HistoryRow,
+    Lead,
+    Party,
+    Problem,
+    Refusal,
+    Trigger,
+    Verdicts,
+    immutable,
+)
 from lifecycle.messages import format_time
+from lifecycle.utc import as_datetime, optional_datetime
 
 #: What JSON says of a row of history, beside its place.
 _ROW_PARTS: Final = (
@@ -33,33 +48,30 @@ def lead_dict(lead: Lead) -> dict[str, Any]:
     }
 
 
-@frozen
-class HistoryEntry:
-    """A row of history as the store keeps it.
+@immutable
+class HistoryEntry(HistoryRow):
+    """A row of history as the store keeps it: what a HistoryRow says, and since when it is known.
 
     Attributes:
         seq: Its place among the rows shown with it, from 1.
         lead_id: The lead it belongs to.
-        row: What it says.
-        recorded_at: Since when the store says so, microseconds since 1970 in UTC.
+        recorded_at: Since when the store says so.
         superseded_at: Since when it says so no more; None: it still does.
         late: Whether its event arrived after a later one of its lead.
     """
 
-    seq: int
-    lead_id: str
-    row: HistoryRow
-    recorded_at: int
-    superseded_at: int | None = None
-    late: bool = False
+    seq: int = field(kw_only=True)
+    lead_id: str = field(kw_only=True)
+    recorded_at: datetime = field(kw_only=True, converter=as_datetime)
+    superseded_at: datetime | None = field(kw_only=True, default=None, converter=optional_datetime)
+    late: bool = field(kw_only=True, default=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON (design.md section 10); ``reason`` is an object for a refusal."""
-        row = self.row
-        reason = row.reason if row.refusal is None else refusal_dict(row.refusal)
+        reason = self.reason if self.refusal is None else refusal_dict(self.refusal)
         values = (
-            *(row.trigger, row.source, row.target, row.verdict, format_time(row.at)),
-            *(row.event_id, _party(row.by), reason),
+            *(self.trigger, self.source, self.target, self.verdict, format_time(self.at)),
+            *(self.event_id, _party(self.by), reason),
             *(format_time(self.recorded_at), _time(self.superseded_at)),
         )
         return {"seq": self.seq, **dict(zip(_ROW_PARTS, values, strict=True))}
@@ -82,26 +94,26 @@ class StoredMessage:
     Attributes:
         event_id: The id of its event.
         trigger: What it asks for.
-        time: Its time, microseconds since 1970 in UTC.
+        time: Its time.
         outcome: What became of it, as far as is known.
-        recorded_at: When it came, in microseconds.
+        recorded_at: When it came.
         late: Whether a later one of its lead had come before.
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
         payload: The message itself; None when it was erased.
-        erased_at: When it was erased, in microseconds; None when it was not.
+        erased_at: When it was erased; None when it was not.
     """
 
     event_id: str
     trigger: Trigger
-    time: int
+    time: datetime = field(converter=as_datetime)
     outcome: Verdicts
-    recorded_at: int
+    recorded_at: datetime = field(converter=as_datetime)
     late: bool
     log: str | None
     line: int | None
     payload: Any
-    erased_at: int | None
+    erased_at: datetime | None = field(converter=optional_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -115,15 +127,15 @@ class StoredCopy:
     Attributes:
         event_id: The id of the event.
         trigger: What this content asks for.
-        time: Its time, microseconds since 1970 in UTC.
-        recorded_at: When it came, in microseconds.
+        time: Its time.
+        recorded_at: When it came.
         payload: The message itself.
     """
 
     event_id: str
     trigger: Trigger
-    time: int
-    recorded_at: int
+    time: datetime = field(converter=as_datetime)
+    recorded_at: datetime = field(converter=as_datetime)
     payload: Any
 
     def as_dict(self) -> dict[str, Any]:
@@ -176,23 +188,22 @@ class Change:
         return {**opening, **row, "lead_no": self.lead_no}
 
 
-@frozen
-class FindingEntry:
+@immutable
+class FindingEntry(Finding):
     """A finding as the store keeps it, with the times it was known (see HistoryEntry)."""
 
-    finding: Finding
-    lead_id: str | None
-    recorded_at: int
-    superseded_at: int | None = None
+    lead_id: str | None = field(kw_only=True)
+    recorded_at: datetime = field(kw_only=True, converter=as_datetime)
+    superseded_at: datetime | None = field(kw_only=True, default=None, converter=optional_datetime)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {
-            "severity": self.finding.severity,
-            "code": self.finding.code,
+            "severity": self.severity,
+            "code": self.code,
             "lead_id": self.lead_id,
-            "event_id": self.finding.event_id,
-            "detail": self.finding.detail,
+            "event_id": self.event_id,
+            "detail": self.detail,
             "recorded_at": format_time(self.recorded_at),
             "superseded_at": _time(self.superseded_at),
         }
@@ -209,7 +220,7 @@ class QuarantineEntry:
         problems: Everything that is wrong with it.
         log: The log it stood in, None when it was applied directly.
         line: The line in the log, from 1.
-        recorded_at: When it came, microseconds since 1970 in UTC.
+        recorded_at: When it came.
         due_at: When a message from the future is taken in; None for all others.
         left_at: When it left the quarantine; None while it is there.
         left_as: How it left: ``retried``, ``dismissed`` or ``erased``.
@@ -221,9 +232,9 @@ class QuarantineEntry:
     problems: tuple[Problem, ...]
     log: str | None
     line: int | None
-    recorded_at: int
-    due_at: int | None
-    left_at: int | None = None
+    recorded_at: datetime = field(converter=as_datetime)
+    due_at: datetime | None = field(converter=optional_datetime)
+    left_at: datetime | None = field(default=None, converter=optional_datetime)
     left_as: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -250,8 +261,8 @@ def _with_times(result: StoredMessage | StoredCopy, *names: str) -> dict[str, An
     return parts | {name: _time(parts[name]) for name in names}
 
 
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else format_time(micros)
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
 
 
 def _party(party: Party | None) -> str | None:
