@@ -33,8 +33,8 @@ _BEHIND: Final = 24 * 60 * 60 * 1_000_000
 _AHEAD: Final = 366 * _BEHIND
 #: No later time is recorded, so that one can be told that is after it.
 _LATEST: Final = LAST - _AHEAD
-#: So many clusters are folded again together when everything is.
-_REBUILT_TOGETHER: Final = 500
+#: So many clusters are looked at together when everything is folded again.
+_REBUILT_TOGETHER: Final = 2000
 _ADD_RULES: Final = "INSERT INTO rules (digest, toml, recorded_at, entry) VALUES (?, ?, ?, ?)"
 _LOG: Final = logging.getLogger("lifecycle")
 Clock = Callable[[], int]

@@ -25,7 +25,7 @@ DOES: Final = (
     " as many characters, twice and four times that"
 )
 HOLDS: Final = "processor time grows no worse than n log n"
-FULL: Final = Amount(len(SHAPES), 2000)
+FULL: Final = Amount(len(SHAPES), 400)
 QUICK: Final = Amount(2, 40)
 
 Seconds: TypeAlias = dict[str, float]

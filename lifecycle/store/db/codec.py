@@ -142,7 +142,7 @@ def unpack(
 ) -> LeadEvent:
     """Return the event of these columns, with these keys or those that a policy finds in it."""
     (
-        (lead, lead_own, contact_names, contact_own),
+        written,
         agent,
         recipient,
         participant,
@@ -158,12 +158,7 @@ def unpack(
         notes,
         change,
     ) = orjson.loads(content)
-    names = WrittenNames(
-        tuple(map(tuple, lead)),
-        tuple(lead_own),
-        tuple(map(tuple, contact_names)),
-        tuple(contact_own),
-    )
+    names = written_names(written)
     return LeadEvent(
         event_id,
         TRIGGERS[trigger],
@@ -187,6 +182,14 @@ def unpack(
         tuple([Note(*note) for note in notes]) if notes else (),
         change and FieldChange(*change),
         names,
+    )
+
+
+def written_names(value: Any) -> WrittenNames:
+    """Return the names of an event from what ``content_of`` made of them."""
+    lead, lead_own, contact, contact_own = value
+    return WrittenNames(
+        tuple(map(tuple, lead)), tuple(lead_own), tuple(map(tuple, contact)), tuple(contact_own)
     )
 
 

@@ -47,6 +47,7 @@ from lifecycle.store.ingest.item import (
 )
 from lifecycle.store.ingest.plain import PlainCourses
 from lifecycle.store.ingest.set_aside import SetAside
+from lifecycle.store.ingest.unchanged import Unchanged
 from lifecycle.store.ledger.chain import BOUND, Unit
 
 _in_order = attrgetter("position")
@@ -118,7 +119,8 @@ class Intake:
 
     def fold_again(self, clusters: list[int]) -> None:
         """Fold these clusters again from all their events, and write what differs."""
-        self._fold_whole(clusters, [])
+        for some in Unchanged(self._working, self._machine).others(clusters):
+            self._fold_whole(some, [])
         self._flush()
 
     def fold_renamed(self, clusters: list[int], unnamed: Iterable[int]) -> None:

@@ -8,17 +8,15 @@ else arrives is left to the general way, which says the same of these (a propert
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from lifecycle.domain import (
-    STATES,
     TRIGGERS,
     Course,
     Key,
     LeadMachine,
-    PlainRow,
     Position,
     Verdicts,
     are_several,
@@ -28,22 +26,32 @@ from lifecycle.store.db.codec import CHANGE_NUMBER, TRIGGER_NUMBER
 from lifecycle.store.db.lookups import KeyRow, WorkingSet
 from lifecycle.store.db.rows import (
     OUTCOME_NUMBER,
-    STATE_NUMBER,
-    VERDICT_NUMBER,
-    json_text,
 )
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.identify import Arrival
 from lifecycle.store.ingest.item import Applied, Noted, Outcome
+from lifecycle.store.ingest.told import (
+    CLUSTER,
+    CONTACT_ONLY,
+    DECISIONS,
+    DELETED_AT,
+    DOUBTS,
+    KEPT_HOLDER,
+    KEYS,
+    KNOWN_SINCE,
+    LEAD_ID,
+    MEMORY,
+    POSITION,
+    Row,
+    course_of,
+    findings_of,
+    history_of,
+    keys_text,
+    lead_of,
+)
 
-#: The columns of a lead's row that must say nothing, or nothing more than the course tells.
-_LEAD_ID, _CLUSTER, _STATE, _SINCE, _HOLDER, _CONTACT, _EVENTS, _REFUSALS = 1, 2, 3, 4, 5, 9, 10, 11
-_POSITION: Final = slice(12, 15)
-_DECISIONS, _MEMORY, _DOUBTS, _CONTACT_ONLY, _KEYS, _DELETED_AT = 15, 16, 17, 18, 19, 20
-_KEPT_HOLDER, _KNOWN_SINCE = 21, 22
 _DELETE: Final = TRIGGER_NUMBER["delete"]
 _Names = tuple[Key, ...]
-_Row = tuple[Any, ...]
 
 
 class PlainCourses:
@@ -120,14 +128,14 @@ class PlainCourses:
 
     # --- what is told of a lead -----------------------------------------------------------------
 
-    def _tell(self, its: list[Arrival], leads: dict[int, _Row]) -> dict[str, Outcome] | None:
+    def _tell(self, its: list[Arrival], leads: dict[int, Row]) -> dict[str, Outcome] | None:
         """Fold the arrivals of a lead, and let it be written; None where they are not plain."""
         if len(its) > 1:
             its.sort(key=_in_order)
         before = None if its[0].rows[0].lead is None else leads[its[0].rows[0].lead]
         if before is not None and not _goes_on(before, its):
             return None
-        course = self._course(before)
+        course = course_of(self._machine, before, self._parties)
         verdicts: list[Verdicts] = []
         for one in its:
             packed = one.packed
@@ -142,71 +150,27 @@ class PlainCourses:
         self._write(course, its, verdicts, row, is_new=before is None)
         return {
             one.packed.id: (Applied if verdict == "applied" else Noted)(
-                one.packed.id, TRIGGERS[one.packed.trigger], row[_LEAD_ID], course.state
+                one.packed.id, TRIGGERS[one.packed.trigger], row[LEAD_ID], course.state
             )
             for one, verdict in zip(its, verdicts, strict=True)
         }
 
-    def _course(self, row: _Row | None) -> Course:
-        """Return the course of a lead so far."""
-        if row is None:
-            return Course(self._machine)
-        holder, owner, sender, recipient = map(self._parties.value_of, row[_HOLDER:_CONTACT])
-        return Course(
-            self._machine,
-            STATES[row[_STATE]],
-            row[_SINCE],
-            holder,
-            owner,
-            sender,
-            recipient,
-            contact=orjson.loads(row[_CONTACT] or "[null,null,null]"),
-            events=row[_EVENTS],
-            position=row[_POSITION],
-            decisions=orjson.loads(row[_DECISIONS]) if row[_DECISIONS] else {},
-        )
-
-    def _lead_row(self, course: Course, its: list[Arrival], before: _Row | None) -> _Row | None:
-        """Return the columns of the lead; None where its name or its marks differ from before."""
-        number = self._parties.number_of
-        holder = number(course.holder)
-        kept_holder = holder if before is None or not course.rows else None
-        if course.rows:
-            kept_holder = None if course.rows[-1].holder == course.holder else holder
-        elif before is not None and before[_HOLDER] == holder:
-            kept_holder = before[_KEPT_HOLDER]
-        if before is not None and kept_holder != before[_KEPT_HOLDER]:
-            return None
-        named = [
-            number(course.owner),
-            number(course.sender),
-            number(course.recipient),
-            json_text(course.contact) if any(course.contact) else None,
-            course.events,
-        ]
-        decisions = json_text(course.decisions) if course.decisions else None
-        assert course.position is not None  # noqa: S101 - a message was taken
+    def _lead_row(self, course: Course, its: list[Arrival], before: Row | None) -> Row | None:
+        """Return the row of the lead; None where its marks differ from before."""
         if before is not None:
-            about, refusals, keys = before[:3], before[_REFUSALS], before[_KEYS]
-            known_since = before[_KNOWN_SINCE]
-        else:
-            lead_id = min(its[0].packed.keys[0]).lead_id
-            numbers = self._working.numbers
-            about, refusals = (numbers.next_lead(), lead_id, numbers.next_cluster()), 0
-            keys = json_text([tuple(key) for key in sorted(its[0].keys)])
-            known_since = self._recorded_at
-        return (
-            *(*about, STATE_NUMBER[course.state], course.since, holder, *named, refusals),
-            *(*course.position, decisions, None, None, 0, keys, None),
-            *(kept_holder, known_since, None),
-        )
+            about = (*before[:3], before[KEYS], before[KNOWN_SINCE])
+            row = lead_of(course, about, self._parties, before)
+            return row if row[KEPT_HOLDER] == before[KEPT_HOLDER] else None
+        numbers, lead_id = self._working.numbers, min(its[0].packed.keys[0]).lead_id
+        where = (numbers.next_lead(), lead_id, numbers.next_cluster())
+        return lead_of(course, (*where, keys_text(its[0].keys), self._recorded_at), self._parties)
 
     def _write(
         self,
         course: Course,
         its: list[Arrival],
         verdicts: Iterable[Verdicts],
-        row: _Row,
+        row: Row,
         *,
         is_new: bool,
     ) -> None:
@@ -214,7 +178,7 @@ class PlainCourses:
         add(sql.ADD_LEAD if is_new else sql.SAVE_LEAD, *row)
         if is_new:
             for key in its[0].rows:
-                _belong(key, lead, row[_CLUSTER])
+                _belong(key, lead, row[CLUSTER])
         seqs = {}
         for one, verdict in zip(its, verdicts, strict=True):
             packed, place = one.packed, one.place
@@ -223,32 +187,10 @@ class PlainCourses:
             result = (lead, None, OUTCOME_NUMBER[verdict], 0)
             add(sql.ADD_EVENT, *about, *result, recorded_at, place.log, place.line)
         next_change = self._working.numbers.next_change
-        for step in course.rows:
-            where = (next_change(), lead, seqs[step.event_id], step.step, recorded_at)
-            add(sql.ADD_HISTORY, *where, *self._content(step))
-        if course.joined is not None:
-            event_id, trigger = course.joined
-            detail = f"began with {trigger}"
-            add(sql.ADD_FINDING, "joined_midway", lead, None, seqs[event_id], detail, recorded_at)
-        code = "unwitnessed_decision"
-        for decision, stated_by in sorted(course.decisions.items()):
-            if stated_by is not None:
-                add(sql.ADD_FINDING, code, lead, None, seqs[stated_by], decision, recorded_at)
-
-    def _content(self, row: PlainRow) -> _Row:
-        """Return the columns of HISTORY_CONTENT."""
-        number = self._parties.number_of
-        return (
-            TRIGGER_NUMBER[row.trigger],
-            STATE_NUMBER[row.source],
-            STATE_NUMBER[row.target],
-            VERDICT_NUMBER["implied" if row.implied else "stated"],
-            row.at_micros,
-            number(row.by),
-            number(row.holder),
-            row.reason,
-            None,
-        )
+        for seq, step, *content in history_of(course, seqs, self._parties):
+            add(sql.ADD_HISTORY, next_change(), lead, seq, step, recorded_at, *content)
+        for code, seq, detail in findings_of(course, seqs):
+            add(sql.ADD_FINDING, code, lead, None, seq, detail, recorded_at)
 
 
 def _mixed(by_names: Iterable[_Names]) -> set[_Names]:
@@ -286,14 +228,14 @@ def _is_one_lead(names: _Names, rows: list[KeyRow]) -> bool:
     )
 
 
-def _goes_on(row: _Row, its: list[Arrival]) -> bool:
+def _goes_on(row: Row, its: list[Arrival]) -> bool:
     """Return whether a lead is on its plain course, and what arrived comes after it."""
     return (
-        not (row[_MEMORY] or row[_DOUBTS] or row[_CONTACT_ONLY])
-        and row[_DELETED_AT] is None
-        and (not row[_DECISIONS] or not any(orjson.loads(row[_DECISIONS]).values()))
-        and row[_POSITION] < its[0].position
-        and row[_KEYS] == json_text([tuple(key) for key in sorted(its[0].keys)])
+        not (row[MEMORY] or row[DOUBTS] or row[CONTACT_ONLY])
+        and row[DELETED_AT] is None
+        and (not row[DECISIONS] or not any(orjson.loads(row[DECISIONS]).values()))
+        and row[POSITION] < its[0].position
+        and row[KEYS] == keys_text(its[0].keys)
     )
 
 
