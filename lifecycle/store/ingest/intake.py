@@ -73,8 +73,7 @@ class Intake:
         renames: bool = False,
         blocks: Blocks | None = None,
     ) -> None:
-        self._machine = machine
-        self._connection = connection
+        self._machine, self._connection = machine, connection
         self._working = WorkingSet(
             connection, parties, identity, numbers=unit.numbers, blocks=blocks
         )
@@ -83,8 +82,7 @@ class Intake:
         self._ledger = unit.ledger(recorded_at)
         self._aside = SetAside(connection, self._writes, unit.bound, recorded_at)
         self._arrivals = Arrivals(self._working, self._ledger, self._writes, self._aside, now)
-        self._renames = renames
-        self._recorded_at = recorded_at
+        self._renames, self._recorded_at = renames, recorded_at
         self._plain = PlainCourses(self._working, self._writes, machine, recorded_at)
         self._now = now
         self._results: dict[str, Outcome] = {}
