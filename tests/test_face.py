@@ -31,6 +31,8 @@ BAD_CALLS = [
     ("apply_many", ([],), {"received_at": "yesterday"}, ArgumentError),
     ("apply_many", (["{}"],), {"batch": 0}, ArgumentError),
     ("apply_many", ("{}",), {}, TypeError),
+    ("apply_group", ("{}",), {}, TypeError),
+    ("apply_group", (["{}"],), {}, TypeError),
     ("changes", (), {"after": "10"}, TypeError),
     ("changes", (), {"after": -1}, ArgumentError),
     ("changes", (), {"after": 2**63}, ArgumentError),

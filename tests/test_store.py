@@ -163,6 +163,15 @@ def test_each_kind_of_outcome(store):
     ) == ["applied", "duplicate", "conflict", "noted", "refused", "ignored", "quarantined"]
 
 
+def test_several_callers_share_a_transaction_and_each_gets_its_outcomes(store):
+    page = [lead("add", "10:00", keys="2"), lead("accept", "10:01", keys="2")]
+    groups = [[lead("add", "10:00")], [], [page, "no message"], iter([lead("accept", "10:05")])]
+    kinds = [[one.kind for one in some] for some in store.apply_group(groups)]
+    assert kinds == [["applied"], [], ["applied", "applied", "quarantined"], ["applied"]]
+    assert len({one.recorded_at for one in store.history("crmleadid:2")}) == 1
+    assert store.apply_group([]) == []
+
+
 def test_a_page_is_for_apply_many(store):
     page = {"contains": [lead("add", "10:00"), lead("accept", "10:01")]}
     with pytest.raises(ValueError, match=r"a page of 2 messages: use apply_many"):

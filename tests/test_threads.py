@@ -83,6 +83,7 @@ def test_a_thread_waits_for_a_snapshot_of_another(tmp_path):
 #: All that can be called of a store and of its session, with what it is called with.
 CALLS = {
     "apply": ("{}",),
+    "apply_group": ([["{}"]],),
     "apply_many": (["{}"],),
     "changes": (),
     "copies": ("crmleadid:1",),

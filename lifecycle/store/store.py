@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,15 +13,21 @@ from attrs import evolve
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for
 from lifecycle.errors import ArgumentError, HubError, NotFoundError
-from lifecycle.messages import Message, Moment, Undecodable, optional_micros, read_message
-from lifecycle.store.db.codec import Packed
+from lifecycle.messages import Message, Moment, optional_micros
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.erasure.erase import Erasing, Erasure
 from lifecycle.store.erasure.purge import is_unpurged, purge
 from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Quarantined, to_stored
+from lifecycle.store.ingest.item import (
+    Items,
+    Outcome,
+    Quarantined,
+    is_ready,
+    several,
+    stored_items,
+)
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
 from lifecycle.store.reader import LeadReader
@@ -120,8 +126,7 @@ class LeadStore(LeadReader):
             ArgumentError: A batch is less than one message, or the moment cannot be understood.
             StoreError: A batch could not be written; those before it are in the store.
         """
-        if isinstance(messages, (str, bytes, dict)):
-            raise TypeError("expected several messages, got one: use apply, or put it in a list")
+        several(messages)
         if batch < 1:
             raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
         at = optional_micros(received_at)
@@ -130,6 +135,16 @@ class LeadStore(LeadReader):
         while some := list(islice(rest, batch)):
             outcomes += self._take(self._read(some, at))
         return outcomes
+
+    def apply_group(self, groups: Iterable[Iterable[Message]]) -> list[list[Outcome]]:
+        """Apply the messages of several callers in one durable transaction; the outcomes of each.
+
+        Raises:
+            StoreError: The store could not be written; nothing of any of them is in the store.
+        """
+        read = [self._read(several(messages), None) for messages in several(groups)]
+        outcomes = iter(self._take([one for some in read for one in some]))
+        return [list(islice(outcomes, len(some))) for some in read]
 
     def retry(
         self,
@@ -155,7 +170,8 @@ class LeadStore(LeadReader):
             if message is not None and not force:
                 check_correction(number, kept.raw, message)
             messages = self._read([kept.raw if message is None else message], at)
-            if not all(self._is_ready(one) for one, _ in messages):
+            latest = self._writer.now() + AHEAD
+            if not all(is_ready(one, latest) for one, _ in messages):
                 return [Quarantined(getattr(one, "problems", kept.problems)) for one, _ in messages]
             self._leave(unit, number, "retried")
             return self._take(messages)
@@ -216,7 +232,7 @@ class LeadStore(LeadReader):
         with self._gate.held():
             return ReplaySession(self._writer, self._take)
 
-    def _take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
+    def _take(self, messages: Items) -> list[Outcome]:
         """Take messages in, in one transaction, and erase whose contact is deleted, if asked to."""
         with self._writer.transaction():
             outcomes, intake = self._writer.take(messages)
@@ -224,20 +240,8 @@ class LeadStore(LeadReader):
                 self._erase_deleted(intake.deleted_clusters())
         return outcomes
 
-    def _read(
-        self, messages: Iterable[Message], received_at: int | None
-    ) -> list[tuple[IngestItem, Place]]:
-        place, identity = Place(), self._writer.rules.identity
-        return [
-            (to_stored(one, identity), place)
-            for message in messages
-            for one in read_message(message, received_at=received_at, identity=None)
-        ]
-
-    def _is_ready(self, message: IngestItem) -> bool:
-        if isinstance(message, Undecodable):
-            return False
-        return not isinstance(message, Packed) or message.time <= self._writer.now() + AHEAD
+    def _read(self, messages: Iterable[Message], received_at: int | None) -> Items:
+        return stored_items(messages, self._writer.rules.identity, received_at)
 
     # --- erasing ----------------------------------------------------------------------------
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from attrs import asdict
 
 from lifecycle.domain import Identity, Problem, Refusal, State, Trigger, immutable
 from lifecycle.errors import MessageError, TransitionRefusedError
-from lifecycle.messages import Decoded, Reading, Undecodable
+from lifecycle.messages import Decoded, Message, Reading, Undecodable, read_message
 from lifecycle.messages import Ignored as OtherTopic
 from lifecycle.store.db.codec import Packed, pack
 
+_Some = TypeVar("_Some")
 #: A message as the store takes it in.
 IngestItem: TypeAlias = Packed | OtherTopic | Undecodable
 
@@ -30,9 +32,41 @@ class Place:
     entry: int | None = None
 
 
+#: Messages, and where each came from.
+Items: TypeAlias = Sequence[tuple[IngestItem, Place]]
+
+
 def to_stored(reading: Reading, identity: Identity) -> IngestItem:
     """Return a reading as a store with this identity policy takes it in."""
     return pack(reading, identity) if isinstance(reading, Decoded) else reading
+
+
+def stored_items(messages: Iterable[Message], identity: Identity, received_at: int | None) -> Items:
+    """Return messages, and those in pages of them, as a store takes them in from a caller."""
+    place = Place()
+    return [
+        (to_stored(one, identity), place)
+        for message in messages
+        for one in read_message(message, received_at=received_at, identity=None)
+    ]
+
+
+def is_ready(message: IngestItem, latest: int) -> bool:
+    """Return whether a message would not be quarantined, as far as it can be told beforehand."""
+    if isinstance(message, Undecodable):
+        return False
+    return not isinstance(message, Packed) or message.time <= latest
+
+
+def several(messages: Iterable[_Some]) -> Iterable[_Some]:
+    """Return several messages.
+
+    Raises:
+        TypeError: It is one, which could be taken for several.
+    """
+    if isinstance(messages, (str, bytes, dict)):
+        raise TypeError("expected several messages, got one: use apply, or put it in a list")
+    return messages
 
 
 OutcomeKind: TypeAlias = Literal[
