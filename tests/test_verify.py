@@ -23,8 +23,17 @@ from worlds import NOW, copy_of, decodable, worlds
 from lifecycle import ArgumentError, Head, LeadReader, LeadStore, Rules, audit
 from lifecycle.domain import DatasetDigest, dataset_digest
 from lifecycle.replay import replay
-from lifecycle.store.db.blocks import ADD_BLOCK, CONTENT, Block, Blocks, Entry, Stored
-from lifecycle.store.ledger.chain import BEGINNING, Ledger, blocks_of, commitment_of, link_of
+from lifecycle.store.db.blocks import (
+    ADD_BLOCK,
+    CONTENT,
+    Block,
+    Blocks,
+    Entry,
+    Stored,
+    commitment_of,
+    link_of,
+)
+from lifecycle.store.ledger.chain import BEGINNING, Ledger, blocks_of
 
 JOE, ANN = {"c": "9"}, {"c": "8"}
 BASE = Rules.loads(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import accumulate
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from lifecycle.store.db.frames import compress, opened
+from lifecycle.store.db.frames import Contents, commitment, compress, opened
 
 #: So many entries are in a block, at most.
 BLOCK: Final = 64
@@ -27,6 +28,7 @@ NO_DIGEST: Final = bytes(32)
 #: kind, trigger, recorded_at, time, log, line, ends of content and body, digest, salt, commitment.
 ABOUT: Final = Struct("<BBqqIIII32s16s32s")
 _KEPT: Final = 128
+_LINK: Final = Struct(">32sqBBqqII32s")
 #: Where in such a row the ends of the content and of the body stand.
 _ENDS: Final = Struct("<26xII80x")
 _END: Final = 26
@@ -261,3 +263,23 @@ def block_row(
         ]
     )
     return (entries[0].number, len(entries), link, about, *frames)
+
+
+def commitment_of(stored: Stored) -> bytes:
+    """Return the salted digest of a content: of all it says."""
+    entry, content, body = stored
+    said = Contents(entry.digest, entry.trigger, entry.time, content, body)
+    return commitment(entry.salt, said)
+
+
+def commitment_of_rules(salt: bytes, toml: str) -> bytes:
+    """Return the salted digest of rules: SHA-256 of the salt, the word ``rules`` and their TOML."""
+    return sha256(salt + b"rules" + toml.encode()).digest()
+
+
+def link_of(previous: bytes, entry: Entry) -> bytes:
+    """Return what binds an entry to all before it: SHA-256 of the link before and of the entry.
+
+    It binds where and when a content came, too, which is not known when its commitment is made.
+    """
+    return sha256(_LINK.pack(previous, *entry[:7], entry.commitment)).digest()

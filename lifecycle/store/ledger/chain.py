@@ -19,7 +19,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
-from struct import Struct
 from typing import Any, Final, Self, TypeAlias
 
 import orjson
@@ -42,7 +41,9 @@ from lifecycle.store.db.blocks import (
     Entry,
     Stored,
     block_row,
+    commitment_of_rules,
     encoded,
+    link_of,
     merged,
 )
 from lifecycle.store.db.codec import Packed
@@ -52,7 +53,6 @@ from lifecycle.store.db.statements import Writes
 
 #: The link before the first entry.
 BEGINNING: Final = bytes(32)
-_LINK: Final = Struct(">32sqBBqqII32s")
 _HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})", re.ASCII)
 
 
@@ -78,26 +78,6 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.count}:{self.link.hex()}"
-
-
-def commitment_of(stored: Stored) -> bytes:
-    """Return the salted digest of a content: of all it says."""
-    entry, content, body = stored
-    said = Contents(entry.digest, entry.trigger, entry.time, content, body)
-    return commitment(entry.salt, said)
-
-
-def commitment_of_rules(salt: bytes, toml: str) -> bytes:
-    """Return the salted digest of rules: SHA-256 of the salt, the word ``rules`` and their TOML."""
-    return sha256(salt + b"rules" + toml.encode()).digest()
-
-
-def link_of(previous: bytes, entry: Entry) -> bytes:
-    """Return what binds an entry to all before it: SHA-256 of the link before and of the entry.
-
-    It binds where and when a content came, too, which is not known when its commitment is made.
-    """
-    return sha256(_LINK.pack(previous, *entry[:7], entry.commitment)).digest()
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

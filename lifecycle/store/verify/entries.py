@@ -20,15 +20,11 @@ from lifecycle.store.db.blocks import (
     Blocks,
     Entry,
     Stored,
-)
-from lifecycle.store.ledger.chain import (
-    BEGINNING,
-    Head,
     commitment_of,
     commitment_of_rules,
     link_of,
-    sum_of,
 )
+from lifecycle.store.ledger.chain import BEGINNING, Head, sum_of
 from lifecycle.store.ledger.seals import broken_seals
 from lifecycle.store.verify.result import UNREADABLE, Defect, difference, time_words, words
 from lifecycle.text import counted
