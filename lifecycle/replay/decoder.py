@@ -29,7 +29,7 @@ from lifecycle.replay.log import Log
 #: Of a smaller log a process of its own would take longer to start than it saves, in bytes.
 WORTH_IT: Final = 8 * 1024 * 1024
 #: So many bytes are decoded ahead of who takes them.
-_AHEAD: Final = 8 * 1024 * 1024
+_AHEAD: Final = 3 * 1024 * 1024
 _LENGTH: Final = 8
 
 

@@ -27,7 +27,7 @@ NO_SALT: Final = bytes(16)
 NO_DIGEST: Final = bytes(32)
 #: kind, trigger, recorded_at, time, log, line, ends of content and body, digest, salt, commitment.
 ABOUT: Final = Struct("<BBqqIIII32s16s32s")
-_KEPT: Final = 128
+_KEPT: Final = 64
 _LINK: Final = Struct(">32sqBBqqII32s")
 #: Where in such a row the ends of the content and of the body stand.
 _ENDS: Final = Struct("<26xII80x")

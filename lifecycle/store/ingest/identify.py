@@ -55,6 +55,12 @@ class Arrival:
     stands: StoredEvent | None = None
     rows: list[KeyRow] = field(factory=list)
     _event: LeadEvent | None = None
+    #: The keys of its lead, and those of its contact.
+    keys: tuple[Key, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        lead, contact = self.packed.keys
+        self.keys = lead + contact if self._event is None else self._event.keys
 
     @property
     def event(self) -> LeadEvent:
@@ -66,18 +72,11 @@ class Arrival:
     def become(self, packed: Packed, entry: int, place: Place) -> None:
         """Let it be this content."""
         self.packed, self.entry, self.place, self._event = packed, entry, place, None
+        self.keys = packed.keys[0] + packed.keys[1]
 
     def says(self, event: LeadEvent) -> None:
         """Let it be this event, which its copies make."""
-        self._event = event
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The keys of its lead, and those of its contact."""
-        if self._event is not None:
-            return self._event.keys
-        lead, contact = self.packed.keys
-        return lead + contact
+        self._event, self.keys = event, event.keys
 
     @property
     def position(self) -> Position:
