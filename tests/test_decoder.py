@@ -94,7 +94,18 @@ def test_a_frame_that_is_cut_is_not_taken(tmp_path):
     pipe = tmp_path / "pipe"
     pipe.write_bytes((100).to_bytes(8) + b"half of it")
     with pipe.open("rb") as cut:
-        assert list(decoder._frames(cut)) == []
+        assert list(decoder._frames(cut.fileno())) == []
+
+
+def test_should_it_hang_this_process_goes_on(write_log, monkeypatch):
+    log = write_log(mixed())
+    whole, _ = both(log)
+    popen = subprocess.Popen
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **named: popen(sleeper, **named))
+    monkeypatch.setattr(decoder, "_PATIENCE", 50)
+    with Log.open(log) as again:
+        assert said(decoder.decoded_elsewhere(again, 0, 0, ANYBODY, 10)) == whole
 
 
 @pytest.mark.usefixtures("elsewhere")

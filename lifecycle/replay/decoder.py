@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ WORTH_IT: Final = 8 * 1024 * 1024
 #: So many bytes are decoded ahead of who takes them.
 _AHEAD: Final = 3 * 1024 * 1024
 _LENGTH: Final = 8
+#: Where a process sends nothing for so long, in milliseconds, this one goes on without it.
+_PATIENCE: Final = 60_000
 
 
 def decoded_elsewhere(
@@ -127,9 +130,7 @@ def seldom_collect() -> None:
 
 
 @contextmanager
-def _process(
-    log: Log, offset: int, line: int, identity: Identity, size: int
-) -> Iterator[IO[bytes]]:
+def _process(log: Log, offset: int, line: int, identity: Identity, size: int) -> Iterator[int]:
     """The pipe from a process that decodes; empty where none can be started."""
     reading, writing = os.pipe()
     process = None
@@ -148,22 +149,35 @@ def _process(
         if process is not None and process.stdin is not None:
             with suppress(OSError), process.stdin as policy:
                 policy.write(json.dumps(identity.as_table()).encode())
-        with os.fdopen(reading, "rb") as pipe:
-            yield pipe
+        yield reading
     finally:
+        os.close(reading)
         if process is not None:
             process.kill()
             process.wait()
 
 
-def _frames(pipe: IO[bytes]) -> Iterator[Chunk | InputError | None]:
-    """What was sent, as far as it came whole; None at the end."""
-    while len(head := pipe.read(_LENGTH)) == _LENGTH:
+def _frames(pipe: int) -> Iterator[Chunk | InputError | None]:
+    """What was sent, as far as it came whole and in time; None at the end."""
+    while len(head := _read(pipe, _LENGTH)) == _LENGTH:
         size = int.from_bytes(head)
-        frame = pipe.read(size)
+        frame = _read(pipe, size)
         if len(frame) < size:
             return
         yield pickle.loads(frame)  # noqa: S301 - from our own process
+
+
+def _read(pipe: int, size: int) -> bytearray:
+    """Return so many bytes; fewer where the process ended, or sent none for too long."""
+    found = bytearray()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while len(found) < size and poll.poll(_PATIENCE):
+        more = os.read(pipe, size - len(found))
+        if not more:
+            break
+        found += more
+    return found
 
 
 if __name__ == "__main__":
