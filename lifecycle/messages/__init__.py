@@ -1,5 +1,8 @@
 """Messages: JSON to lead events, in every shape that travels the network."""
 
+from typing import TYPE_CHECKING
+
+from lifecycle.lazy import lazily
 from lifecycle.messages.decode import (
     DEFAULT_IDENTITY,
     Decoded,
@@ -13,11 +16,13 @@ from lifecycle.messages.decode import (
 )
 from lifecycle.messages.moment import Moment, as_micros, optional_micros
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
-from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.times import FIRST, LAST, Instant, parse_time
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC
-from lifecycle.messages.validation import Checked, Violation, checked, unreadable, validate
 from lifecycle.utc import format_time
+
+if TYPE_CHECKING:
+    from lifecycle.messages.schemas import message_schema
+    from lifecycle.messages.validation import Checked, Violation, checked, unreadable, validate
 
 __all__ = [
     "DEFAULT_IDENTITY",
@@ -50,3 +55,11 @@ __all__ = [
     "unreadable",
     "validate",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "schemas": ("message_schema",),
+        "validation": ("Checked", "Violation", "checked", "unreadable", "validate"),
+    },
+)

@@ -1,9 +1,10 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
+from typing import TYPE_CHECKING
+
+from lifecycle.lazy import lazily
 from lifecycle.store.db.blocks import BLOCK
 from lifecycle.store.db.codec import Packed, drafted
-from lifecycle.store.dump import load_dump
-from lifecycle.store.erasure.erase import Erasure
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import (
     Applied,
@@ -21,8 +22,6 @@ from lifecycle.store.ingest.item import (
 )
 from lifecycle.store.ingest.set_aside import nameless
 from lifecycle.store.ledger.chain import Head
-from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
-from lifecycle.store.query.export import EventEntry, StoreListing
 from lifecycle.store.query.results import (
     Change,
     FindingEntry,
@@ -37,8 +36,14 @@ from lifecycle.store.query.results import (
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import Cursor, ReplaySession
 from lifecycle.store.store import LeadStore, OnContactDelete
-from lifecycle.store.verify import Defect, Verification
 from lifecycle.store.writer import system_clock
+
+if TYPE_CHECKING:
+    from lifecycle.store.dump import load_dump
+    from lifecycle.store.erasure.erase import Erasure
+    from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
+    from lifecycle.store.query.export import EventEntry, StoreListing
+    from lifecycle.store.verify import Defect, Verification
 
 __all__ = [
     "AHEAD",
@@ -84,3 +89,24 @@ __all__ = [
     "system_clock",
     "to_stored",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "dump": ("load_dump",),
+        "erasure.erase": ("Erasure",),
+        "query.audit_source": (
+            "Origin",
+            "StoreEvidence",
+            "VerdictChange",
+        ),
+        "query.export": (
+            "EventEntry",
+            "StoreListing",
+        ),
+        "verify": (
+            "Defect",
+            "Verification",
+        ),
+    },
+)

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
 from lifecycle.domain import STATES, Lead, Rules, State
 from lifecycle.errors import ArgumentError, NotFoundError
 from lifecycle.messages import Moment, as_micros, optional_micros
+from lifecycle.store import ledger, query
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import Gate, snapshot, translated
-from lifecycle.store.dump import dump
 from lifecycle.store.ledger.chain import Head, head_of
-from lifecycle.store.ledger.digest import digest_of
 from lifecycle.store.query.as_known_at import KnownAt
-from lifecycle.store.query.audit_source import StoreEvidence
-from lifecycle.store.query.export import StoreListing
 from lifecycle.store.query.findings import read_findings
 from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
@@ -46,6 +43,8 @@ from lifecycle.utc import as_datetime
 
 if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
+    from lifecycle.store.query.audit_source import StoreEvidence
+    from lifecycle.store.query.export import StoreListing
     from lifecycle.store.verify import Verification
 
 _LOG: Final = logging.getLogger("lifecycle")
@@ -205,12 +204,12 @@ class LeadReader:
     def evidence(self) -> StoreEvidence:
         """Return what an audit looks at; read it within one ``snapshot``."""
         with self._gate.held():
-            return StoreEvidence(self._working())
+            return query.StoreEvidence(self._working())
 
     def listing(self) -> StoreListing:
         """Return all of a store for an export, as it streams; read it within one ``snapshot``."""
         with self._gate.held():
-            return StoreListing(self._connection, self._parties)
+            return query.StoreListing(self._connection, self._parties)
 
     @reading
     def unmapped_values(self, source: str) -> list[UnmappedValue]:
@@ -269,6 +268,8 @@ class LeadReader:
 
     def dump(self) -> Iterator[str]:
         """Return the store as JSON lines, for ``load_dump``; read them within a ``snapshot``."""
+        from lifecycle.store.dump import dump  # noqa: PLC0415 - few ask for it
+
         with self._gate.held():
             return dump(self._connection)
 
@@ -296,7 +297,7 @@ class LeadReader:
     @reading
     def digest(self) -> str:
         """Return the digest of the data set: the same for the same messages in any order."""
-        return digest_of(self._connection)
+        return ledger.digest_of(self._connection)
 
     def verify(
         self,

@@ -7,17 +7,15 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from attrs import evolve
 
 from lifecycle.domain import Key, Meanings, Rules, machine_for
 from lifecycle.errors import ArgumentError, HubError, NotFoundError
 from lifecycle.messages import Message, Moment, optional_micros
+from lifecycle.store import erasure
 from lifecycle.store.db.lookups import WorkingSet
-from lifecycle.store.erasure.erase import Erasing, Erasure
-from lifecycle.store.erasure.purge import is_unpurged, purge
-from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import (
@@ -34,6 +32,9 @@ from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import ReplaySession
 from lifecycle.store.writer import Clock, Writer, system_clock
 from lifecycle.text import counted
+
+if TYPE_CHECKING:
+    from lifecycle.store.erasure.erase import Erasure
 
 _LOG: Final = logging.getLogger("lifecycle")
 #: What becomes of a person's data when the contact is deleted.
@@ -268,14 +269,13 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
-            working = self._working()
-            cluster, keys = find_person(working, alias)
+            cluster, keys = find_person(working := self._working(), alias)
             clusters = [] if cluster is None else [cluster]
-            reasons = [one for number in clusters for one in reasons_to_refuse(working, number)]
+            reasons = [one for some in clusters for one in erasure.reasons_to_refuse(working, some)]
             if reasons and not all_of_them:
                 raise HubError(alias, reasons)
-            erasure = self._erase(unit, clusters, keys, forever=forever)
-        return self._finish(erasure, dry_run=dry_run)
+            erased = self._erase(unit, clusters, keys, forever=forever)
+        return self._finish(erased, dry_run=dry_run)
 
     def erase_deleted(self, *, forever: bool = False, dry_run: bool = False) -> Erasure:
         """Erase everybody whose contact is deleted, but who may be many people: ``spared`` tells.
@@ -285,9 +285,9 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing was erased.
         """
         with self._erasing(dry_run=dry_run) as unit:
-            clusters = self._spare(deleted_clusters(self._connection))
-            erasure = self._erase(unit, clusters, (), forever=forever)
-        return self._finish(erasure, dry_run=dry_run)
+            clusters = self._spare(erasure.deleted_clusters(self._connection))
+            erased = self._erase(unit, clusters, (), forever=forever)
+        return self._finish(erased, dry_run=dry_run)
 
     def purge(self) -> bool:
         """Write the file anew without what was erased; return whether there was anything.
@@ -296,9 +296,9 @@ class LeadStore(LeadReader):
             PurgeIncompleteError: The file is in use; try again when nobody else reads it.
         """
         with self._gate.held():
-            if not is_unpurged(self._connection):
+            if not erasure.is_unpurged(self._connection):
                 return False
-            purge(self._connection, self.path, self._writer.now())
+            erasure.remove_traces(self._connection, self.path, self._writer.now())
         _LOG.info("%s: traces of the erased are removed", self.path)
         return True
 
@@ -323,14 +323,14 @@ class LeadStore(LeadReader):
         identity = self._writer.rules.identity
         working = WorkingSet(self._connection, self._parties, identity, numbers=unit.numbers)
         recorded_at = self._writer.next_recorded_at()
-        return Erasing(working, unit, recorded_at, forever=forever).erase(clusters, keys)
+        return erasure.Erasing(working, unit, recorded_at, forever=forever).erase(clusters, keys)
 
-    def _finish(self, erasure: Erasure, *, dry_run: bool) -> Erasure:
+    def _finish(self, erased: Erasure, *, dry_run: bool) -> Erasure:
         if dry_run:
-            return evolve(erasure, erased_at=None)
-        _LOG.info("%s: erased %s", self.path, counted(len(erasure.leads), "lead"))
+            return evolve(erased, erased_at=None)
+        _LOG.info("%s: erased %s", self.path, counted(len(erased.leads), "lead"))
         self.purge()
-        return erasure
+        return erased
 
     def _erase_deleted(self, clusters: Iterable[int]) -> None:
         """Erase those of some clusters that are one person each, within a transaction."""
@@ -343,7 +343,7 @@ class LeadStore(LeadReader):
         """Return the clusters that are one person each; ``spared`` says why others are not."""
         working, persons = self._working(), []
         for cluster in clusters:
-            reasons = reasons_to_refuse(working, cluster)
+            reasons = erasure.reasons_to_refuse(working, cluster)
             self.spared = tuple(dict.fromkeys((*self.spared, *reasons)))
             if not reasons:
                 persons.append(cluster)

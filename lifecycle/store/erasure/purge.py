@@ -17,7 +17,7 @@ def is_unpurged(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute(select).fetchone()[0])
 
 
-def purge(connection: sqlite3.Connection, path: object, now: int) -> None:
+def remove_traces(connection: sqlite3.Connection, path: object, now: int) -> None:
     """Write the file anew without what was erased, and empty its log.
 
     Raises:
