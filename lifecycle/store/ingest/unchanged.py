@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 
-from lifecycle.domain import TRIGGERS, Course, Key, LeadMachine, Position, WrittenNames, are_several
+from lifecycle.domain import TRIGGERS, Course, Identity, Key, LeadMachine, Position, are_several
 from lifecycle.store.db.codec import written_names
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import (
@@ -23,9 +23,14 @@ from lifecycle.store.db.rows import (
 )
 from lifecycle.store.ingest.told import (
     CLUSTER,
+    CONTACT_ONLY,
+    DELETED_AT,
+    DOUBTS,
     KEYS,
     KNOWN_SINCE,
     LEAD_ID,
+    MEMORY,
+    REFUSALS,
     Row,
     findings_of,
     history_of,
@@ -55,6 +60,10 @@ _FINDINGS: Final = (
 _Told: TypeAlias = tuple[Position, int, int, bytes]
 
 
+#: What a plain lead has none of.
+_SAID: Final = (REFUSALS, MEMORY, DOUBTS, CONTACT_ONLY, DELETED_AT)
+
+
 class Unchanged:
     """The clusters that a fold leaves as they are."""
 
@@ -72,27 +81,35 @@ class Unchanged:
         working, connection = self._working, self._working.connection
         working.load_clusters(clusters)
         leads = select_in(connection, f"{SELECT_LEADS} WHERE cluster IN", clusters)
+        of_clusters = _FINDINGS.format(column="cluster")
+        changed = {row[0] for row in select_in(connection, of_clusters, clusters)}
+        changed.update(lead[CLUSTER] for lead in leads if any(map(lead.__getitem__, _SAID)))
+        changed.update(
+            number for number in clusters if not working.cluster(number).is_no_more_than_leads
+        )
+        of_cluster: dict[int, list[Row]] = {one: [] for one in clusters if one not in changed}
+        for lead in leads:
+            if lead[CLUSTER] in of_cluster:
+                of_cluster[lead[CLUSTER]].append(lead)
+        changed.update(self._differ(of_cluster))
+        return [number for number in clusters if number in changed]
+
+    def _differ(self, of_cluster: dict[int, list[Row]]) -> Iterator[int]:
+        """Yield the clusters of which a lead is told otherwise, or a key belongs elsewhere."""
+        leads = [lead for some in of_cluster.values() for lead in some]
         keys = {lead[0]: [Key(*key) for key in orjson.loads(lead[KEYS])] for lead in leads}
-        working.load_keys([key for some in keys.values() for key in some])
+        self._working.load_keys([key for some in keys.values() for key in some])
         events, history = self._events(keys), self._by_lead(_HISTORY, keys)
         findings = self._by_lead(_FINDINGS.format(column="lead"), keys)
-        differ = {lead for (lead,) in select_in(connection, _CONTESTED, keys)}
-        of_cluster: dict[int, list[Row]] = defaultdict(list)
-        for lead in leads:
-            pk = lead[0]
-            of_cluster[lead[CLUSTER]].append(lead)
-            if pk not in differ and not self._is_told(lead, events[pk], history[pk], findings[pk]):
-                differ.add(pk)
-        of_clusters = _FINDINGS.format(column="cluster")
-        said = {row[0] for row in select_in(connection, of_clusters, clusters)}
-        return [
-            number
-            for number in clusters
-            if number in said
-            or not working.cluster(number).is_no_more_than_leads
-            or any(lead[0] in differ for lead in of_cluster[number])
-            or not self._keys_belong(number, of_cluster[number], keys)
-        ]
+        contested = {one for (one,) in select_in(self._working.connection, _CONTESTED, keys)}
+        for number, some in of_cluster.items():
+            are_told = all(
+                lead[0] not in contested
+                and self._is_told(lead, events[lead[0]], history[lead[0]], findings[lead[0]])
+                for lead in some
+            )
+            if not (are_told and self._keys_belong(number, some, keys)):
+                yield number
 
     def _by_lead(self, select: str, leads: Iterable[int]) -> dict[int, list[Row]]:
         rows: dict[int, list[Row]] = defaultdict(list)
@@ -103,11 +120,15 @@ class Unchanged:
     def _keys_belong(self, cluster: int, leads: list[Row], keys: dict[int, list[Key]]) -> bool:
         """Return whether the keys of a cluster's leads are known to be theirs."""
         counts = Counter(key for lead in leads for key in keys[lead[0]] if key.kind == "contact")
-        return bool(leads) and all(
-            self._working.key_row(key).stored
-            == (cluster, *((lead[0], 0) if key.kind == "lead" else (None, counts[key])))
-            for lead in leads
-            for key in keys[lead[0]]
+        return (
+            bool(leads)
+            and not are_several(counts)
+            and all(
+                self._working.key_row(key).stored
+                == (cluster, *((lead[0], 0) if key.kind == "lead" else (None, counts[key])))
+                for lead in leads
+                for key in keys[lead[0]]
+            )
         )
 
     def _is_told(
@@ -115,14 +136,13 @@ class Unchanged:
     ) -> bool:
         """Return whether a lead's rows say what its course tells."""
         told.sort()
-        course, names = Course(self._machine), None
+        course, names = Course(self._machine), _Names(self._working.identity)
         for (time, trigger, event_id), _, outcome, content in told:
             said = orjson.loads(content)
-            names = names or said[0]
             verdict = course.take(event_id, TRIGGERS[trigger], time, said)
-            if said[0] != names or verdict is None or verdict != OUTCOMES[outcome]:
+            if verdict is None or verdict != OUTCOMES[outcome] or not names.take(said[0]):
                 return False
-        if not names or not self._is_named(lead, written_names(names)):
+        if not told or (lead[LEAD_ID], lead[KEYS]) != (names.lead_id, keys_text(names.keys)):
             return False
         seqs = {event_id: seq for (_, _, event_id), seq, _, _ in told}
         parties = self._working.parties
@@ -143,10 +163,33 @@ class Unchanged:
             events[lead].append(((time, trigger, event_id), seq, outcome, content))
         return events
 
-    def _is_named(self, lead: Row, names: WrittenNames) -> bool:
-        """Return whether the keys of a lead, and its name, are these by the identity policy."""
-        own, contact = self._working.identity.keys(names)
-        if not own or are_several(contact):
+
+class _Names:
+    """The names of a lead as its messages bring them, each linked to those before.
+
+    Attributes:
+        lead_id: That of the first message.
+        keys: All keys so far.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._last: Any = None
+        self._own: dict[str, Key] = {}
+        self.lead_id = ""
+        self.keys: set[Key] = set()
+
+    def take(self, written: Any) -> bool:
+        """Take the names of a message; False where they are not plainly more of the same lead."""
+        if written == self._last:
+            return True
+        own, contact = self._identity.keys(written_names(written))
+        known = self._own.values()
+        if not own or (known and not any(key in known for key in own)):
             return False
-        named = (keys_text(own + contact), min(own).lead_id)
-        return (lead[KEYS], lead[LEAD_ID]) == named
+        for key in own:
+            if self._own.setdefault(key.scheme, key) != key:
+                return False
+        self._last, self.lead_id = written, self.lead_id or min(own).lead_id
+        self.keys.update(own, contact)
+        return True
