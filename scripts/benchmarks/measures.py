@@ -34,7 +34,11 @@ def replay(bench: Bench) -> list[Row]:
     def saves(kind: str, log: Path, count: int) -> Callable[[int], float]:
         return lambda _: count / _eventsourcing(bench, kind, bench.new("peer.db"), log)
 
-    sides = {"lifecycle": ours, "floor": floor}
+    def alone(_: int) -> float:
+        script = Path(__file__).with_name("one_core.py")
+        return count / bench.python(script, bench.new("alone.db"), log).seconds
+
+    sides = {"lifecycle": ours, "one core": alone, "floor": floor}
     if installed("eventsourcing"):
         sides["a save an event"] = saves("single", short, slow)
         sides["saves in batches"] = saves("batched", log, count)
@@ -63,6 +67,7 @@ def replay(bench: Bench) -> list[Row]:
             [log.stat().st_size / MB] * len(sizes),
             Target(most=0.6),
         ),
+        row("replay.alone", "itself on one core, without a second process", "one core", Target()),
     ]
 
 
@@ -89,6 +94,31 @@ def rebuild(bench: Bench) -> list[Row]:
             found.get("eventsourcing"),
             Target(least=5, aim=8),
         )
+    ]
+
+
+def stored(bench: Bench) -> list[Row]:
+    """What is read of a whole store: verified, and audited, beside a replay."""
+    count = bench.sizes.messages
+    log = bench.log(count)
+
+    def side(*words: str) -> Callable[[int], float]:
+        def rate(_: int) -> float:
+            return count / bench.command("lifecycle", *words[:1], store, *words[1:]).seconds
+
+        return rate
+
+    def again(_: int) -> float:
+        return count / bench.replay(log, count)[1].seconds
+
+    store = bench.replay(log, count)[0].rename(bench.new("stored.db"))
+    options = ("--format", "json", "--fail-on", "nothing")
+    found = bench.rounds(
+        {"replay": again, "verify": side("verify"), "audit": side("audit", *options)}
+    )
+    return [
+        Row(f"stored.{name}", f"{name} of a store", "its replay", "messages/s", *some, Target())
+        for name, some in ((one, (found[one], found["replay"])) for one in ("verify", "audit"))
     ]
 
 
@@ -361,6 +391,7 @@ def _size(store: Path) -> int:
 MEASURES: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "replay": replay,
     "rebuild": rebuild,
+    "stored": stored,
     "apply": apply,
     "growth": growth,
     "conformance": conformance,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from bench import FULL
+from ours import GROUP
 from result import HEADINGS, Result, Row
 
 _HERE: Final = Path(__file__).parent
@@ -23,6 +26,12 @@ wrote it; no figure is written by hand.
 
 {facts}
 {warning}
+## What they mean for a sync job
+
+On this machine:
+
+{meaning}
+
 ## The measures
 
 {rows}
@@ -65,6 +74,7 @@ def render(result: Result) -> str:
     return _PAGE.format(
         facts=table(["", ""], [[name, what] for name, what in result.facts.items()]),
         warning="" if result.sizes == asdict(FULL) else _QUICK,
+        meaning="\n".join(_meaning({row.key: row for row in result.rows}, result.sizes)),
         rows=table(HEADINGS, [row.cells() for row in result.rows]),
         rounds="1 round" if result.rounds == 1 else f"{result.rounds} rounds",
         asides="\n".join(f"- {row.aside}" for row in result.rows if row.aside),
@@ -75,6 +85,33 @@ def render(result: Result) -> str:
         profile=_profile(words["stages"], before, result.profile),
         why=_why(result.rows, words["why"]),
     )
+
+
+def _meaning(rows: dict[str, Row], sizes: dict[str, int]) -> Iterator[str]:
+    """Yield what somebody wants to know who plans a job."""
+    many = sizes["many"]
+
+    def minutes(key: str, count: int) -> str:
+        return f"{count / median(rows[key].ours) / 60:.1f} minutes"
+
+    if "growth.rate" in rows:
+        yield f"- A new store of {many:,} messages of a log takes {minutes('growth.rate', many)}."
+    if "memory.large" in rows:
+        memory = median(rows["memory.large"].ours)
+        yield f"- It takes {memory:.0f} MB of memory, however long the log is."
+    if "size" in rows:
+        yield f"- The store has {median(rows['size'].ratios):.0%} of the bytes of the log."
+    if "rebuild" in rows:
+        again = minutes("rebuild", many)
+        yield f"- Folding {many:,} messages again, for other rules, takes {again}."
+    if "stored.verify" in rows:
+        yield f"- Verifying a store of {many:,} messages takes {minutes('stored.verify', many)}."
+    if "apply.commit" in rows:
+        one = median(rows["apply.commit"].ours) / 1000
+        yield f"- One message, applied by itself and on the disk, takes {one:.1f} milliseconds."
+    if "apply.group" in rows:
+        together = median(rows["apply.group"].ours) / 1000
+        yield f"- Where {GROUP} callers share a transaction, it is {together:.2f} of them each."
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:

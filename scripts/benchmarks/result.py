@@ -31,7 +31,14 @@ class Target:
         enough = self.least is None or self.least <= ratio
         return enough and (self.most is None or ratio <= self.most)
 
+    @property
+    def is_any(self) -> bool:
+        """Whether any ratio will do: the figure is only told."""
+        return self.least is None and self.most is None
+
     def __str__(self) -> str:
+        if self.is_any:
+            return ""
         if self.least is None:
             return f"at most {self.most:g} x"
         if self.most is None:
@@ -80,7 +87,8 @@ class Row:
             ratio = f"{median(self.ratios):.2f} x"
             spread = f"{min(self.ratios):.2f} to {max(self.ratios):.2f}"
             compared = [self._written(self.theirs), ratio, spread]
-        verdict = "" if self.theirs is None else "**missed**" if self.missed else "met"
+        is_told = self.theirs is None or self.target.is_any
+        verdict = "" if is_told else "**missed**" if self.missed else "met"
         ours = self._written(self.ours)
         return [self.measure, self.against, ours, *compared, str(self.target), verdict]
 
