@@ -111,7 +111,7 @@ def _meaning(rows: dict[str, Row], sizes: dict[str, int]) -> Iterator[str]:
         yield f"- One message, applied by itself and on the disk, takes {one:.1f} milliseconds."
     if "apply.group" in rows:
         together = median(rows["apply.group"].ours) / 1000
-        yield f"- Where {GROUP} callers share a transaction, it is {together:.2f} of them each."
+        yield f"- In a transaction that {GROUP} share, it takes {together:.2f} milliseconds."
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
