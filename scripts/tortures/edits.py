@@ -140,7 +140,10 @@ def _insert(rng: Random, plain: sqlite3.Connection) -> str:
     plain.execute(f"CREATE TEMP TABLE more AS SELECT * FROM {table} WHERE {number} = ?", (row,))
     plain.execute(f"UPDATE more SET {number} = (SELECT max({number}) + 1 FROM {table})")
     if table == "history":
-        plain.execute("UPDATE more SET step = step + 100")
+        # The database itself refuses a step, or the number of a change, that there is already.
+        plain.execute(
+            "UPDATE more SET step = step + 100, superseded_change = superseded_change + 1000000"
+        )
     if table == "party":
         plain.execute("UPDATE more SET name = 'somebody'")
     plain.execute(f"INSERT INTO {table} SELECT * FROM more")
@@ -243,7 +246,7 @@ def _fill(path: Path, some: list[dict[str, object]]) -> None:
 
 def _forged(rng: Random, some: list[dict[str, object]], kind: str) -> list[dict[str, object]]:
     """The messages of a store that was put back, or filled anew with one message less."""
-    place = rng.randrange(len(some))
+    place = rng.randrange(1, len(some))
     return some[:place] if kind == "truncate" else some[:place] + some[place + 1 :]
 
 
