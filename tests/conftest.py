@@ -81,3 +81,20 @@ def write_log(tmp_path):
         return log
 
     return write
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start a service in a process of its own; it is stopped after the test."""
+    from served import Served  # noqa: PLC0415 - what only these tests need
+
+    running = []
+
+    def start(database=None, **settings):
+        served = Served(database or tmp_path / "leads.db", tmp_path, **settings)
+        running.append(served)
+        return served
+
+    yield start
+    for served in running:
+        served.stop()

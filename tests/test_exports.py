@@ -14,6 +14,7 @@ import lifecycle.exporting
 import lifecycle.messages
 import lifecycle.mocking
 import lifecycle.replay
+import lifecycle.service
 import lifecycle.store
 
 PACKAGES = (
@@ -25,6 +26,7 @@ PACKAGES = (
     lifecycle.messages,
     lifecycle.mocking,
     lifecycle.replay,
+    lifecycle.service,
     lifecycle.store,
 )
 

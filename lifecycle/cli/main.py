@@ -63,6 +63,7 @@ COMMANDS: Final = {
     "replay": ("writing", "Read logs of messages into a store."),
     "rules": ("rules", "Show, check and draw tables of rules."),
     "schema": ("schema", "Print the schema of a message, or the AsyncAPI document."),
+    "serve": ("serve", "Serve a store over HTTP: inbox, webhooks, API, feed and pages."),
     "show": ("reading", "Show one lead, and how it got there."),
     "validate": ("validate", "Check messages against their schemas."),
     "verify": ("verify", "Check that nothing in a store was changed but by lifecycle."),

@@ -1,0 +1,138 @@
+"""Who may do what: keys and their scopes, names of the host, requests from other sites, rates."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from lifecycle.service.calls import Call
+from lifecycle.service.keys import Key, KeyFile
+from lifecycle.service.problems import ProblemError
+from lifecycle.service.settings import Settings
+
+#: Who asks where no keys are configured.
+ANYBODY: Final = Key("", "", ("admin",))
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_READING: Final = ("GET", "HEAD", "OPTIONS")
+_OWN: Final = ("same-origin", "none")
+_REMEMBERED: Final = 10_000
+#: So many seconds' worth of requests may come at once.
+_BURST_SECONDS: Final = 2.0
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    if host in _LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Access:
+    """Checks requests before they are answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = None if settings.keys is None else KeyFile(settings.keys)
+        self._rates = Rates(settings.rate)
+        # Another site could give its own name the address of this machine, and ask by that. Where
+        # keys are needed it would learn nothing, so that names need not be known.
+        self._hosts: frozenset[str] | None = None
+        if settings.hosts or self.keys is None:
+            names = (*_LOOPBACK, settings.host, *settings.hosts)
+            self._hosts = frozenset(name.lower() for name in names)
+
+    def check(self, request: Request, call: Call) -> Key:
+        """Return the key of a request.
+
+        Raises:
+            ProblemError: The request may not be answered.
+        """
+        self._check_host(request)
+        if request.method not in _READING:
+            check_site(request)
+        if call.scope is None:
+            return ANYBODY
+        key = self.key_of(request)
+        if not key.allows(call.scope):
+            raise ProblemError("missing_scope", f"the key {key.name!r} lacks {call.scope}")
+        client = request.client.host if request.client else ""
+        self._rates.count(key.name or client)
+        return key
+
+    def key_of(self, request: Request) -> Key:
+        """Return the key that a request has.
+
+        Raises:
+            ProblemError: It has none that is known.
+        """
+        if self.keys is None:
+            return ANYBODY
+        key = self.keys.find(_stated_key(request))
+        if key is None:
+            expected = "expected a key as x-api-key, or as Authorization: Bearer"
+            raise ProblemError("no_key", expected, headers={"WWW-Authenticate": "Bearer"})
+        return key
+
+    def _check_host(self, request: Request) -> None:
+        if self._hosts is None:
+            return
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        if name not in self._hosts:
+            raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
+
+
+def check_site(request: Request) -> None:
+    """Check that a browser does not send a request on behalf of another site.
+
+    Raises:
+        ProblemError: It does.
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    is_other = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if site not in _OWN or is_other:
+        raise ProblemError("cross_site", "expected a request of this service's own pages")
+
+
+def _stated_key(request: Request) -> str:
+    if stated := request.headers.get("x-api-key"):
+        return stated
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+class Rates:
+    """Counts requests, so that nobody makes more a second than he may, on average."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._most = max(1.0, rate * _BURST_SECONDS)
+        #: How many requests somebody has left, and when that was so.
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def count(self, who: str) -> None:
+        """Count a request.
+
+        Raises:
+            ProblemError: It is one too many.
+        """
+        if not self._rate:
+            return
+        now = self._clock()
+        left, since = self._left.pop(who, (self._most, now))
+        left = min(self._most, left + (now - since) * self._rate)
+        self._left[who] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
+        if left < 1:
+            wait = {"Retry-After": str(int((1 - left) / self._rate) + 1)}
+            raise ProblemError("too_many_requests", "ask less often", headers=wait)

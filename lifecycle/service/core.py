@@ -1,0 +1,72 @@
+"""The service: what its calls work with, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from lifecycle.service.access import Access
+from lifecycle.service.bodies import Memory
+from lifecycle.service.idempotency import Answers
+from lifecycle.service.metrics import Metrics
+from lifecycle.service.readers import Readers
+from lifecycle.service.settings import Settings
+from lifecycle.service.writer import StoreWriter
+from lifecycle.store import LeadReader, LeadStore
+
+_LOG = logging.getLogger("lifecycle.service")
+
+
+class Service:
+    """One store, served.
+
+    Attributes:
+        settings: What it was told.
+        writer: The thread that owns the store.
+        readers: What reads the store beside it.
+        access: Who may do what.
+        memory: The bytes of bodies in work.
+        answers: Answers by idempotency key.
+        metrics: Its figures.
+        stopping: Set when it begins to stop, so that endless answers end.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.settings = settings
+        self.access = Access(settings)
+        self.memory = Memory(settings.memory)
+        self.answers = Answers()
+        self.readers = Readers(path, settings.readers)
+        self.metrics = Metrics(
+            depth=lambda: float(self.writer.depth), memory=lambda: float(self.memory.used)
+        )
+        self.writer = StoreWriter(
+            lambda: LeadStore(path),
+            queue=settings.queue,
+            batch=settings.batch,
+            on_commit=self.metrics.count_commit,
+        )
+        self.stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Open the store.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        await self.writer.start()
+
+    async def stop(self) -> None:
+        """Do what was accepted, and close the store."""
+        self.stopping.set()
+        await self.writer.stop()
+        self.readers.close()
+        _LOG.info("stopped; the store is closed")
+
+    async def is_ready(self) -> bool:
+        """Return whether messages are taken, and the store can be read."""
+        if not self.writer.is_running or self.writer.last_error is not None:
+            return False
+        await self.readers.read(LeadReader.last_change)
+        return True

@@ -1,0 +1,130 @@
+"""Messages posted: one, an array, a page, CloudEvents, an agent's operation; and their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lifecycle.errors import MessageError
+from lifecycle.messages import (
+    MAX_BYTES,
+    Undecodable,
+    canonical,
+    is_json,
+    read_message,
+    too_large,
+)
+from lifecycle.messages.parse import parse
+from lifecycle.service.bodies import body_of, check_media_type
+from lifecycle.service.calls import Call, json_answer
+from lifecycle.service.core import Service
+from lifecycle.store import IngestItem, Outcome, to_stored
+
+CLOUD_EVENT: Final = "application/cloudevents+json"
+CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
+ACCEPTED: Final = ("application/json", CLOUD_EVENT, CLOUD_EVENTS)
+#: Bodies up to this size are decoded at once, larger ones in a thread.
+_SMALL: Final = 64 * 1024
+_KEY: Final = "idempotency-key"
+
+
+async def post(service: Service, request: Request, _: dict[str, Any]) -> Response:
+    """Take messages in; answer when they are on disk."""
+    check_media_type(request, ACCEPTED)
+    async with body_of(request, service.settings, service.memory) as body:
+
+        async def work() -> Response:
+            return await take(service, request, with_headers(body, request.headers))
+
+        who = service.access.key_of(request).name
+        return await service.answers.once(who, request.headers.get(_KEY), body, work)
+
+
+async def take(service: Service, request: Request, body: bytes) -> Response:
+    """Take in what a body holds, and answer with what became of it."""
+    if len(body) <= _SMALL:
+        items = items_of(body)
+    else:
+        items = await asyncio.to_thread(items_of, body)
+    return answer(request, await service.writer.take(items))
+
+
+def answer(request: Request, outcomes: Sequence[Outcome]) -> Response:
+    """Return the answer to messages that are in the store."""
+    told = [told_of(one) for one in outcomes]
+    request.state.told = told
+    if len(told) != 1:
+        return json_answer(told, 201, Location="/inbox/")
+    return json_answer(told[0], 201, Location=_location(told[0]))
+
+
+def told_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what is told of a message: its id, what became of it, its lead."""
+    told = outcome.as_dict()
+    return {"id": told.get("event_id"), **told}
+
+
+def items_of(body: bytes) -> list[IngestItem]:
+    """Return the messages of a body; of one beyond the limit of a message, an array or a page."""
+    if len(body) <= MAX_BYTES:
+        return [to_stored(one) for one in read_message(body, identity=None)]
+    entries = _entries(body)
+    if entries is None:
+        digest = hashlib.sha256(body).digest()
+        return [Undecodable(body[:MAX_BYTES], (too_large(len(body)),), len(body), digest)]
+    return [
+        to_stored(one) for entry in entries for one in read_message(canonical(entry), identity=None)
+    ]
+
+
+def _entries(body: bytes) -> list[Any] | None:
+    """Return the entries of a large array or page; None where it is neither."""
+    try:
+        value = parse(body, max_bytes=len(body))
+    except MessageError:
+        return None
+    if isinstance(value, dict) and not isinstance(value.get("data"), dict):
+        value = value.get("contains")
+    return value if isinstance(value, list) else None
+
+
+def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a CloudEvent in binary mode as one in structured mode; anything else as it is."""
+    if not all(f"ce-{name}" in headers for name in ("specversion", "id", "type", "source")):
+        return body
+    event = {name[3:]: text for name, text in headers.items() if name.startswith("ce-")}
+    names = ("data", "data_base64")
+    event = {name: text for name, text in event.items() if name not in names}
+    head = orjson.dumps(event)[:-1]
+    if is_json(body):
+        return b'%b,"data":%b}' % (head, body)
+    return b'%b,"data_base64":"%b"}' % (head, base64.b64encode(body))
+
+
+def _location(told: Mapping[str, Any]) -> str:
+    if told["id"] is not None:
+        return f"/inbox/{quote(told['id'], safe='')}"
+    return "/quarantine" if told["outcome"] == "quarantined" else "/inbox/"
+
+
+CALLS: Final = tuple(
+    Call(
+        "POST",
+        path,
+        post,
+        "Take in messages: one, an array, a page, or CloudEvents.",
+        scope="write",
+        takes=ACCEPTED,
+        status=201,
+        tag="Inbox",
+    )
+    for path in ("/inbox/", "/publish/")
+)

@@ -1,0 +1,47 @@
+"""Connections that read the store beside the writer, each used by one request at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import local
+from typing import TypeVar
+
+from lifecycle.store import LeadReader
+
+Result = TypeVar("Result")
+
+
+class Readers:
+    """Reads a store in some threads, each with a connection of its own."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._path = path
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="store-reader")
+        self._local = local()
+        self._opened: list[LeadReader] = []
+
+    async def read(self, work: Callable[[LeadReader], Result]) -> Result:
+        """Return what is read of the store, as of one moment.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._read, work)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown()
+        for reader in self._opened:
+            reader.close()
+
+    def _read(self, work: Callable[[LeadReader], Result]) -> Result:
+        reader: LeadReader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = LeadReader(self._path)
+            self._opened.append(reader)
+        with reader.snapshot():
+            return work(reader)
