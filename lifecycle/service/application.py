@@ -15,13 +15,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lifecycle.service import operations, posting
+from lifecycle.service import audits, feed, leads, openapi, operations, posting, quarantine
 from lifecycle.service.calls import Call
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError, answer_of, problem_of
 from lifecycle.service.settings import Settings
 
-CALLS: Final[tuple[Call, ...]] = (*posting.CALLS, *operations.CALLS)
+CALLS: Final[tuple[Call, ...]] = (
+    *posting.CALLS,
+    *leads.CALLS,
+    *audits.CALLS,
+    *quarantine.CALLS,
+    *feed.CALLS,
+    *openapi.CALLS,
+    *operations.CALLS,
+)
 _LOG: Final = logging.getLogger("lifecycle.service")
 _ACCESS: Final = logging.getLogger("lifecycle.service.access")
 #: The status that is logged where the client went away.
@@ -43,7 +51,7 @@ def application(path: Path, settings: Settings) -> Starlette:
     Raises:
         SettingsError: The file of keys cannot be read.
     """
-    service = Service(path, settings)
+    service = Service(path, settings, CALLS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -65,6 +65,7 @@ class Call:
         parameters: What may stand in the query and in the path.
         takes: The media types that the body may have; none where there is no body.
         gives: The media type of the answer.
+        schema: The name of the answer's schema.
         status: The status of the answer.
         tag: What it belongs to.
         is_page: Whether it is for people, with forms in place of keys.
@@ -78,6 +79,7 @@ class Call:
     parameters: Sequence[Parameter] = ()
     takes: Sequence[str] = ()
     gives: str = "application/json"
+    schema: str = "Anything"
     status: int = 200
     tag: str = "API"
     is_page: bool = False

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from lifecycle.service.access import Access
+from lifecycle.service.auditor import Auditor
 from lifecycle.service.bodies import Memory
+from lifecycle.service.calls import Call
 from lifecycle.service.idempotency import Answers
 from lifecycle.service.metrics import Metrics
+from lifecycle.service.news import News
 from lifecycle.service.readers import Readers
 from lifecycle.service.settings import Settings
-from lifecycle.service.writer import StoreWriter
+from lifecycle.service.writer import Commit, StoreWriter
 from lifecycle.store import LeadReader, LeadStore
 
 _LOG = logging.getLogger("lifecycle.service")
@@ -23,29 +27,37 @@ class Service:
 
     Attributes:
         settings: What it was told.
+        calls: What can be asked of it.
         writer: The thread that owns the store.
         readers: What reads the store beside it.
         access: Who may do what.
         memory: The bytes of bodies in work.
         answers: Answers by idempotency key.
+        auditor: The last audits.
+        news: Who waits for changes.
         metrics: Its figures.
         stopping: Set when it begins to stop, so that endless answers end.
     """
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, calls: Sequence[Call]) -> None:
         self.settings = settings
+        self.calls = calls
         self.access = Access(settings)
         self.memory = Memory(settings.memory)
         self.answers = Answers()
         self.readers = Readers(path, settings.readers)
+        self.news = News(self.readers)
+        self.auditor = Auditor()
         self.metrics = Metrics(
-            depth=lambda: float(self.writer.depth), memory=lambda: float(self.memory.used)
+            depth=lambda: self.writer.depth,
+            memory=lambda: self.memory.used,
+            feeds=lambda: self.news.followers,
         )
         self.writer = StoreWriter(
             lambda: LeadStore(path),
             queue=settings.queue,
             batch=settings.batch,
-            on_commit=self.metrics.count_commit,
+            on_commit=self._note,
         )
         self.stopping = asyncio.Event()
 
@@ -56,10 +68,12 @@ class Service:
             StoreError: It cannot be opened.
         """
         await self.writer.start()
+        await self.news.start()
 
     async def stop(self) -> None:
         """Do what was accepted, and close the store."""
         self.stopping.set()
+        self.news.stop()
         await self.writer.stop()
         self.readers.close()
         _LOG.info("stopped; the store is closed")
@@ -70,3 +84,7 @@ class Service:
             return False
         await self.readers.read(LeadReader.last_change)
         return True
+
+    def _note(self, commit: Commit) -> None:
+        self.metrics.count_commit(commit)
+        self.news.tell()

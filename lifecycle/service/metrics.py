@@ -18,7 +18,13 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 5000)
 class Metrics:
     """The figures of one service."""
 
-    def __init__(self, *, depth: Callable[[], float], memory: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        depth: Callable[[], float],
+        memory: Callable[[], float],
+        feeds: Callable[[], float],
+    ) -> None:
         self._registry = registry = CollectorRegistry()
         self._messages = Counter(
             *("lifecycle_messages", "Messages taken in, by what became of them.", ["outcome"]),
@@ -43,6 +49,8 @@ class Metrics:
         queue.set_function(depth)
         bodies = Gauge("lifecycle_body_bytes", "Bytes of bodies in work.", registry=registry)
         bodies.set_function(memory)
+        followers = Gauge("lifecycle_feeds", "Feeds that are open.", registry=registry)
+        followers.set_function(feeds)
 
     def count_commit(self, commit: Commit) -> None:
         """Count a commit and what became of its messages."""

@@ -124,6 +124,7 @@ CALLS: Final = tuple(
         scope="write",
         takes=ACCEPTED,
         status=201,
+        schema="Outcomes",
         tag="Inbox",
     )
     for path in ("/inbox/", "/publish/")

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import local
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from lifecycle.store import LeadReader
 
 Result = TypeVar("Result")
+_LINK_BYTES: Final = 8
 
 
 class Readers:
@@ -45,3 +46,9 @@ class Readers:
             self._opened.append(reader)
         with reader.snapshot():
             return work(reader)
+
+
+def etag_of(reader: LeadReader) -> str:
+    """Return what changes with the store: the number of the last change, and the ledger's head."""
+    head = reader.head()
+    return f'"{reader.last_change()}-{head.count}-{head.link[:_LINK_BYTES].hex()}"'

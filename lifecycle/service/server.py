@@ -47,6 +47,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what would not end by itself, then wait for the rest."""
         self._service.stopping.set()
+        self._service.news.stop()
         await super().shutdown(sockets)
 
 

@@ -67,6 +67,7 @@ class Settings:
         header_seconds: So long may a request's head take to arrive.
         body_seconds: So long may its body take.
         rate: Requests a second of one key, on average; 0 for any number.
+        feeds: So many clients may follow the feed at once.
         heartbeat_seconds: After so long without a change the feed says that it is alive.
         targets: Where ``/api/replay`` may post to, as beginnings of addresses.
         handshake: The secret that a subscription's handshake is answered with.
@@ -87,6 +88,7 @@ class Settings:
     header_seconds: float = 10.0
     body_seconds: float = 30.0
     rate: float = 0.0
+    feeds: int = 100
     heartbeat_seconds: float = 15.0
     targets: tuple[str, ...] = ()
     handshake: str | None = field(default=None, repr=False)

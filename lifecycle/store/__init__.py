@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lifecycle.store.erasure.erase import Erasure
     from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
     from lifecycle.store.query.export import EventEntry, StoreListing
+    from lifecycle.store.query.pages import InboxEntry, LeadFilter, StorePages
     from lifecycle.store.verify import Defect, Verification
 
 __all__ = [
@@ -60,7 +61,9 @@ __all__ = [
     "Head",
     "HistoryEntry",
     "Ignored",
+    "InboxEntry",
     "IngestItem",
+    "LeadFilter",
     "LeadReader",
     "LeadStore",
     "Noted",
@@ -76,6 +79,7 @@ __all__ = [
     "ReplaySession",
     "StoreEvidence",
     "StoreListing",
+    "StorePages",
     "StoredCopy",
     "StoredMessage",
     "UnmappedValue",
@@ -103,6 +107,11 @@ __getattr__ = lazily(
         "query.export": (
             "EventEntry",
             "StoreListing",
+        ),
+        "query.pages": (
+            "InboxEntry",
+            "LeadFilter",
+            "StorePages",
         ),
         "verify": (
             "Defect",

@@ -1,0 +1,36 @@
+"""Answers read from the store, with an ETag that tells whether anything has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lifecycle.service.core import Service
+from lifecycle.service.readers import etag_of
+from lifecycle.store import LeadReader
+
+#: Whoever has an answer may keep it, and must ask whether it still is one.
+_CACHE: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
+async def answer(service: Service, request: Request, read: Callable[[LeadReader], Any]) -> Response:
+    """Answer with what is read, as JSON; 304 where the client has the answer already."""
+    known = {one.strip().removeprefix("W/") for one in _stated_tags(request)}
+
+    def work(reader: LeadReader) -> tuple[str, bytes | None]:
+        tag = etag_of(reader)
+        return tag, None if known & {tag, "*"} else orjson.dumps(read(reader))
+
+    tag, body = await service.readers.read(work)
+    headers = _CACHE | {"ETag": tag}
+    if body is None:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _stated_tags(request: Request) -> list[str]:
+    return [one for one in request.headers.get("if-none-match", "").split(",") if one.strip()]
