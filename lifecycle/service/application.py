@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lifecycle.service import audits, feed, leads, openapi, operations, posting, quarantine
+from lifecycle.service import audits, feed, hooks, leads, openapi, operations, posting, quarantine
 from lifecycle.service.calls import Call
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError, answer_of, problem_of
@@ -23,6 +23,7 @@ from lifecycle.service.settings import Settings
 
 CALLS: Final[tuple[Call, ...]] = (
     *posting.CALLS,
+    *hooks.CALLS,
     *leads.CALLS,
     *audits.CALLS,
     *quarantine.CALLS,

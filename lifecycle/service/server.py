@@ -18,6 +18,7 @@ from lifecycle.service.core import Service
 from lifecycle.service.keys import KeyFile
 from lifecycle.service.protocol import limited
 from lifecycle.service.settings import Settings, SettingsError
+from lifecycle.service.signatures import check_secrets
 from lifecycle.store import LeadStore
 
 _BACKLOG: Final = 1024
@@ -66,6 +67,8 @@ def check(path: Path, settings: Settings) -> None:
             f"{settings.host} can be reached from elsewhere, and no keys are configured:"
             " make some with `lifecycle serve keys add`, or listen at 127.0.0.1",
         )
+    for name, hook in settings.hooks.items():
+        check_secrets(name, hook)
     with LeadStore(path):
         pass
 
