@@ -46,7 +46,7 @@ class Served:
 
     def get(self, path, **parameters):
         """Return what is answered, as JSON."""
-        answer = self.client.get(path, params=parameters)
+        answer = self.client.get(path, params=parameters or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

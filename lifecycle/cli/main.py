@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "leads": ("reading", "List the leads and the state each is in."),
     "load": ("backup", "Make a store of what `dump` printed, and verify it."),
     "mock": ("mock", "Make up messages, and stories with their truth."),
+    "pull": ("pull", "Read an inbox of the network into a store."),
     "quarantine": ("quarantine", "Look at undecodable messages; try them again."),
     "rebuild": ("writing", "Fold everything again, with other rules or the same."),
     "replay": ("writing", "Read logs of messages into a store."),

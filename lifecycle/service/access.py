@@ -18,7 +18,8 @@ from lifecycle.service.settings import Settings
 
 #: Who asks where no keys are configured.
 ANYBODY: Final = Key("", "", ("admin",))
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+#: Names of this machine.
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _OWN: Final = ("same-origin", "none")
 _REMEMBERED: Final = 10_000
@@ -28,7 +29,7 @@ _BURST_SECONDS: Final = 2.0
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
-    if host in _LOOPBACK:
+    if host in LOOPBACK:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -46,7 +47,7 @@ class Access:
         # keys are needed it would learn nothing, so that names need not be known.
         self._hosts: frozenset[str] | None = None
         if settings.hosts or self.keys is None:
-            names = (*_LOOPBACK, settings.host, *settings.hosts)
+            names = (*LOOPBACK, settings.host, *settings.hosts)
             self._hosts = frozenset(name.lower() for name in names)
 
     def check(self, request: Request, call: Call) -> Key:

@@ -15,7 +15,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lifecycle.service import audits, feed, hooks, leads, openapi, operations, posting, quarantine
+from lifecycle.service import (
+    audits,
+    contact_centre,
+    feed,
+    hooks,
+    inbox,
+    leads,
+    openapi,
+    operations,
+    posting,
+    quarantine,
+    replaying,
+    tools,
+)
 from lifecycle.service.calls import Call
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError, answer_of, problem_of
@@ -23,6 +36,10 @@ from lifecycle.service.settings import Settings
 
 CALLS: Final[tuple[Call, ...]] = (
     *posting.CALLS,
+    *inbox.CALLS,
+    *replaying.CALLS,
+    *tools.CALLS,
+    *contact_centre.CALLS,
     *hooks.CALLS,
     *leads.CALLS,
     *audits.CALLS,

@@ -12,7 +12,7 @@ from lifecycle.domain import Meanings, Problem
 from lifecycle.errors import InputError
 from lifecycle.messages import MAX_BYTES, Undecodable, read_message
 from lifecycle.service.settings import Source
-from lifecycle.store import IngestItem, to_stored
+from lifecycle.store import IngestItem, LeadReader, to_stored
 from lifecycle.systems import read_files
 
 _NAME: Final = "notification"
@@ -24,6 +24,11 @@ class Notified:
 
     items: list[IngestItem]
     left_out: dict[str, int]
+
+
+def meanings_of(reader: LeadReader) -> Meanings:
+    """Return what changes mean, by the rules of a store."""
+    return reader.rules.meanings
 
 
 def facts_of(body: bytes, source: Source, meanings: Meanings, received_at: int) -> Notified:

@@ -9,16 +9,15 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lifecycle.domain import Meanings
 from lifecycle.service.bodies import body_of
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.facts import facts_of
+from lifecycle.service.facts import facts_of, meanings_of
 from lifecycle.service.posting import take, told_of, with_headers
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.settings import Hook
 from lifecycle.service.signatures import Delivery, check_signature
-from lifecycle.store import LeadReader, system_clock
+from lifecycle.store import system_clock
 
 
 async def receive(service: Service, request: Request, given: dict[str, Any]) -> Response:
@@ -36,16 +35,12 @@ async def receive(service: Service, request: Request, given: dict[str, Any]) -> 
 
 
 async def _take_facts(service: Service, request: Request, hook: Hook, body: bytes) -> Response:
-    meanings = await service.readers.read(_meanings)
+    meanings = await service.readers.read(meanings_of)
     now = system_clock()
     notified = await asyncio.to_thread(facts_of, body, hook.source, meanings, now)
     outcomes = await service.writer.take(notified.items)
     request.state.told = told = [told_of(one) for one in outcomes]
     return json_answer({"outcomes": told, "left_out": notified.left_out}, 201)
-
-
-def _meanings(reader: LeadReader) -> Meanings:
-    return reader.rules.meanings
 
 
 CALLS: Final = (

@@ -46,7 +46,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "not_understood": (422, "The content cannot be understood"),
     "too_many_requests": (429, "Too many requests"),
     "internal": (500, "The service failed"),
-    "bad_gateway": (502, "The target did not take the messages"),
+    "not_installed": (501, "A library is not installed"),
     "queue_full": (503, "Too much waits to be written"),
     "too_busy": (503, "Too much is in work"),
     "stopping": (503, "The service stops"),

@@ -55,6 +55,7 @@ class Settings:
     Attributes:
         host: The address to listen at.
         port: The port; 0 takes a free one.
+        url: The address under which others reach it, where that is another one.
         hosts: Names under which it is reached, beside those of the address.
         keys: The file of keys; without one the service listens on loopback only.
         body_limit: The largest body, in bytes.
@@ -70,12 +71,12 @@ class Settings:
         feeds: So many clients may follow the feed at once.
         heartbeat_seconds: After so long without a change the feed says that it is alive.
         targets: Where ``/api/replay`` may post to, as beginnings of addresses.
-        handshake: The secret that a subscription's handshake is answered with.
         hooks: The webhooks, by name.
     """
 
     host: str = "127.0.0.1"
     port: int = 8470
+    url: str | None = None
     hosts: tuple[str, ...] = ()
     keys: Path | None = None
     body_limit: int = 16 * _MIB
@@ -91,7 +92,6 @@ class Settings:
     feeds: int = 100
     heartbeat_seconds: float = 15.0
     targets: tuple[str, ...] = ()
-    handshake: str | None = field(default=None, repr=False)
     hooks: Mapping[str, Hook] = field(factory=dict)
 
     @classmethod
