@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from lifecycle.service.calls import Call
-from lifecycle.service.keys import Key, KeyFile
+from lifecycle.service.keys import ANYBODY, Key, KeyFile
 from lifecycle.service.problems import ProblemError
+from lifecycle.service.sessions import Sessions
 from lifecycle.service.settings import Settings
 
-#: Who asks where no keys are configured.
-ANYBODY: Final = Key("", "", ("admin",))
 #: Names of this machine.
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
@@ -50,8 +49,8 @@ class Access:
             names = (*LOOPBACK, settings.host, *settings.hosts)
             self._hosts = frozenset(name.lower() for name in names)
 
-    def check(self, request: Request, call: Call) -> Key:
-        """Return the key of a request.
+    def check(self, request: Request, call: Call, sessions: Sessions) -> Key:
+        """Return the key of a request: what it states, or for a page that of its browser.
 
         Raises:
             ProblemError: The request may not be answered.
@@ -61,7 +60,7 @@ class Access:
             check_site(request)
         if call.scope is None:
             return ANYBODY
-        key = self.key_of(request)
+        key = sessions.key_of(request) if call.is_page else self.key_of(request)
         if not key.allows(call.scope):
             raise ProblemError("missing_scope", f"the key {key.name!r} lacks {call.scope}")
         client = request.client.host if request.client else ""

@@ -24,6 +24,7 @@ from lifecycle.service import (
     leads,
     openapi,
     operations,
+    pages,
     posting,
     quarantine,
     replaying,
@@ -45,6 +46,7 @@ CALLS: Final[tuple[Call, ...]] = (
     *audits.CALLS,
     *quarantine.CALLS,
     *feed.CALLS,
+    *pages.CALLS,
     *openapi.CALLS,
     *operations.CALLS,
 )
@@ -94,13 +96,13 @@ def _route(service: Service, call: Call) -> Route:
         started = time.monotonic()
         who, response, status = "", None, _GONE
         try:
-            key = service.access.check(request, call)
+            key = service.access.check(request, call, service.sessions)
             who = key.name
             response = await call.handler(service, request, call.read(request))
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            response = _failed(error, call)
+            response = _failed(error, call, request)
         finally:
             status = _GONE if response is None else response.status_code
             service.metrics.count_request(call.method, call.path, status)
@@ -112,9 +114,9 @@ def _route(service: Service, call: Call) -> Route:
     return Route(call.path, endpoint, methods=[call.method], name=f"{call.method} {call.path}")
 
 
-def _failed(error: Exception, call: Call) -> Response:
+def _failed(error: Exception, call: Call, request: Request) -> Response:
     problem = problem_of(error)
-    response = answer_of(problem)
+    response = pages.failed(problem, request) if call.is_page else answer_of(problem)
     if response.status_code == _SERVER_ERROR:
         _LOG.error("%s %s failed", call.method, call.path, exc_info=error)
     elif problem.code == "store":

@@ -15,6 +15,7 @@ from lifecycle.service.idempotency import Answers
 from lifecycle.service.metrics import Metrics
 from lifecycle.service.news import News
 from lifecycle.service.readers import Readers
+from lifecycle.service.sessions import Sessions
 from lifecycle.service.settings import Settings
 from lifecycle.service.writer import Commit, StoreWriter
 from lifecycle.store import LeadReader, LeadStore
@@ -34,6 +35,7 @@ class Service:
         memory: The bytes of bodies in work.
         answers: Answers by idempotency key.
         auditor: The last audits.
+        sessions: Browsers, and the keys that were given in them.
         news: Who waits for changes.
         metrics: Its figures.
         stopping: Set when it begins to stop, so that endless answers end.
@@ -59,6 +61,7 @@ class Service:
             batch=settings.batch,
             on_commit=self._note,
         )
+        self.sessions = Sessions(self.access.keys)
         self.stopping = asyncio.Event()
 
     async def start(self) -> None:

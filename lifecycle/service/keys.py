@@ -44,6 +44,10 @@ class Key:
         return scope in self.scopes or "admin" in self.scopes
 
 
+#: Who asks where no keys are configured.
+ANYBODY: Final = Key("", "", ("admin",))
+
+
 class KeyFile:
     """The file of keys; it is read again when it was changed."""
 

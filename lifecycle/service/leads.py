@@ -44,13 +44,14 @@ def leads_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
         raise ProblemError("bad_query", f"q: expected at most {_LONGEST_TEXT} characters")
     if given["as_of"] is not None or given["as_known_at"] is not None:
         return _leads_at(reader, given)
-    after = _behind(given["after"], _BY_NUMBER) or "0"
-    if not after.isdecimal() or not after.isascii():
+    text = _behind(given["after"], _BY_NUMBER)
+    if text and not (text.isdecimal() and text.isascii()):
         raise _bad_token()
+    after = min(int(text), _LARGEST) if text else None
     asked = LeadFilter(
         *(given["state"], given["holder"], given["owner"], given["since"], given["q"] or None)
     )
-    page = reader.pages().leads(min(int(after), _LARGEST), given["limit"], asked)
+    page = reader.pages().leads(after, given["limit"], asked, newest=given["newest"])
     is_full = page and len(page) == given["limit"]
     return {
         "leads": [lead_dict(lead) for _, lead in page],
@@ -62,6 +63,8 @@ def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     """Return a page of the leads as they were at a moment, sorted by name."""
     if given["since"] is not None:
         raise ProblemError("bad_query", "since: not together with as_of or as_known_at")
+    if given["newest"]:
+        raise ProblemError("bad_query", "newest: not together with as_of or as_known_at")
     after = _behind(given["after"], _BY_NAME)
     moments = {name: given[name] for name in ("as_of", "as_known_at")}
     rows = map(lead_dict, reader.leads(state=given["state"], **moments))
@@ -135,6 +138,7 @@ FILTERS: Final = (
     text("owner", "Only those owned by this party, as it was written."),
     moment("since", "Only those that came into their state at that time or later."),
     text("q", "Only those with this text in a name or in their contact."),
+    flag("newest", "The leads that were made last come first."),
     AS_OF,
     AS_KNOWN_AT,
     LIMIT,

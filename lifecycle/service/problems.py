@@ -28,6 +28,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "bad_host": (400, "The service is not known by this name"),
     "no_key": (401, "A key is needed"),
     "bad_signature": (401, "The signature is not valid"),
+    "login_needed": (401, "Give your key first"),
     "missing_scope": (403, "The key does not allow this"),
     "cross_site": (403, "The request comes from another site"),
     "bad_token": (403, "The form is not from a page of this service, or is too old"),

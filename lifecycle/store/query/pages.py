@@ -88,13 +88,21 @@ class StorePages:
         self._parties = parties
 
     def leads(
-        self, after: int, limit: int, asked: LeadFilter = _EVERY_LEAD
+        self,
+        after: int | None,
+        limit: int,
+        asked: LeadFilter = _EVERY_LEAD,
+        *,
+        newest: bool = False,
     ) -> list[tuple[int, Lead]]:
-        """Return leads with their numbers, behind a number and in their order."""
-        conditions = [("id > ?", (after,)), *asked.conditions()]
-        where = " AND ".join(condition for condition, _ in conditions)
+        """Return leads with their numbers, behind a number and in their order, or backwards."""
+        conditions = [*asked.conditions()]
+        if after is not None:
+            conditions.append((f"id {'<' if newest else '>'} ?", (after,)))
+        where = " AND ".join(["true", *(condition for condition, _ in conditions)])
+        order = "DESC" if newest else "ASC"
         values = [value for _, some in conditions for value in some]
-        select = f"{SELECT_LEADS} WHERE {where} ORDER BY id LIMIT ?"
+        select = f"{SELECT_LEADS} WHERE {where} ORDER BY id {order} LIMIT ?"
         rows = self._connection.execute(select, [*values, limit])
         return [(row[0], complete_lead(row, self._parties)) for row in rows]
 

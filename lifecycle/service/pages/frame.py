@@ -1,0 +1,186 @@
+"""What all pages share: how they are made, what browsers may do with them, and giving a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from lifecycle import text
+from lifecycle.service.bodies import body_of, check_media_type
+from lifecycle.service.calls import Call
+from lifecycle.service.calls import text as text_parameter
+from lifecycle.service.core import Service
+from lifecycle.service.problems import TITLES, ProblemError
+
+#: Pages run nothing, load nothing but the style, and send forms nowhere but here.
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+_FORM: Final = "application/x-www-form-urlencoded"
+_HTML: Final = "text/html"
+_HOME: Final = "/ui/leads"
+#: A form's text may be three times as long as what it says.
+_MOST_FIELDS: Final = 10
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lifecycle.service.pages", "templates"),
+        autoescape=True,
+        finalize=_inert,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "short": text.short,
+        "counted": text.counted,
+        "number": "{:,}".format,
+        "path": lambda name: quote(name, safe=""),
+        "query": urlencode,
+        "as_it_is": _as_it_is,
+    }
+    return environment
+
+
+def _inert(value: Any) -> Any:
+    """Return what is printed: texts without characters that change how others are read."""
+    if value is None:
+        return ""
+    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _as_it_is(value: str) -> Markup:
+    """Return a text for an editor: escaped, and with its line ends."""
+    return escape(value)
+
+
+def page(
+    service: Service,
+    request: Request,
+    template: str,
+    values: Mapping[str, Any],
+    status: int = 200,
+) -> Response:
+    """Return a page; its forms have a token for this browser."""
+    name = service.sessions.name_of(request)
+    response = Response(status_code=status, media_type=_HTML)
+    if not name:
+        name = service.sessions.give(response, secure=is_secure(service, request))
+    of_all = {
+        "token": service.sessions.token_of(name),
+        "here": request.url.path,
+        "has_keys": service.access.keys is not None,
+    }
+    html = _environment().get_template(template).render({**of_all, **values})
+    response.body = html.encode()
+    response.headers["Content-Length"] = str(len(response.body))
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
+
+
+def failed(problem: ProblemError, request: Request) -> Response:
+    """Return the page of a request that failed; whoever has not given a key is asked for it."""
+    if problem.code == "login_needed" and request.method == "GET":
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/ui/login?{urlencode({'next': here})}", 303)
+    status, title = TITLES[problem.code]
+    body = (
+        _environment()
+        .get_template("error.jinja")
+        .render(title=title, detail=problem.detail, here="", token="", has_keys=False)
+    )
+    headers = {"Content-Security-Policy": _POLICY}
+    return Response(body, status, headers, media_type=_HTML)
+
+
+async def form_of(service: Service, request: Request) -> dict[str, str]:
+    """Return the fields of a form that is from one of our pages.
+
+    Raises:
+        ProblemError: It is not, or it is no form.
+    """
+    check_media_type(request, (_FORM,))
+    async with body_of(request, service.settings, service.memory) as body:
+        try:
+            fields = parse_qs(
+                body.decode("ascii"),
+                keep_blank_values=True,
+                max_num_fields=_MOST_FIELDS,
+                errors="strict",
+            )
+        except ValueError:
+            raise ProblemError("bad_body", "expected the fields of a form") from None
+    form = {name: values[-1] for name, values in fields.items()}
+    service.sessions.check_token(request, form.get("token", ""))
+    return form
+
+
+def is_secure(service: Service, request: Request) -> bool:
+    """Return whether browsers reach the service by https."""
+    address = service.settings.url or str(request.url)
+    return address.startswith("https:")
+
+
+async def home(_: Service, __: Request, ___: dict[str, Any]) -> Response:
+    """Lead to the first page."""
+    return RedirectResponse(_HOME, 303)
+
+
+async def style(_: Service, __: Request, ___: dict[str, Any]) -> Response:
+    """Answer with the style of all pages."""
+    css = files("lifecycle.service.pages").joinpath("style.css").read_bytes()
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(css, headers=headers, media_type="text/css")
+
+
+async def ask(service: Service, request: Request, given: dict[str, Any]) -> Response:
+    """Ask for a key."""
+    values = {"next": _local(given["next"]), "is_wrong": False}
+    return page(service, request, "login.jinja", values)
+
+
+async def login(service: Service, request: Request, _: dict[str, Any]) -> Response:
+    """Take the key of a browser."""
+    form = await form_of(service, request)
+    following = _local(form.get("next"))
+    response = RedirectResponse(following, 303)
+    secret, secure = form.get("key", "").strip(), is_secure(service, request)
+    if service.sessions.open(secret, response, secure=secure):
+        return response
+    values = {"next": following, "is_wrong": True}
+    return page(service, request, "login.jinja", values, 401)
+
+
+async def logout(service: Service, request: Request, _: dict[str, Any]) -> Response:
+    """Forget the key of a browser."""
+    await form_of(service, request)
+    response = RedirectResponse("/ui/login", 303)
+    service.sessions.close(request, response)
+    return response
+
+
+def _local(path: str | None) -> str:
+    """Return a path of our pages; what leads elsewhere is not followed."""
+    is_ours = path is not None and path.startswith("/ui/") and path.isascii()
+    return path if is_ours and path and path.isprintable() and "\\" not in path else _HOME
+
+
+_NEXT: Final = text_parameter("next", "Where to go on.")
+CALLS: Final = (
+    Call("GET", "/", home, "The first page.", scope=None, is_page=True),
+    Call("GET", "/ui/style.css", style, "The style.", scope=None, is_page=True),
+    Call("GET", "/ui/login", ask, "Ask.", scope=None, parameters=(_NEXT,), is_page=True),
+    Call("POST", "/ui/login", login, "Take a key.", scope=None, is_page=True),
+    Call("POST", "/ui/logout", logout, "Forget it.", scope=None, is_page=True),
+)

@@ -1,0 +1,161 @@
+"""Pages to look at: leads, one lead, why it is in its state, the audit."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lifecycle.auditing import TOP, explain
+from lifecycle.auditing.page import render
+from lifecycle.auditing.report import LISTS, report
+from lifecycle.auditing.words import in_words
+from lifecycle.domain import STATES
+from lifecycle.service.audits import PARAMETERS
+from lifecycle.service.calls import (
+    AS_KNOWN_AT,
+    AS_OF,
+    LEAD,
+    Call,
+    Parameter,
+    choice,
+    flag,
+    moment,
+    text,
+)
+from lifecycle.service.core import Service
+from lifecycle.service.leads import leads_page
+from lifecycle.service.pages.frame import page
+from lifecycle.store import LeadReader, lead_dict
+
+_PAGE: Final = 50
+_SHOWN: Final = 100
+#: The audit as one page has its style in itself.
+_WHOLE: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+def _or_nothing(parameter: Parameter) -> Parameter:
+    """Return a parameter that a form may leave empty."""
+    return Parameter(
+        parameter.name,
+        parameter.meaning,
+        lambda given: parameter.read(given) if given.strip() else parameter.default,
+        parameter.schema,
+        parameter.default,
+    )
+
+
+_FILTERS: Final = (
+    text("q", "Text in a name or in the contact."),
+    _or_nothing(choice("state", "The state.", STATES)),
+    _or_nothing(text("holder", "Who holds it.")),
+    _or_nothing(text("owner", "Who owns it.")),
+    _or_nothing(moment("since", "Since when.")),
+    _or_nothing(choice("order", "The order.", ("newest", "oldest"), "newest")),
+    text("after", "The `next` of the page before."),
+)
+_MOMENTS: Final = (_or_nothing(AS_OF), _or_nothing(AS_KNOWN_AT))
+
+
+async def leads(service: Service, request: Request, given: dict[str, Any]) -> Response:
+    """Show leads, with a search, filters, and how many are in each state."""
+    asked = {
+        **given,
+        "q": (given["q"] or "").strip() or None,
+        "newest": given["order"] == "newest",
+        "limit": _PAGE,
+        "as_of": None,
+        "as_known_at": None,
+    }
+
+    def read(reader: LeadReader) -> dict[str, Any]:
+        counts = reader.states()
+        return {**leads_page(reader, asked), "counts": {one: counts.get(one, 0) for one in STATES}}
+
+    found = await service.readers.read(read)
+    shown = {name: value for name, value in request.query_params.items() if name != "after"}
+    values = {"asked": given, "shown": shown, "states": STATES, **found}
+    return page(service, request, "leads.jinja", values)
+
+
+async def lead(service: Service, request: Request, given: dict[str, Any]) -> Response:
+    """Show one lead and its timeline, as of a moment and as known at another."""
+    name = given["name"]
+    moments = {one: given[one] for one in ("as_of", "as_known_at")}
+
+    def read(reader: LeadReader) -> dict[str, Any]:
+        entries = reader.history(name, superseded=given["all"], **moments)
+        known = {"superseded": given["all"], "as_known_at": given["as_known_at"]}
+        # Findings are of the whole of a lead's history.
+        findings = reader.findings(name, **known) if given["as_of"] is None else []
+        return {
+            "lead": lead_dict(reader.lead(name, **moments)),
+            "rows": [_in_words(one.as_dict()) for one in entries[-_SHOWN:]],
+            "left_out": max(0, len(entries) - _SHOWN),
+            "findings": [one.as_dict() for one in findings],
+        }
+
+    found = await service.readers.read(read)
+    asked = {one: request.query_params.get(one, "") for one in ("as_of", "as_known_at")}
+    return page(service, request, "lead.jinja", {"asked": asked | {"all": given["all"]}, **found})
+
+
+async def explanation(service: Service, request: Request, given: dict[str, Any]) -> Response:
+    """Show why a lead is in its state, and what may happen next."""
+    told = await service.readers.read(lambda reader: explain(reader, given["name"]).as_dict())
+    told |= {part: [_in_words(step) for step in told[part]] for part in ("path", "refused")}
+    return page(service, request, "explain.jinja", {"told": told})
+
+
+async def audited(service: Service, request: Request, given: dict[str, Any]) -> Response:
+    """Show the figures of the audit, and what was not allowed first."""
+    asked = {**given, "top": TOP}
+
+    def read(reader: LeadReader) -> dict[str, Any]:
+        made = service.auditor.of(reader, asked)
+        deviations = [_in_words(row) for row in LISTS["deviations"][0](made)]
+        return {
+            "report": report(made, TOP),
+            "times": [_in_words(row) for row in LISTS["times"][0](made)],
+            "deviations": deviations[:_SHOWN],
+            "left_out": max(0, len(deviations) - _SHOWN),
+        }
+
+    return page(service, request, "audit.jinja", await service.readers.read(read))
+
+
+async def whole_audit(service: Service, _: Request, given: dict[str, Any]) -> Response:
+    """Answer with the audit as one page, as ``lifecycle audit --html`` writes it."""
+    asked = {**given, "top": TOP}
+    html = await service.readers.read(lambda reader: render(service.auditor.of(reader, asked), TOP))
+    return Response(html, headers={"Content-Security-Policy": _WHOLE}, media_type="text/html")
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for people: durations and reasons in words."""
+    return {name: in_words(name, value) for name, value in row.items()}
+
+
+_AUDIT: Final = tuple(_or_nothing(one) for one in PARAMETERS if one.name != "top")
+CALLS: Final = (
+    Call("GET", "/ui/leads", leads, "The leads.", parameters=_FILTERS, is_page=True),
+    Call(
+        "GET",
+        "/ui/leads/{name:path}",
+        lead,
+        "One lead.",
+        parameters=(LEAD, *_MOMENTS, flag("all", "Superseded rows, too.")),
+        is_page=True,
+    ),
+    Call(
+        "GET",
+        "/ui/explain/{name:path}",
+        explanation,
+        "Why it is in its state.",
+        parameters=(LEAD,),
+        is_page=True,
+    ),
+    Call("GET", "/ui/audit", audited, "The audit.", parameters=_AUDIT, is_page=True),
+    Call("GET", "/ui/audit/page", whole_audit, "All of it.", parameters=_AUDIT, is_page=True),
+)
