@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from attrs import frozen
@@ -16,11 +16,8 @@ from lifecycle.messages import parse_time
 from lifecycle.service.keys import Scope
 from lifecycle.service.problems import ProblemError
 
-if TYPE_CHECKING:
-    from lifecycle.service.core import Service
-
-#: Answers a request, with its parameters as they were read.
-Handler: TypeAlias = "Callable[[Service, Request, dict[str, Any]], Awaitable[Response]]"
+#: Answers a request to a service, with its parameters as they were read.
+Handler: TypeAlias = Callable[[Any, Request, dict[str, Any]], Awaitable[Response]]
 Schema: TypeAlias = "dict[str, Any]"
 
 #: A time to the minute has so many characters; what follows may be an offset.

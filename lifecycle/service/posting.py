@@ -61,9 +61,10 @@ def answer(request: Request, outcomes: Sequence[Outcome]) -> Response:
     """Return the answer to messages that are in the store."""
     told = [told_of(one) for one in outcomes]
     request.state.told = told
+    root = request.scope.get("root_path", "")
     if len(told) != 1:
-        return json_answer(told, 201, Location="/inbox/")
-    return json_answer(told[0], 201, Location=_location(told[0]))
+        return json_answer(told, 201, Location=f"{root}/inbox/")
+    return json_answer(told[0], 201, Location=f"{root}{_location(told[0])}")
 
 
 def told_of(outcome: Outcome) -> dict[str, Any]:

@@ -59,18 +59,18 @@ class Settings:
         hosts: Names under which it is reached, beside those of the address.
         keys: The file of keys; without one the service listens on loopback only.
         body_limit: The largest body, in bytes.
-        memory: So many bytes of bodies may be in work at once.
-        queue: So many messages may wait for their commit.
-        batch: So many messages share one commit, at most.
-        readers: So many requests read the store at once.
-        connections: So many connections are open at once.
+        memory: The most bytes of bodies in work at once.
+        queue: The most messages that wait for their commit.
+        batch: The most messages in one commit.
+        readers: The most requests that read the store at once.
+        connections: The most connections open at once.
         header_limit: The largest head of a request, in bytes.
-        header_seconds: So long may a request's head take to arrive.
-        body_seconds: So long may its body take.
+        header_seconds: The longest time that a request's head may take to arrive.
+        body_seconds: The longest time that its body may take.
         rate: Requests a second of one key, on average; 0 for any number.
-        feeds: So many clients may follow the feed at once.
-        heartbeat_seconds: After so long without a change the feed says that it is alive.
-        targets: Where ``/api/replay`` may post to, as beginnings of addresses.
+        feeds: The most clients that follow the feed at once.
+        heartbeat_seconds: How often a feed without changes says that it is alive.
+        targets: Beginnings of addresses that ``/api/replay`` may post to; without any, loopback.
         hooks: The webhooks, by name.
     """
 
