@@ -40,6 +40,9 @@ ROWS = [
     ("`from lifecycle import LeadStore`", "`import sqlite_utils`"),
     ("`lifecycle --help`", "`sqlite-utils --help`"),
     ("machine: one trigger", "`transitions.Machine`, same rules"),
+    ("requests to the service, 1 client", "itself, one commit a request"),
+    ("requests to the service, 16 clients", "itself, one commit a request"),
+    ("requests to the service, 64 clients", "itself, one commit a request"),
 ]
 #: Against these nothing is measured where they are not installed.
 PEERS = ("eventsourcing", "pm4py")

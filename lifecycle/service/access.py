@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ class Access:
     def _check_host(self, request: Request) -> None:
         if self._hosts is None:
             return
-        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        name = _host_name(request.headers.get("host", ""))
         if name not in self._hosts:
             raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
 
@@ -107,6 +108,14 @@ def _stated_key(request: Request) -> str:
         return stated
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+@lru_cache
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 class Rates:

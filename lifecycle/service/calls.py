@@ -87,6 +87,8 @@ class Call:
         Raises:
             ProblemError: One is unknown, stands twice, or cannot be understood.
         """
+        if not self.parameters and not request.scope["query_string"]:
+            return {}
         given = {one.name: one.default for one in self.parameters}
         in_query = {one.name: one for one in self.parameters if one.place == "query"}
         seen: set[str] = set()

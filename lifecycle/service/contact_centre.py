@@ -45,7 +45,8 @@ async def operate(service: Service, request: Request, given: dict[str, Any]) -> 
         async def work() -> Response:
             return await _operate(service, request, given, _operation(body, who))
 
-        return await service.answers.once(who, request.headers.get(_KEY), body, work)
+        key = request.headers.get(_KEY)
+        return await (work() if key is None else service.answers.once(who, key, body, work))
 
 
 async def _operate(

@@ -37,15 +37,13 @@ class Answers:
         self._clock = clock
 
     async def once(
-        self, who: str, key: str | None, body: bytes, work: Callable[[], Awaitable[Response]]
+        self, who: str, key: str, body: bytes, work: Callable[[], Awaitable[Response]]
     ) -> Response:
         """Return the answer to a request: that of before, where its key is known.
 
         Raises:
             ProblemError: The key came with another content, is still in work, or is too long.
         """
-        if key is None:
-            return await work()
         if not 0 < len(key) <= _LONGEST:
             raise ProblemError("bad_query", f"Idempotency-Key: expected 1 to {_LONGEST} characters")
         self._forget()

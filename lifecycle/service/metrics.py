@@ -26,6 +26,7 @@ class Metrics:
         feeds: Callable[[], float],
     ) -> None:
         self._registry = registry = CollectorRegistry()
+        self._answered: dict[tuple[str, str, int], Counter] = {}
         self._messages = Counter(
             *("lifecycle_messages", "Messages taken in, by what became of them.", ["outcome"]),
             registry=registry,
@@ -61,7 +62,10 @@ class Metrics:
 
     def count_request(self, method: str, path: str, status: int) -> None:
         """Count a request by its route, not by the path that was asked for."""
-        self._requests.labels(method, path, str(status)).inc()
+        key = (method, path, status)
+        if key not in self._answered:
+            self._answered[key] = self._requests.labels(method, path, str(status))
+        self._answered[key].inc()
 
     def text(self, quarantined: int) -> bytes:
         """Return all figures in the text format."""

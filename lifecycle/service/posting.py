@@ -33,6 +33,7 @@ CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 ACCEPTED: Final = ("application/json", CLOUD_EVENT, CLOUD_EVENTS)
 #: Bodies up to this size are decoded at once, larger ones in a thread.
 _SMALL: Final = 64 * 1024
+_BINARY: Final = ("ce-specversion", "ce-id", "ce-type", "ce-source")
 _KEY: Final = "idempotency-key"
 
 
@@ -44,8 +45,10 @@ async def post(service: Service, request: Request, _: dict[str, Any]) -> Respons
         async def work() -> Response:
             return await take(service, request, with_headers(body, request.headers))
 
-        who = service.access.key_of(request).name
-        return await service.answers.once(who, request.headers.get(_KEY), body, work)
+        key = request.headers.get(_KEY)
+        if key is None:
+            return await work()
+        return await service.answers.once(service.access.key_of(request).name, key, body, work)
 
 
 async def take(service: Service, request: Request, body: bytes) -> Response:
@@ -99,7 +102,7 @@ def _entries(body: bytes) -> list[Any] | None:
 
 def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
     """Return a CloudEvent in binary mode as one in structured mode; anything else as it is."""
-    if not all(f"ce-{name}" in headers for name in ("specversion", "id", "type", "source")):
+    if not all(name in headers for name in _BINARY):
         return body
     event = {name[3:]: text for name, text in headers.items() if name.startswith("ce-")}
     names = ("data", "data_base64")

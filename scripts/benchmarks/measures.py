@@ -12,6 +12,7 @@ from bench import Bench, installed
 from ours import GROUP
 from process import MB
 from result import Row, Target
+from service import service
 
 _FIRST_USE: Final = "from lifecycle import LeadStore"
 
@@ -398,4 +399,5 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "audit": audit,
     "start": start,
     "trigger": trigger,
+    "service": service,
 }

@@ -15,6 +15,7 @@ from ours import GROUP
 from result import HEADINGS, Result, Row
 
 _HERE: Final = Path(__file__).parent
+_NEWEST: Final = "service"
 _UNEXPLAINED: Final = "**not explained yet**"
 _QUICK: Final = "\n**A quick run**: sizes are tiny, and its figures mean nothing.\n"
 
@@ -79,7 +80,7 @@ def render(result: Result) -> str:
         rounds="1 round" if result.rounds == 1 else f"{result.rounds} rounds",
         asides="\n".join(f"- {row.aside}" for row in result.rows if row.aside),
         messages=sizes["messages"],
-        how="\n\n".join(how.strip().format(**sizes) for how in words["how"].values()),
+        how="\n\n".join(_how(words["how"], sizes, result.rows)),
         profiled=sizes["profiled"],
         profile_facts=_profile_facts(before, result.profile),
         profile=_profile(words["stages"], before, result.profile),
@@ -112,6 +113,14 @@ def _meaning(rows: dict[str, Row], sizes: dict[str, int]) -> Iterator[str]:
     if "apply.group" in rows:
         together = median(rows["apply.group"].ours) / 1000
         yield f"- In a transaction that {GROUP} share, it takes {together:.2f} milliseconds."
+
+
+def _how(words: dict[str, str], sizes: dict[str, str], rows: list[Row]) -> Iterator[str]:
+    """How each measure is made; of the newest, only where it was measured already."""
+    measured = any(row.key.startswith(_NEWEST) for row in rows)
+    for name, how in words.items():
+        if name != _NEWEST or measured:
+            yield how.strip().format(**sizes)
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
