@@ -7,7 +7,7 @@ import pytest
 from letters import lead
 from worlds import NOW
 
-from lifecycle import LeadStore, StoreError
+from lifecycle import Identity, LeadStore, StoreError
 from lifecycle.service.posting import items_of
 from lifecycle.service.writer import QueueFullError, StoppedError, StoreWriter
 
@@ -15,7 +15,7 @@ from lifecycle.service.writer import QueueFullError, StoppedError, StoreWriter
 def items(number):
     import json  # noqa: PLC0415
 
-    return items_of(json.dumps(lead("add", "10:00", keys=str(number))).encode())
+    return items_of(json.dumps(lead("add", "10:00", keys=str(number))).encode(), Identity())
 
 
 def run(path, work, **how):

@@ -11,7 +11,6 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lifecycle.errors import TimeFormatError
 from lifecycle.messages import parse_time
 from lifecycle.service.keys import Scope
 from lifecycle.service.problems import ProblemError
@@ -109,7 +108,7 @@ class Call:
 def _read(parameter: Parameter, text: str) -> Any:
     try:
         return parameter.read(text)
-    except (ValueError, TimeFormatError) as error:
+    except ValueError as error:
         raise ProblemError("bad_query", f"{parameter.name}: {error}") from None
 
 

@@ -16,7 +16,7 @@ from lifecycle.messages.parse import parse
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.facts import facts_of, meanings_of
+from lifecycle.service.facts import facts_of
 from lifecycle.service.posting import told_of
 from lifecycle.service.problems import ProblemError
 from lifecycle.store import system_clock
@@ -54,8 +54,9 @@ async def _operate(
 ) -> Response:
     now = system_clock()
     record = operation | {"id": given["id"], "statusCode": 0, "time": format_time(now)}
-    meanings = await service.readers.read(meanings_of)
-    notified = await asyncio.to_thread(facts_of, orjson.dumps(record), "genesys", meanings, now)
+    notified = await asyncio.to_thread(
+        facts_of, orjson.dumps(record), "genesys", service.rules, now
+    )
     outcomes = await service.writer.take(notified.items)
     request.state.told = told = [told_of(one) for one in outcomes]
     return json_answer(_status(operation["operationName"], told))

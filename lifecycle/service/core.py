@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from lifecycle.domain import Rules
 from lifecycle.service.access import Access
 from lifecycle.service.auditor import Auditor
 from lifecycle.service.bodies import Memory
@@ -29,6 +30,7 @@ class Service:
     Attributes:
         settings: What it was told.
         calls: What can be asked of it.
+        rules: The rules of the store; with others somebody has folded it again.
         writer: The thread that owns the store.
         readers: What reads the store beside it.
         access: Who may do what.
@@ -43,6 +45,7 @@ class Service:
 
     def __init__(self, path: Path, settings: Settings, calls: Sequence[Call]) -> None:
         self.settings = settings
+        self.rules = Rules.default()
         self.calls = calls
         self.access = Access(settings)
         self.memory = Memory(settings.memory)
@@ -71,6 +74,7 @@ class Service:
             StoreError: It cannot be opened.
         """
         await self.writer.start()
+        self.rules = await self.writer.call(lambda store: store.rules)
         await self.news.start()
 
     async def stop(self) -> None:

@@ -8,11 +8,11 @@ from typing import Final
 
 from attrs import frozen
 
-from lifecycle.domain import Meanings, Problem
+from lifecycle.domain import Problem, Rules
 from lifecycle.errors import InputError
 from lifecycle.messages import MAX_BYTES, Undecodable, read_message
 from lifecycle.service.settings import Source
-from lifecycle.store import IngestItem, LeadReader, to_stored
+from lifecycle.store import IngestItem, to_stored
 from lifecycle.systems import read_files
 
 _NAME: Final = "notification"
@@ -26,12 +26,7 @@ class Notified:
     left_out: dict[str, int]
 
 
-def meanings_of(reader: LeadReader) -> Meanings:
-    """Return what changes mean, by the rules of a store."""
-    return reader.rules.meanings
-
-
-def facts_of(body: bytes, source: Source, meanings: Meanings, received_at: int) -> Notified:
+def facts_of(body: bytes, source: Source, rules: Rules, received_at: int) -> Notified:
     """Return the field changes that a notification tells of.
 
     One that cannot be read is kept as it came: its sender would only send it again.
@@ -43,7 +38,7 @@ def facts_of(body: bytes, source: Source, meanings: Meanings, received_at: int) 
             with read_files(
                 source,
                 [path],
-                names_field=meanings.names_field,
+                names_field=rules.meanings.names_field,
                 received_at=received_at,
             ) as reading:
                 texts = [fact.text for fact in reading.facts()]
@@ -51,7 +46,11 @@ def facts_of(body: bytes, source: Source, meanings: Meanings, received_at: int) 
         except InputError as error:
             sentence = str(error).replace(f"{path}: ", "")
             return Notified([_unreadable(body, sentence)], {})
-    items = [to_stored(one) for text in texts for one in read_message(text, identity=None)]
+    items = [
+        to_stored(one, rules.identity)
+        for text in texts
+        for one in read_message(text, identity=None)
+    ]
     return Notified(items, left_out)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from lifecycle.service.bodies import body_of
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.facts import facts_of, meanings_of
+from lifecycle.service.facts import facts_of
 from lifecycle.service.posting import take, told_of, with_headers
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.settings import Hook
@@ -35,9 +35,8 @@ async def receive(service: Service, request: Request, given: dict[str, Any]) -> 
 
 
 async def _take_facts(service: Service, request: Request, hook: Hook, body: bytes) -> Response:
-    meanings = await service.readers.read(meanings_of)
     now = system_clock()
-    notified = await asyncio.to_thread(facts_of, body, hook.source, meanings, now)
+    notified = await asyncio.to_thread(facts_of, body, hook.source, service.rules, now)
     outcomes = await service.writer.take(notified.items)
     request.state.told = told = [told_of(one) for one in outcomes]
     return json_answer({"outcomes": told, "left_out": notified.left_out}, 201)

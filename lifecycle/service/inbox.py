@@ -10,7 +10,6 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lifecycle.errors import TimeFormatError
 from lifecycle.messages import parse_time
 from lifecycle.messages.parse import parse
 from lifecycle.messages.transports import Broken, is_envelope, unfold
@@ -85,7 +84,7 @@ def _start(reader: LeadReader, start: str | None, by: str) -> int:
             micros = int(start[:19]) * _MILLISECONDS if moment is None else moment.micros
         else:
             micros = parse_time(start).micros
-    except (TimeFormatError, ValueError) as error:
+    except ValueError as error:
         raise ProblemError("bad_query", f"from: {error}") from None
     return reader.pages().last_before(min(micros, _LARGEST))
 

@@ -13,6 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lifecycle.domain import Identity
 from lifecycle.errors import MessageError
 from lifecycle.messages import (
     MAX_BYTES,
@@ -54,9 +55,9 @@ async def post(service: Service, request: Request, _: dict[str, Any]) -> Respons
 async def take(service: Service, request: Request, body: bytes) -> Response:
     """Take in what a body holds, and answer with what became of it."""
     if len(body) <= _SMALL:
-        items = items_of(body)
+        items = items_of(body, service.rules.identity)
     else:
-        items = await asyncio.to_thread(items_of, body)
+        items = await asyncio.to_thread(items_of, body, service.rules.identity)
     return answer(request, await service.writer.take(items))
 
 
@@ -76,16 +77,18 @@ def told_of(outcome: Outcome) -> dict[str, Any]:
     return {"id": told.get("event_id"), **told}
 
 
-def items_of(body: bytes) -> list[IngestItem]:
+def items_of(body: bytes, identity: Identity) -> list[IngestItem]:
     """Return the messages of a body; of one beyond the limit of a message, an array or a page."""
     if len(body) <= MAX_BYTES:
-        return [to_stored(one) for one in read_message(body, identity=None)]
+        return [to_stored(one, identity) for one in read_message(body, identity=None)]
     entries = _entries(body)
     if entries is None:
         digest = hashlib.sha256(body).digest()
         return [Undecodable(body[:MAX_BYTES], (too_large(len(body)),), len(body), digest)]
     return [
-        to_stored(one) for entry in entries for one in read_message(canonical(entry), identity=None)
+        to_stored(one, identity)
+        for entry in entries
+        for one in read_message(canonical(entry), identity=None)
     ]
 
 

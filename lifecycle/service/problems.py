@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from lifecycle.errors import (
     AmbiguousLeadError,
+    ArgumentError,
     InputError,
-    LeadLookupError,
+    NotFoundError,
     OtherMessageError,
+    RulesMismatchError,
     StoreError,
-    TimeFormatError,
-    UnknownMessageError,
 )
 from lifecycle.service.writer import QueueFullError, StoppedError
 
@@ -86,13 +86,13 @@ class ProblemError(Exception):
 #: That of a store names the file, which is nobody's concern who asks over HTTP.
 _CODES: Final[tuple[tuple[type[Exception], str, str | None], ...]] = (
     (AmbiguousLeadError, "ambiguous_lead", None),
-    (LeadLookupError, "unknown_lead", None),
-    (UnknownMessageError, "unknown_message", None),
+    (NotFoundError, "unknown_lead", None),
     (OtherMessageError, "other_message", None),
-    (TimeFormatError, "bad_query", None),
+    (ArgumentError, "bad_query", None),
     (InputError, "not_understood", None),
     (QueueFullError, "queue_full", "try again in a moment; nothing was taken"),
     (StoppedError, "stopping", "try again when it runs again; nothing was taken"),
+    (RulesMismatchError, "store", "it was folded with other rules: start the service again"),
     (StoreError, "store", "nothing was written; the service's log says why"),
     (Exception, "internal", "the service's log says why"),
 )
@@ -103,6 +103,8 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
     code, said = next((code, said) for kind, code, said in _CODES if isinstance(error, kind))
+    if isinstance(error, NotFoundError) and isinstance(error.name, int):
+        code = "unknown_message"
     problem = ProblemError(code, f"{error}" if said is None else said)
     if isinstance(error, AmbiguousLeadError):
         problem.members["lead_ids"] = list(error.lead_ids)

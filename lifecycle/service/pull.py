@@ -200,7 +200,7 @@ def _take(store: LeadStore, cursor: Cursor, messages: Sequence[bytes], pulled: P
     session = store.session()
     first = cursor.line - len(messages) + 1
     items = [
-        (to_stored(one), Place(cursor.log, line))
+        (to_stored(one, store.rules.identity), Place(cursor.log, line))
         for line, message in enumerate(messages, first)
         for one in read_message(message, identity=None)
     ]

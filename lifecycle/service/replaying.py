@@ -11,7 +11,7 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lifecycle.errors import MessageError, TimeFormatError
+from lifecycle.errors import ArgumentError, MessageError
 from lifecycle.messages import parse_time
 from lifecycle.messages.parse import parse
 from lifecycle.messages.topics import plain_topic
@@ -152,7 +152,7 @@ def _moment(value: dict[str, Any], name: str) -> int | None:
         return None
     try:
         return parse_time(stated if isinstance(stated, str) else repr(stated)).micros
-    except TimeFormatError as error:
+    except ArgumentError as error:
         raise ProblemError("bad_body", f"{name}: {error}") from None
 
 
