@@ -36,6 +36,7 @@ ROWS = (
     "growth",
     "golden",
     "versions",
+    "service",
 )
 
 # What is done to lifecycle before a row is run, in a process of its own: the row must see it.
@@ -185,6 +186,18 @@ import stores
 import versions
 versions._SCRIPT = "import os; print(hash('text'))"
 """,
+    # The last message of a commit is acknowledged, and not taken.
+    "service": '''
+import service
+service.SABOTAGE = """
+from lifecycle.store.store import LeadStore
+take = LeadStore._take
+def hasty(self, messages):
+    found = take(self, messages[:-1])
+    return [*found, *found[:1]] if len(messages) > 1 else take(self, messages)
+LeadStore._take = hasty
+"""
+''',
 }
 FORM = """
 import sys

@@ -26,6 +26,7 @@ NAMES: Final = (
     "growth",
     "golden",
     "versions",
+    "service",
 )
 
 
