@@ -330,6 +330,71 @@ def test_a_body_that_never_ends_is_cut_off(serve):
     assert served.client.get("/livez").status_code == 200
 
 
+def test_bodies_in_work_are_bounded_together(serve):
+    served = serve(body_limit=1000, memory=1000)
+    head = b"POST /inbox/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with served.connect() as slow:
+        slow.sendall(head + b"Content-Length: 900\r\n\r\n" + b" " * 600)
+        figure = "lifecycle_body_bytes 600.0"
+        until(lambda: figure in served.client.get("/metrics").text)
+        answer = served.post("/inbox/", b" " * 600)
+        problem(answer, 503, "too_busy")
+        assert answer.headers["retry-after"] == "1"
+    until(lambda: "lifecycle_body_bytes 0.0" in served.client.get("/metrics").text)
+    assert served.post("/inbox/", lead("add", "10:00")).status_code == 201
+
+
+def test_other_programs_write_and_erase_beside_the_service(serve, lifecycle, write_log):
+    served = serve()
+    served.post("/inbox/", [lead("add", "10:00", keys="1"), lead("add", "10:00", keys="2")])
+    assert len(served.get("/leads")["leads"]) == 2
+    log = write_log([lead("add", "10:00", keys="3")])
+    assert lifecycle("replay", served.database, log).exit_code == 0
+    assert served.get("/leads/crmleadid:3")["state"] == "sent"
+    assert lifecycle("erase", served.database, "crmleadid:1", "--yes").exit_code == 0
+    problem(served.client.get("/leads/crmleadid:1"), 404, "unknown_lead")
+    assert served.get("/leads/erased:1")["state"] == "sent"
+    assert served.get("/changes")["changes"][-1]["kind"] == "erased"
+    assert served.post("/inbox/", lead("accept", "11:00", keys="2")).status_code == 201
+    assert lifecycle("verify", served.database).exit_code == 0
+
+
+def test_a_request_is_a_span_where_somebody_traces(path):
+    from opentelemetry import trace  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: PLC0415
+        InMemorySpanExporter,
+    )
+
+    from lifecycle.service import Settings, app  # noqa: PLC0415
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    async def work():
+        inner = app(path, Settings(hosts=("testing",)))
+        transport = httpx.ASGITransport(inner)
+        async with (
+            inner.router.lifespan_context(inner),
+            httpx.AsyncClient(transport=transport, base_url="http://testing") as client,
+        ):
+            await client.get("/livez")
+            trace.set_tracer_provider(provider)
+            parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+            await client.post("/inbox/", json=lead("add", "10:00"), headers={"traceparent": parent})
+            await client.get("/leads/email:joe@example.com")
+
+    asyncio.run(work())
+    posted, got = exporter.get_finished_spans()
+    assert (posted.name, posted.context.trace_id) == ("POST /inbox/", int("ab" * 16, 16))
+    assert posted.attributes["http.response.status_code"] == 201
+    assert got.name == "GET /leads/{name:path}"
+    assert got.attributes["http.response.status_code"] == 404
+    assert "joe" not in got.to_json()
+
+
 def test_connections_beyond_the_limit_are_told_so(serve):
     served = serve(connections=5)
     links = [served.connect() for _ in range(8)]

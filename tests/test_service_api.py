@@ -148,7 +148,12 @@ def test_what_cannot_be_asked_is_a_problem(served):
     problem(get("/changes?after=%F0%9F%98%80"), 400, "bad_query")
     problem(get("/quarantine/99"), 404, "unknown_message")
     problem(get("/quarantine/x"), 400, "bad_query")
-    assert get("/leads/%00").status_code == 404
+    for name in ("%00", "..%2F..%2Fetc%2Fpasswd", "....//etc/passwd", "%2e%2e/%2e%2e", "\u202e"):
+        problem(get(f"/leads/{name}"), 404, "unknown_lead")
+        assert get(f"/ui/style.css/{name}").status_code == 404
+    assert served.client.head("/leads").content == b""
+    head = served.client.head("/changes", headers={"accept": "text/event-stream"})
+    assert (head.status_code, head.headers["content-type"]) == (200, "application/json")
     assert get("/leads?after=n:99999999999999999999999999").json()["leads"] == []
 
 

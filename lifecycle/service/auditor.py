@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
 from typing import Any, Final
 
 from lifecycle.auditing import Audit, audit
@@ -15,10 +14,9 @@ _KEPT: Final = 4
 
 
 class Auditor:
-    """The last audits; the same one of the same store is made once."""
+    """The last audits; the same one of the same store is made once. One thread uses it."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._known: OrderedDict[tuple[Any, ...], Audit] = OrderedDict()
 
     def of(self, reader: LeadReader, given: dict[str, Any]) -> Audit:
@@ -29,12 +27,11 @@ class Auditor:
         """
         names = ("on_invalid", "overdue", "now", "top")
         key = (etag_of(reader), *(given[name] for name in names))
-        with self._lock:  # one at a time: each takes a thread for as long as it lasts
-            if key not in self._known:
-                self._known[key] = _audit(reader, given)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-            return self._known[key]
+        if key not in self._known:
+            self._known[key] = _audit(reader, given)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return self._known[key]
 
 
 def _audit(reader: LeadReader, given: dict[str, Any]) -> Audit:

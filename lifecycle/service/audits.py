@@ -30,7 +30,7 @@ async def audited(service: Service, request: Request, given: dict[str, Any]) -> 
         rows = list(LISTS[which][0](made))
         return {which: rows[start:end], "next": end if end < len(rows) else None}
 
-    return await answer(service, request, read)
+    return await answer(service, request, read, readers=service.auditing)
 
 
 PARAMETERS: Final = (

@@ -33,6 +33,7 @@ class Service:
         rules: The rules of the store; with others somebody has folded it again.
         writer: The thread that owns the store.
         readers: What reads the store beside it.
+        auditing: The one that audits, which may take long.
         access: Who may do what.
         memory: The bytes of bodies in work.
         answers: Answers by idempotency key.
@@ -51,6 +52,7 @@ class Service:
         self.memory = Memory(settings.memory)
         self.answers = Answers()
         self.readers = Readers(path, settings.readers)
+        self.auditing = Readers(path, 1)
         self.news = News(self.readers)
         self.auditor = Auditor()
         self.metrics = Metrics(
@@ -83,6 +85,7 @@ class Service:
         self.news.stop()
         await self.writer.stop()
         self.readers.close()
+        self.auditing.close()
         _LOG.info("stopped; the store is closed")
 
     async def is_ready(self) -> bool:

@@ -14,6 +14,7 @@ from lifecycle.service import pages
 from lifecycle.service.calls import Call
 from lifecycle.service.core import Service
 from lifecycle.service.problems import answer_of, problem_of
+from lifecycle.service.tracing import note_status, span
 
 _LOG: Final = logging.getLogger("lifecycle.service")
 _ACCESS: Final = logging.getLogger("lifecycle.service.access")
@@ -41,7 +42,10 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        response = await self._answer(Request(scope, receive))
+        request = Request(scope, receive)
+        with span(request, self._call.method, self._call.path) as current:
+            response = await self._answer(request)
+            note_status(current, response.status_code)
         said = {name for name, _ in response.raw_headers}
         response.raw_headers += [one for one in _RAW if one[0] not in said]
         await response(scope, receive, send)

@@ -26,7 +26,7 @@ _AFTER: Final = number("after", "Only those behind this number.")
 
 async def changes(service: Service, request: Request, given: dict[str, Any]) -> Response:
     """Answer with the changes behind a number, or with all that come, as events."""
-    if STREAM in request.headers.get("accept", ""):
+    if STREAM in request.headers.get("accept", "") and request.method == "GET":
         if service.news.followers >= service.settings.feeds:
             raise ProblemError("too_busy", "too many feeds are open")
         return EventStream(service, _last_event(request, given["after"]))

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from lifecycle.service.problems import ProblemError
 
 _KEPT: Final = 10_000
+_KEPT_BYTES: Final = 64 * 1024 * 1024
 _KEPT_SECONDS: Final = 24 * 60 * 60
 _LONGEST: Final = 255
 
@@ -35,6 +36,7 @@ class Answers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._clock = clock
+        self._bytes = 0
 
     async def once(
         self, who: str, key: str, body: bytes, work: Callable[[], Awaitable[Response]]
@@ -57,14 +59,17 @@ class Answers:
         except (Exception, asyncio.CancelledError):
             self._known.pop((who, key), None)
             raise
+        self._bytes += len(known.answer.body)
         return known.answer
 
     def _forget(self) -> None:
         while self._known:
             oldest = next(iter(self._known.values()))
-            if len(self._known) < _KEPT and oldest.until > self._clock():
+            is_room = len(self._known) < _KEPT and self._bytes < _KEPT_BYTES
+            if is_room and oldest.until > self._clock():
                 break
             self._known.popitem(last=False)
+            self._bytes -= len(oldest.answer.body) if oldest.answer else 0
 
 
 def _again(known: _Known, digest: bytes) -> Response:

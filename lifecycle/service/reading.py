@@ -10,14 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lifecycle.service.core import Service
-from lifecycle.service.readers import etag_of
+from lifecycle.service.readers import Readers, etag_of
 from lifecycle.store import LeadReader
 
 #: Whoever has an answer may keep it, and must ask whether it still is one.
 _CACHE: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
 
 
-async def answer(service: Service, request: Request, read: Callable[[LeadReader], Any]) -> Response:
+async def answer(
+    service: Service,
+    request: Request,
+    read: Callable[[LeadReader], Any],
+    *,
+    readers: Readers | None = None,
+) -> Response:
     """Answer with what is read, as JSON; 304 where the client has the answer already."""
     known = {one.strip().removeprefix("W/") for one in _stated_tags(request)}
 
@@ -25,7 +31,7 @@ async def answer(service: Service, request: Request, read: Callable[[LeadReader]
         tag = etag_of(reader)
         return tag, None if known & {tag, "*"} else orjson.dumps(read(reader))
 
-    tag, body = await service.readers.read(work)
+    tag, body = await (readers or service.readers).read(work)
     headers = _CACHE | {"ETag": tag}
     if body is None:
         return Response(status_code=304, headers=headers)

@@ -122,13 +122,15 @@ async def audited(service: Service, request: Request, given: dict[str, Any]) -> 
             "left_out": max(0, len(deviations) - _SHOWN),
         }
 
-    return page(service, request, "audit.jinja", await service.readers.read(read))
+    return page(service, request, "audit.jinja", await service.auditing.read(read))
 
 
 async def whole_audit(service: Service, _: Request, given: dict[str, Any]) -> Response:
     """Answer with the audit as one page, as ``lifecycle audit --html`` writes it."""
     asked = {**given, "top": TOP}
-    html = await service.readers.read(lambda reader: render(service.auditor.of(reader, asked), TOP))
+    html = await service.auditing.read(
+        lambda reader: render(service.auditor.of(reader, asked), TOP)
+    )
     return Response(html, headers={"Content-Security-Policy": _WHOLE}, media_type="text/html")
 
 
