@@ -72,8 +72,7 @@ class Served:
         """Stop it for good."""
         self.client.close()
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(40)
+            self.terminate()
         self.process.stdout.close()
 
 

@@ -207,6 +207,7 @@ def test_what_was_accepted_is_answered_when_the_service_stops(serve):
     assert {f"crmleadid:{number}" for number in codes} <= known
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_nothing_acknowledged_is_lost_when_the_service_is_killed(serve):
     served = serve()
     acknowledged = []

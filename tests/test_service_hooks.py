@@ -74,7 +74,7 @@ def test_a_signed_message_is_on_disk_when_it_is_answered(hooks, scheme):
         answer = post(hooks, scheme, body, secret=secret)
         assert answer.status_code == 201, answer.text
         assert answer.json()["lead_id"] == f"crmleadid:{number}"
-    hooks.kill()
+    assert hooks.terminate() == 0
     with LeadStore(hooks.database) as store:
         assert store.lead_count() == 2
 

@@ -54,6 +54,37 @@ def test_an_inbox_is_read_page_by_page_in_the_order_of_storing(serve):
     assert [one["id"] for one in more][-1] == "urn:letter:500"
 
 
+def test_a_page_of_large_messages_is_shorter(serve):
+    served = serve()
+    note = {"note": "x" * 1_000_000}
+    sent = [lead("add", "10:00", keys=str(n), snapshot=note, id=f"urn:{n}") for n in range(1, 31)]
+    for first in (0, 10, 20):
+        served.post("/inbox/", sent[first : first + 10])
+    messages, sizes = page_through(served)
+    assert [one["id"] for one in messages] == [one["id"] for one in sent]
+    assert sizes == [9, 9, 9, 3]
+    with answering(lambda *_: (200, {}, b"")) as server:
+        assert replayed(served, target=server.url).json()["result"]["sent"] == 30
+
+
+def test_a_replay_of_too_much_asks_for_less(monkeypatch, path):
+    from lifecycle import LeadReader  # noqa: PLC0415
+    from lifecycle.service import replaying  # noqa: PLC0415
+
+    with LeadStore(path) as store:
+        store.apply_many(letters(5))
+    asked = replaying.Asked("http://localhost/", None, None, None, None)
+    for name, most in (("_MOST", 4), ("_MOST_BYTES", 1000)):
+        monkeypatch.setattr(replaying, name, most)
+        with (
+            LeadReader(path) as reader,
+            reader.snapshot(),
+            pytest.raises(ProblemError, match="narrow the dates"),
+        ):
+            list(replaying._bodies(reader, asked))
+        monkeypatch.undo()
+
+
 def test_a_page_of_links_leads_to_the_same_messages(serve):
     served = serve(url="http://testing.example:80/base/")
     served.post("/inbox/", [*letters(2), lead("add", "10:00", id="https://x.example/a?b=c#d/é")])

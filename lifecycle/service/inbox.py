@@ -20,6 +20,9 @@ from lifecycle.service.reading import answer
 from lifecycle.store import InboxEntry, LeadReader
 
 PAGE: Final = 50
+#: A page ends before it has so many messages where they are large; so many are read together.
+_PAGE_BYTES: Final = 8 * 1024 * 1024
+_TOGETHER: Final = 10
 _LONGEST_TOKEN: Final = 64
 _LARGEST: Final = 2**63 - 1
 _MILLISECONDS: Final = 1000
@@ -90,12 +93,17 @@ def _start(reader: LeadReader, start: str | None, by: str) -> int:
 
 
 def _live(reader: LeadReader, after: int) -> list[InboxEntry]:
-    """Return the next messages that are not erased."""
-    pages, live = reader.pages(), list[InboxEntry]()
-    while len(live) < PAGE and (entries := pages.messages(after, PAGE)):
-        live += [one for one in entries if one.body is not None]
+    """Return the next messages that are not erased, a page of them."""
+    pages, live, size = reader.pages(), list[InboxEntry](), 0
+    while entries := pages.messages(after, _TOGETHER):
+        for one in entries:
+            if one.body is not None:
+                live.append(one)
+                size += len(one.body)
+            if len(live) == PAGE or size > _PAGE_BYTES:
+                return live
         after = entries[-1].number
-    return live[:PAGE]
+    return live
 
 
 def link_to(base: str, event_id: str) -> str:

@@ -29,6 +29,8 @@ _MEMBERS: Final = ("type", "@type", "@context", "target", "startDate", "endDate"
 _SECONDS: Final = 10.0
 #: So many messages are posted for one request, at most.
 _MOST: Final = 10_000
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_TOO_MANY: Final = f"more than {_MOST:,} messages, or {_MOST_BYTES:,} bytes: narrow the dates"
 
 
 @frozen
@@ -97,7 +99,7 @@ def _bodies(reader: LeadReader, asked: Asked) -> Iterator[bytes]:
     Raises:
         ProblemError: They are too many for one request.
     """
-    pages, count = reader.pages(), 0
+    pages, count, size = reader.pages(), 0, 0
     after = 0 if asked.start is None else pages.last_before(asked.start)
     wanted = None if asked.items is None else set(asked.items)
     while entries := pages.messages(after, PAGE):
@@ -109,10 +111,11 @@ def _bodies(reader: LeadReader, asked: Asked) -> Iterator[bytes]:
             message = message_of(one.body)
             if not asked.is_about(message):
                 continue
-            count += 1
-            if count > _MOST:
-                raise ProblemError("bad_body", f"more than {_MOST:,} messages: narrow the dates")
-            yield orjson.dumps(message)
+            body = orjson.dumps(message)
+            count, size = count + 1, size + len(body)
+            if count > _MOST or size > _MOST_BYTES:
+                raise ProblemError("bad_body", _TOO_MANY)
+            yield body
         after = entries[-1].number
 
 
