@@ -89,12 +89,12 @@ def _start(reader: LeadReader, start: str | None, by: str) -> int:
             micros = parse_time(start).micros
     except ValueError as error:
         raise ProblemError("bad_query", f"from: {error}") from None
-    return reader.pages().last_before(min(micros, _LARGEST))
+    return reader.listing().pages().last_before(min(micros, _LARGEST))
 
 
 def _live(reader: LeadReader, after: int) -> list[InboxEntry]:
     """Return the next messages that are not erased, a page of them."""
-    pages, live, size = reader.pages(), list[InboxEntry](), 0
+    pages, live, size = reader.listing().pages(), list[InboxEntry](), 0
     while entries := pages.messages(after, _TOGETHER):
         for one in entries:
             if one.body is not None:
@@ -115,7 +115,7 @@ async def message(service: Service, request: Request, given: dict[str, Any]) -> 
     """Answer with one message, as the network knows it."""
 
     def read(reader: LeadReader) -> Any:
-        entry = reader.pages().message(given["id"])
+        entry = reader.listing().pages().message(given["id"])
         if entry is None or entry.body is None:
             raise ProblemError("unknown_message", "no message has this id, or it was erased")
         return message_of(entry.body)

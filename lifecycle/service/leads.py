@@ -51,7 +51,7 @@ def leads_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     asked = LeadFilter(
         *(given["state"], given["holder"], given["owner"], given["since"], given["q"] or None)
     )
-    page = reader.pages().leads(after, given["limit"], asked, newest=given["newest"])
+    page = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
     is_full = page and len(page) == given["limit"]
     return {
         "leads": [lead_dict(lead) for _, lead in page],

@@ -99,7 +99,7 @@ def _bodies(reader: LeadReader, asked: Asked) -> Iterator[bytes]:
     Raises:
         ProblemError: They are too many for one request.
     """
-    pages, count, size = reader.pages(), 0, 0
+    pages, count, size = reader.listing().pages(), 0, 0
     after = 0 if asked.start is None else pages.last_before(asked.start)
     wanted = None if asked.items is None else set(asked.items)
     while entries := pages.messages(after, PAGE):

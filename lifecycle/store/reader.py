@@ -25,7 +25,6 @@ from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.findings import read_findings
 from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
-from lifecycle.store.query.pages import StorePages
 from lifecycle.store.query.quarantine import (
     quarantine_numbers,
     read_quarantine,
@@ -211,11 +210,6 @@ class LeadReader:
         """Return all of a store for an export, as it streams; read it within one ``snapshot``."""
         with self._gate.held():
             return query.StoreListing(self._connection, self._parties)
-
-    def pages(self) -> StorePages:
-        """Return what reads leads and messages a page at a time; use it within a ``snapshot``."""
-        with self._gate.held():
-            return StorePages(self._connection, self._parties)
 
     @reading
     def unmapped_values(self, source: str) -> list[UnmappedValue]:

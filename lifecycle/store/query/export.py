@@ -23,6 +23,7 @@ from lifecycle.store.db.rows import (
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.query.history import entry_of, read_rows
 from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
+from lifecycle.store.query.pages import StorePages
 from lifecycle.store.query.results import HistoryEntry
 from lifecycle.utc import as_datetime, optional_datetime
 
@@ -77,6 +78,10 @@ class StoreListing:
     def __init__(self, connection: sqlite3.Connection, parties: Parties) -> None:
         self._connection = connection
         self._parties = parties
+
+    def pages(self) -> StorePages:
+        """Return what reads leads and messages by their numbers, so many at a time."""
+        return StorePages(self._connection, self._parties)
 
     def leads(self, state: State | None = None) -> Iterator[Lead]:
         """Yield all leads, or those in one state, sorted by ``lead_id``."""
