@@ -113,6 +113,22 @@ def test_a_broken_cloud_event_in_binary_mode_is_kept_as_it_came(serve):
     assert "data_base64" in told["problems"][0]
 
 
+@pytest.mark.parametrize("length", [400_000, 8_000_000])
+def test_many_messages_in_few_bytes_are_too_many(serve, length):
+    served = serve()
+    body = b"[" + b"1," * length + b"1]"
+    started = time.monotonic()
+    problem(served.post("/inbox/", body), 413, "body_too_large")
+    page = b'{"contains":%b}' % body
+    if len(page) <= 16 * 2**20:
+        problem(served.post("/inbox/", page), 413, "body_too_large")
+    problem(served.post("/quarantine/1/retry", body), 413, "body_too_large")
+    if length < 2**19:
+        problem(served.post("/api/schema/validate", body), 413, "body_too_large")
+    assert time.monotonic() - started < 20
+    assert served.get("/quarantine")["quarantine"] == []
+
+
 def test_requests_that_cannot_be_taken_are_problems(serve):
     served = serve(body_limit=1000, memory=1000)
     client = served.client

@@ -15,7 +15,7 @@ from lifecycle.service.writer import QueueFullError, StoppedError, StoreWriter
 def items(number):
     import json  # noqa: PLC0415
 
-    return items_of(json.dumps(lead("add", "10:00", keys=str(number))).encode(), Identity())
+    return items_of(json.dumps(lead("add", "10:00", keys=str(number))).encode(), Identity(), 100)
 
 
 def run(path, work, **how):

@@ -37,6 +37,9 @@ async def receive(service: Service, request: Request, given: dict[str, Any]) -> 
 async def _take_facts(service: Service, request: Request, hook: Hook, body: bytes) -> Response:
     now = system_clock()
     notified = await asyncio.to_thread(facts_of, body, hook.source, service.rules, now)
+    if len(notified.items) > service.settings.messages:
+        most = f"{service.settings.messages:,}"
+        raise ProblemError("body_too_large", f"expected at most {most} changes")
     outcomes = await service.writer.take(notified.items)
     request.state.told = told = [told_of(one) for one in outcomes]
     return json_answer({"outcomes": told, "left_out": notified.left_out}, 201)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from lifecycle.domain import Identity
 from lifecycle.errors import MessageError
 from lifecycle.messages import (
     MAX_BYTES,
+    Reading,
     Undecodable,
     canonical,
     is_json,
@@ -27,6 +29,7 @@ from lifecycle.messages.parse import parse
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer
 from lifecycle.service.core import Service
+from lifecycle.service.problems import ProblemError
 from lifecycle.store import IngestItem, Outcome, to_stored
 
 CLOUD_EVENT: Final = "application/cloudevents+json"
@@ -54,11 +57,20 @@ async def post(service: Service, request: Request, _: dict[str, Any]) -> Respons
 
 async def take(service: Service, request: Request, body: bytes) -> Response:
     """Take in what a body holds, and answer with what became of it."""
-    if len(body) <= _SMALL:
-        items = items_of(body, service.rules.identity)
-    else:
-        items = await asyncio.to_thread(items_of, body, service.rules.identity)
+    items = await items_within(service, body)
     return answer(request, await service.writer.take(items))
+
+
+async def items_within(service: Service, body: bytes) -> list[IngestItem]:
+    """Return the messages of a body, decoded in a thread where it is large.
+
+    Raises:
+        ProblemError: They are more than one body may hold.
+    """
+    arguments = (body, service.rules.identity, service.settings.messages)
+    if len(body) <= _SMALL:
+        return items_of(*arguments)
+    return await asyncio.to_thread(items_of, *arguments)
 
 
 def answer(request: Request, outcomes: Sequence[Outcome]) -> Response:
@@ -77,19 +89,30 @@ def told_of(outcome: Outcome) -> dict[str, Any]:
     return {"id": told.get("event_id"), **told}
 
 
-def items_of(body: bytes, identity: Identity) -> list[IngestItem]:
-    """Return the messages of a body; of one beyond the limit of a message, an array or a page."""
+def items_of(body: bytes, identity: Identity, most: int) -> list[IngestItem]:
+    """Return the messages of a body.
+
+    Raises:
+        ProblemError: They are more than ``most``. Numbers in an array are many in few bytes.
+    """
+    items = [to_stored(one, identity) for one in islice(_readings(body), most + 1)]
+    if len(items) > most:
+        raise ProblemError("body_too_large", f"expected at most {most:,} messages")
+    return items
+
+
+def _readings(body: bytes) -> Iterator[Reading]:
+    """Yield what a body says; beyond the limit of a message it may be an array or a page."""
     if len(body) <= MAX_BYTES:
-        return [to_stored(one, identity) for one in read_message(body, identity=None)]
+        yield from read_message(body, identity=None)
+        return
     entries = _entries(body)
     if entries is None:
         digest = hashlib.sha256(body).digest()
-        return [Undecodable(body[:MAX_BYTES], (too_large(len(body)),), len(body), digest)]
-    return [
-        to_stored(one, identity)
-        for entry in entries
-        for one in read_message(canonical(entry), identity=None)
-    ]
+        yield Undecodable(body[:MAX_BYTES], (too_large(len(body)),), len(body), digest)
+        return
+    for entry in entries:
+        yield from read_message(canonical(entry), identity=None)
 
 
 def _entries(body: bytes) -> list[Any] | None:

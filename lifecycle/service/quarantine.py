@@ -10,7 +10,7 @@ from starlette.responses import Response
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import LIMIT, Call, flag, json_answer, number
 from lifecycle.service.core import Service
-from lifecycle.service.posting import ACCEPTED, told_of
+from lifecycle.service.posting import ACCEPTED, items_within, told_of
 from lifecycle.service.reading import answer
 from lifecycle.store import LeadReader, LeadStore
 
@@ -56,6 +56,7 @@ async def retry(service: Service, request: Request, given: dict[str, Any]) -> Re
     else:
         check_media_type(request, ACCEPTED)
         async with body_of(request, service.settings, service.memory) as body:
+            await items_within(service, body)  # so many may it be, and no more
             outcomes = await service.writer.call(
                 lambda store: store.retry(number, body, force=force)
             )

@@ -59,6 +59,7 @@ class Settings:
         hosts: Names under which it is reached, beside those of the address.
         keys: The file of keys; without one the service listens on loopback only.
         body_limit: The largest body, in bytes.
+        messages: The most messages in one body.
         memory: The most bytes of bodies in work at once.
         queue: The most messages that wait for their commit.
         batch: The most messages in one commit.
@@ -80,6 +81,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     keys: Path | None = None
     body_limit: int = 16 * _MIB
+    messages: int = 20_000
     memory: int = 256 * _MIB
     queue: int = 10_000
     batch: int = 5_000

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -25,6 +26,8 @@ _ACCEPTED: Final = ("application/json",)
 #: What may stand beside a message in a request to check it.
 _BESIDE: Final = {"object", "type", "@type", "@context", "schemaName"}
 _OF_MESSAGES: Final = ("topic", "data", "payload")
+#: So many messages are checked at once.
+_MOST: Final = 1_000
 _SEEDS: Final = 2**32
 
 
@@ -37,12 +40,18 @@ async def validate(service: Service, request: Request, _: dict[str, Any]) -> Res
 
 
 def results_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the result for each message of a body, as the network's own validator has it."""
+    """Return the result for each message of a body, as the network's own validator has it.
+
+    Raises:
+        ProblemError: They are too many.
+    """
     message: Any = None
     with suppress(MessageError):
         message = _inner(parse(body))
         body = canonical(message)
-    results = list(checked(body))
+    results = list(islice(checked(body), _MOST + 1))
+    if len(results) > _MOST:
+        raise ProblemError("body_too_large", f"expected at most {_MOST:,} messages")
     return [
         {
             **(told := one.as_dict()),

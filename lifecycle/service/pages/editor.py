@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from lifecycle.service.quarantine import NUMBER, quarantine_page
 from lifecycle.store import LeadReader, LeadStore
 
 _PAGE: Final = 50
+_MOST: Final = 1_000
 _ACTIONS: Final = ("validate", "retry", "dismiss", "restore")
 
 
@@ -48,7 +51,9 @@ async def mend(service: Service, request: Request, given: dict[str, Any]) -> Res
         await service.writer.call(lambda store: work(store, number))
         return RedirectResponse("/ui/quarantine", 303)
     is_same = written == kept["raw"].replace("\r\n", "\n")
-    results = list(checked(written))
+    results = await asyncio.to_thread(lambda: list(islice(checked(written), _MOST + 1)))
+    if len(results) > _MOST:
+        raise ProblemError("body_too_large", f"expected at most {_MOST:,} messages")
     violations = [str(one) for result in results for one in result.violations]
     is_decoded = bool(results) and all(one.is_decoded or one.is_ignored for one in results)
     values = {"violations": violations, "is_decoded": is_decoded, "was_checked": True}
