@@ -99,6 +99,10 @@ def test_cloud_events_arrive_in_every_mode(serve):
         answer = served.client.post("/inbox/", content=message.body, headers=message.headers)
         assert answer.status_code == 201, answer.text
         assert answer.json()["id"] == f"ce-{number}"
+    encoded = {"ce-specversion": "1.0", "ce-source": "/", "ce-type": "realestate/lead%23add"}
+    encoded |= {"ce-id": "a%20%C3%A9%25", "ce-time": "2026-03-01T10:00:00Z", **JSON}
+    answer = served.client.post("/inbox/", json=data, headers=encoded)
+    assert (answer.status_code, answer.json()["id"]) == (201, "a é%")
     batch = [{**event(number, 0)[0], "data": data} for number in (2, 3)]
     headers = {"content-type": "application/cloudevents-batch+json"}
     answer = served.client.post("/inbox/", content=json.dumps(batch), headers=headers)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 from starlette.requests import Request
@@ -127,10 +127,13 @@ def _entries(body: bytes) -> list[Any] | None:
 
 
 def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Return a CloudEvent in binary mode as one in structured mode; anything else as it is."""
+    """Return a CloudEvent in binary mode as one in structured mode; anything else as it is.
+
+    What a header cannot hold is percent-encoded in it, as the binding to HTTP says.
+    """
     if not all(name in headers for name in _BINARY):
         return body
-    event = {name[3:]: text for name, text in headers.items() if name.startswith("ce-")}
+    event = {name[3:]: unquote(text) for name, text in headers.items() if name.startswith("ce-")}
     names = ("data", "data_base64")
     event = {name: text for name, text in event.items() if name not in names}
     head = orjson.dumps(event)[:-1]
