@@ -260,7 +260,7 @@ def part(monkeypatch):
 @pytest.mark.parametrize("name", ROWS)
 def test_the_quick_form_of_a_row_finds_nothing(name):
     done = torture(TORTURES / "main.py", "--quick", "--only", name)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert re.search(r" 0 failures, [\d.]+ s$", done.stdout.strip())
 
 
