@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, lead
-from worlds import NOW, messages
+from worlds import NOW, messages, store_says
 
 from lifecycle import LeadStore
 from lifecycle.mocking import Plan, stories
@@ -39,6 +39,7 @@ def plain_messages(draw):
     return lead(
         draw(st.sampled_from(ACTIONS)),
         at(minute),
+        id=draw(st.none() | st.integers(0, 9).map("urn:plain:{}".format)),
         keys=f"{number}",
         contact=contact,
         snapshot=snapshot | {"object": named},
@@ -57,7 +58,7 @@ worlds = mostly_plain | mostly_plain.map(in_order)
 @contextmanager
 def the_general_way():
     """Let no lead be on its plain course."""
-    PlainCourses.take = lambda _self, arrivals, _contested: ({}, arrivals)
+    PlainCourses.take = lambda _self, arrivals, *_: ({}, arrivals)
     try:
         yield
     finally:
@@ -84,6 +85,23 @@ def apply(store, world, size):
 
 def verified(store):
     return store.verify().defects
+
+
+def test_a_plain_lead_waits_for_what_folds_its_cluster_whole():
+    """A content of other names replaces one of a lead that shares its contact with a plain one."""
+    joe = {"c": "7"}
+    some = [lead("add", "10:00", keys=number, contact=joe, id=f"urn:{number}") for number in "12"]
+    others = [lead("add", "10:00", keys=f"9{number}", id="urn:1") for number in range(9)]
+    others.append(lead("accept", "10:05", keys="2", contact=joe))
+    with (
+        LeadStore(":memory:", clock=lambda: NOW) as store,
+        LeadStore(":memory:", clock=lambda: NOW) as at_once,
+    ):
+        store.apply_many(some)
+        store.apply_many(others)
+        at_once.apply_many([*some, *others])
+        assert store_says(store) == store_says(at_once)
+        assert store.lead("crmleadid:2").state == "accepted"
 
 
 EDITS = (
@@ -147,8 +165,8 @@ def rows(store, table):
 def test_most_leads_are_on_their_plain_course():
     taken = []
 
-    def counted(self, arrivals, contested):
-        outcomes, rest = _TAKE(self, arrivals, contested)
+    def counted(self, arrivals, *more):
+        outcomes, rest = _TAKE(self, arrivals, *more)
         taken.append((len(outcomes), len(rest)))
         return outcomes, rest
 

@@ -156,7 +156,7 @@ class Intake:
         self._working.load_keys([key for arrival in arrivals for key in arrival.keys])
         for arrival in arrivals:
             arrival.rows = [self._working.key_row(key) for key in arrival.keys]
-        outcomes, arrivals = self._plain.take(arrivals, self._arrivals.contested)
+        outcomes, arrivals = self._plain.take(arrivals, self._arrivals.contested, self._clusters)
         self._results.update(outcomes)
         if arrivals:
             self._fold_components(arrivals)

@@ -7,7 +7,7 @@ else arrives is left to the general way, which says the same of these (a propert
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import orjson
@@ -67,14 +67,20 @@ class PlainCourses:
         self._recorded_at = recorded_at
 
     def take(
-        self, arrivals: list[Arrival], contested: Collection[int]
+        self,
+        arrivals: list[Arrival],
+        contested: Collection[int],
+        clusters_of: Callable[[Arrival], Iterable[int]],
     ) -> tuple[dict[str, Outcome], list[Arrival]]:
         """Fold what is plain; return what became of it, and the other arrivals.
 
         The rows of the keys of all arrivals were looked up; ``contested`` are the numbers of events
-        of which several contents came.
+        of which several contents came; ``clusters_of`` tells those that an arrival may change.
         """
         stories, rest = self._stories(arrivals, contested)
+        touched = {cluster for one in rest for cluster in clusters_of(one)}
+        stories, more = self._apart(stories, touched)
+        rest += more
         leads = self._working.lead_rows(filter(None, (its[0].rows[0].lead for its in stories)))
         outcomes: dict[str, Outcome] = {}
         for its in stories:
@@ -105,14 +111,13 @@ class PlainCourses:
                 stories.append(its)
             else:
                 rest += its
-        return self._apart(stories, rest)
+        return stories, rest
 
     def _apart(
-        self, stories: list[list[Arrival]], rest: list[Arrival]
+        self, stories: list[list[Arrival]], touched: Collection[int]
     ) -> tuple[list[list[Arrival]], list[Arrival]]:
-        """Leave out leads of clusters that are more than their leads, or that the rest touches."""
-        touched = {row.cluster for one in rest for row in one.rows}
-        touched.update(one.stands.cluster for one in rest if one.stands is not None)
+        """Return the leads of clusters that are only their leads, not touched; and the others."""
+        rest: list[Arrival] = []
         clusters = {one[0].rows[0].cluster for one in stories} - {None}
         self._working.load_clusters([one for one in clusters if one is not None])
         apart: list[list[Arrival]] = []
