@@ -1,10 +1,10 @@
 """The store: leads, events, history and refusals in one SQLite file."""
 
 from lifecycle.store.db.blocks import BLOCK
-from lifecycle.store.db.codec import Packed, drafted
+from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, drafted, unpack
 from lifecycle.store.dump import load_dump
 from lifecycle.store.erasure.erase import Erasure
-from lifecycle.store.ingest.identify import AHEAD
+from lifecycle.store.ingest.identify import AHEAD, postponed
 from lifecycle.store.ingest.item import (
     Applied,
     Conflict,
@@ -19,7 +19,7 @@ from lifecycle.store.ingest.item import (
     Refused,
     to_stored,
 )
-from lifecycle.store.ingest.set_aside import nameless
+from lifecycle.store.ingest.set_aside import nameless, problems_text
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.query.export import EventEntry, StoreListing
@@ -43,6 +43,7 @@ from lifecycle.store.writer import system_clock
 __all__ = [
     "AHEAD",
     "BLOCK",
+    "CHANGE_NUMBER",
     "Applied",
     "Change",
     "Conflict",
@@ -76,11 +77,15 @@ __all__ = [
     "UnmappedValue",
     "VerdictChange",
     "Verification",
+    "content_of",
     "drafted",
     "lead_dict",
     "load_dump",
     "nameless",
+    "postponed",
+    "problems_text",
     "refusal_dict",
     "system_clock",
     "to_stored",
+    "unpack",
 ]

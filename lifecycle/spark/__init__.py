@@ -1,0 +1,11 @@
+"""The same fold on Apache Spark, for more messages than one machine holds (extra ``spark``).
+
+from lifecycle.spark import fold
+
+summary = fold(session, ["s3a://bucket/log/"], out="s3a://bucket/leads")
+"""
+
+from lifecycle.spark.job import Summary, fold
+from lifecycle.spark.session import open_session
+
+__all__ = ["Summary", "fold", "open_session"]

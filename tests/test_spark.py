@@ -1,0 +1,192 @@
+"""The fold on Spark says what a store says, however the work is cut."""
+
+import gzip
+import json
+import random
+import re
+import shutil
+from collections import Counter
+from datetime import datetime
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import Phase, given, settings
+from letters import lead
+from worlds import NOW, worlds
+
+from lifecycle import LeadStore
+from lifecycle.exporting import TABLES, plain_rows
+from lifecycle.replay import replay
+from lifecycle.store import problems_text
+
+pytestmark = [
+    pytest.mark.skipif(not find_spec("pyspark"), reason="needs the extra spark"),
+    pytest.mark.skipif(not shutil.which("java"), reason="needs a Java runtime"),
+    pytest.mark.filterwarnings("default"),  # what Spark warns of is Spark's
+]
+
+WORLDS = 200
+HUB = 120
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    from lifecycle.spark import open_session  # noqa: PLC0415 - an extra
+
+    room = str(tmp_path_factory.mktemp("spark"))
+    few = {"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"}
+    with open_session("local[2]", **few, **{"spark.local.dir": room}) as session:
+        yield session
+
+
+def generated(count):
+    """So many worlds, the same every time."""
+    made = []
+
+    @settings(max_examples=count, database=None, derandomize=True, phases=[Phase.generate])
+    @given(worlds)
+    def collect(world):
+        made.append(world)
+
+    collect()
+    return made
+
+
+def apart(value, number):
+    """The world with this number, whose names are not those of others."""
+    if isinstance(value, list):
+        return [apart(one, number) for one in value]
+    if not isinstance(value, dict):
+        if isinstance(value, str) and value.startswith("{"):
+            return json.dumps(apart(json.loads(value), number))
+        return re.sub(r"^(urn:event:|[aB]$| A $)", rf"\g<1>{number}:", value) if value else value
+    return {
+        re.sub(r"^(\s*[aAB])(\s*)$", rf"\g<1>{number}\2", name): apart(one, number)
+        if isinstance(one, (dict, list)) or name in ("id", "propertyID", "system", "Message")
+        else one
+        for name, one in value.items()
+    }
+
+
+def lines():
+    """Many worlds, a hub, and what is odd, in no order."""
+    worlds = generated(WORLDS)
+    messages = [apart(one, number) for number, world in enumerate(worlds) for one in world]
+    texts = [json.dumps(one).encode() for one in messages]
+    for number in range(HUB):
+        keys, contact = f"hub{number}", {"crmContactId": "everybody"}
+        for action in ("add", "accept", "assign"):
+            one = lead(action, f"10:{number % 60:02}", keys=keys, contact=contact)
+            texts.append(json.dumps(one).encode())
+    texts += random.Random(1).sample(texts, len(texts) // 10)
+    other = lead("update", "11:00", keys="hub1")
+    copies = [other, other | {"time": "2026-03-01T11:05:00Z"}]
+    texts += [json.dumps(copies).encode(), b" ".join(json.dumps(one).encode() for one in copies)]
+    ahead = lead("accept", "11:00", keys="hub1") | {"time": "2999-01-01T00:00:00Z"}
+    topic = {"topic": "weather", "id": "w", "time": "2026-03-01T11:05:00Z", "data": {}}
+    texts += [json.dumps(ahead).encode(), *[json.dumps(topic).encode()] * 3]
+    texts += [
+        b"{",
+        b"\xff\xfe",
+        b'{"topic": "lead#add"}',
+        b"",
+        b"  \r",
+        b"null",
+        b"[1, {]",
+        b"\x1f",
+    ]
+    random.Random(2).shuffle(texts)
+    return [text + b"\r" * (number % 7 == 0) for number, text in enumerate(texts)]
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory):
+    """The lines in a folder: in a log, in one that is packed, and in one further below."""
+    room = tmp_path_factory.mktemp("logs")
+    texts = lines()
+    third = len(texts) // 3
+    parts = [b"\n".join(texts[start : start + third]) + b"\n" for start in (0, third)]
+    parts.append(b"\n".join(texts[2 * third :]))
+    (room / "below").mkdir()
+    (room / "one.jsonl").write_bytes(parts[0])
+    (room / "two.jsonl.gz").write_bytes(gzip.compress(parts[1]))
+    (room / "below" / "three.jsonl").write_bytes(parts[2])
+    return room
+
+
+@pytest.fixture(scope="session")
+def replayed(logs, tmp_path_factory):
+    """What a store says that replayed the logs."""
+    path = tmp_path_factory.mktemp("replayed") / "leads.db"
+    with LeadStore(path, clock=lambda: NOW) as store:
+        summary = replay(store, sorted(one for one in logs.rglob("*") if one.is_file()))
+        history, findings = TABLES["history"], store.findings()
+        listing = store.listing()
+        with store.snapshot():
+            rows = [history.row(one)[:-2] for one in listing.history()]
+            leads = [TABLES["leads"].row(one) for one in listing.leads()]
+            quarantine = [store.quarantined(number) for number in store.quarantine_numbers()]
+        return {
+            "counts": {name: getattr(summary, name) for name in COUNTS},
+            "leads": as_text(TABLES["leads"], leads),
+            "history": sorted(map(as_plain, rows)),
+            "findings": Counter(
+                (one.severity, one.code, one.lead_id, one.event_id, one.detail) for one in findings
+            ),
+            "quarantine": sorted((one.raw, problems_text(one.problems)) for one in quarantine),
+            "ignored": dict(store.evidence().ignored),
+            "digest": store.digest(),
+        }
+
+
+COUNTS = (
+    *("read", "applied", "refused", "noted", "duplicate", "conflict", "ignored", "quarantined"),
+    "leads",
+)
+
+
+def as_plain(row):
+    return str([one.isoformat() if isinstance(one, datetime) else one for one in row])
+
+
+def as_text(table, rows):
+    return sorted(json.dumps(row) for row in plain_rows(table, rows))
+
+
+def written(folder):
+    """What a job wrote, as ``replayed`` has it."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    tables = {
+        name: pq.read_table(folder / name).to_pylist()
+        for name in ("leads", "history", "findings", "quarantine", "ignored")
+    }
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = []
+    for row in tables["history"]:
+        del row["step"], row["holder"]
+        if row["reason"] and row["verdict"] in ("no_edge", "guard", "contact_deleted"):
+            row["reason"] = json.loads(row["reason"])
+        rows.append(as_plain(row.values()))
+    return {
+        "counts": {name: summary[name] for name in COUNTS},
+        "leads": as_text(TABLES["leads"], [tuple(row.values()) for row in tables["leads"]]),
+        "history": sorted(rows),
+        "findings": Counter(tuple(row.values()) for row in tables["findings"]),
+        "quarantine": sorted((row["raw"], row["problems"]) for row in tables["quarantine"]),
+        "ignored": {row["topic"]: row["messages"] for row in tables["ignored"]},
+        "digest": summary["digest"],
+    }
+
+
+@pytest.mark.usefixtures("uncovered")
+@pytest.mark.parametrize(("components", "partitions"), [("driver", None), ("rounds", 3)])
+def test_spark_says_what_a_store_says(spark, logs, replayed, tmp_path, components, partitions):
+    from lifecycle.spark import fold  # noqa: PLC0415 - an extra
+
+    out = tmp_path / "out"
+    fold(spark, logs, out=out, now=NOW, components=components, partitions=partitions)
+    said = written(out)
+    for name, expected in replayed.items():
+        assert said[name] == expected, name
+    assert said["counts"]["read"] == sum(said["counts"][name] for name in COUNTS[1:-1])
