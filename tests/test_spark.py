@@ -14,7 +14,9 @@ from hypothesis import Phase, given, settings
 from letters import lead
 from worlds import NOW, worlds
 
+import lifecycle
 from lifecycle import LeadStore
+from lifecycle.auditing.report import report
 from lifecycle.exporting import TABLES, plain_rows
 from lifecycle.replay import replay
 from lifecycle.store import problems_text
@@ -179,14 +181,39 @@ def written(folder):
     }
 
 
-@pytest.mark.usefixtures("uncovered")
-@pytest.mark.parametrize(("components", "partitions"), [("driver", None), ("rounds", 3)])
-def test_spark_says_what_a_store_says(spark, logs, replayed, tmp_path, components, partitions):
+@pytest.fixture(scope="session")
+def folded(spark, logs, tmp_path_factory):
+    """The folder of a job over the logs."""
     from lifecycle.spark import fold  # noqa: PLC0415 - an extra
 
-    out = tmp_path / "out"
-    fold(spark, logs, out=out, now=NOW, components=components, partitions=partitions)
-    said = written(out)
+    out = tmp_path_factory.mktemp("folded") / "out"
+    fold(spark, logs, out=out, now=NOW)
+    return out
+
+
+def check(folder, replayed):
+    said = written(folder)
     for name, expected in replayed.items():
         assert said[name] == expected, name
     assert said["counts"]["read"] == sum(said["counts"][name] for name in COUNTS[1:-1])
+
+
+def test_spark_says_what_a_store_says(folded, replayed):
+    check(folded, replayed)
+
+
+def test_clusters_that_are_found_in_rounds_are_the_same(spark, logs, replayed, tmp_path):
+    from lifecycle.spark import fold  # noqa: PLC0415 - an extra
+
+    out = tmp_path / "out"
+    fold(spark, logs, out=out, now=NOW, components="rounds", partitions=3)
+    check(out, replayed)
+
+
+def test_the_audit_of_a_job_is_that_of_the_logs(spark, logs, folded):
+    from lifecycle.spark import audit  # noqa: PLC0415 - an extra
+
+    files = sorted(one for one in logs.rglob("*") if one.is_file())
+    asked = {"overdue": ["assigned>PT1M"], "top": 5}
+    expected = report(lifecycle.audit(*files, **asked), 5)
+    assert report(audit(spark, folded, **asked), 5) == expected

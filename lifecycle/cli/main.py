@@ -64,6 +64,7 @@ COMMANDS: Final = {
     "rules": ("rules", "Show, check and draw tables of rules."),
     "schema": ("schema", "Print the schema of a message, or the AsyncAPI document."),
     "show": ("reading", "Show one lead, and how it got there."),
+    "spark": ("spark", "Fold and audit on Apache Spark what one machine cannot hold."),
     "validate": ("validate", "Check messages against their schemas."),
     "verify": ("verify", "Check that nothing in a store was changed but by lifecycle."),
 }

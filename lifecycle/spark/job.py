@@ -21,6 +21,7 @@ from lifecycle.exporting.parquet import schema_of
 from lifecycle.messages import Moment, optional_micros
 from lifecycle.spark.components import METHODS, Method, clusters_of, edges_of
 from lifecycle.spark.files import Folder, list_files
+from lifecycle.spark.session import load_guards, telling_failures
 from lifecycle.spark.workers import (
     DIGEST_SCHEMA,
     FOLDED_SCHEMA,
@@ -35,8 +36,8 @@ from lifecycle.store import system_clock
 _LOG: Final = logging.getLogger(__name__)
 #: How a job's folder is laid out; a job of another format is not gone on with.
 _FORMAT: Final = 1
-_JOB: Final = "job.json"
-_SUMMARY: Final = "summary.json"
+JOB: Final = "job.json"
+SUMMARY: Final = "summary.json"
 _STAGES: Final = "_stages"
 #: A partition has about so many bytes of input, unless the caller says how many there are.
 _PARTITION: Final = 64 * 1024 * 1024
@@ -91,7 +92,8 @@ def fold(
             folders of them, or tables (``.parquet``) with such a column.
         out: The folder to write to: a path or URL.
         rules: Rules; without them the default ones.
-        guards: Modules that register the guards of the rules; workers import them, too.
+        guards: Modules, or files of Python, that register the guards of the rules; workers import
+            them, too.
         now: Messages dated more than a day later are quarantined; without it the clock.
         components: Where clusters are found: on the ``driver``, in ``rounds`` on the cluster, or
             ``auto``: by how many edges there are.
@@ -99,18 +101,19 @@ def fold(
 
     Raises:
         ArgumentError: ``components``, ``now`` or ``partitions`` cannot be understood.
-        InputError: There are no logs, or ``out`` holds something else.
+        InputError: There are no logs, ``out`` holds something else, or a stage failed.
     """
     if components not in METHODS:
         raise ArgumentError(f"expected one of {', '.join(METHODS)}; got {components!r}")
     if partitions is not None and partitions < 1:
         raise ArgumentError(f"expected at least 1 partition, got {partitions!r}")
     micros = optional_micros(now)
-    given = Plan((rules or Rules.default()).to_toml(), micros or system_clock(), tuple(guards))
+    modules = load_guards(session, guards)
+    given = Plan((rules or Rules.default()).to_toml(), micros or system_clock(), modules)
     digest = given.load_rules().digest
     lines, files = _lines(session, source)
     folder = Folder(session, str(out))
-    plan = evolve(given, now=_begin(folder, files, digest, given.now))
+    plan = _begin(folder, files, given)
     parts = partitions or _parts(session, files)
     return _Job(session, folder, plan, components, parts).run(lines, files, digest)
 
@@ -127,7 +130,7 @@ class _Job:
 
     def run(self, lines: Any, files: Files, rules: str) -> Summary:
         """Do the stages that are not done yet."""
-        done = self.folder.read_json(_SUMMARY)
+        done = self.folder.read_json(SUMMARY)
         if done is not None:
             return Summary(**done)
         messages = self._stage("messages", lambda: self._messages(lines, files))
@@ -142,7 +145,7 @@ class _Job:
         summary = Summary(
             **_accounting(messages, contents, folded), digest=digest_of(contents), rules=rules
         )
-        self.folder.write_json(_SUMMARY, summary.as_dict())
+        self.folder.write_json(SUMMARY, summary.as_dict())
         self.folder.remove(_STAGES)
         return summary
 
@@ -234,27 +237,28 @@ def _parts(session: Any, files: Files) -> int:
     return max(2 * cores, size // _PARTITION)
 
 
-def _begin(folder: Folder, files: Files, rules: str, now: int) -> int:
-    """Begin a job in a folder, or go on with the same one; the moment that it began with."""
-    job = {"format": _FORMAT, "rules": rules, "files": [list(file) for file in files]}
-    before = folder.read_json(_JOB)
+def _begin(folder: Folder, files: Files, plan: Plan) -> Plan:
+    """Begin a job in a folder, or go on with the one there; its plan, with its own moment."""
+    digest = plan.load_rules().digest
+    job = {"format": _FORMAT, "rules": digest, "files": [list(file) for file in files]}
+    before = folder.read_json(JOB)
     if before is None:
         if not folder.is_empty():
             raise InputError(f"{folder.path}: it is there already; expected a new folder")
-        folder.write_json(_JOB, {**job, "now": now})
-        return now
+        folder.write_json(JOB, {**job, "toml": plan.rules, "now": plan.now})
+        return plan
     if {name: before.get(name) for name in job} != job:
         raise InputError(
             f"{folder.path}: another job was begun there, with other logs or other rules;"
             " remove it, or name another folder"
         )
-    return int(before["now"])
+    return evolve(plan, now=before["now"])
 
 
 def _written(session: Any, folder: Folder, name: str, make: Callable[[], Any]) -> Any:
     if not folder.has(f"{name}/_SUCCESS"):
         started = time.monotonic()
-        with _exact_times(session):
+        with _exact_times(session), telling_failures(f"{folder.path}, {name}"):
             writer = make().write.mode("overwrite").option("compression", "zstd")
             writer.parquet(folder.within(name))
         _LOG.info("wrote %s in %.1f s", name, time.monotonic() - started)

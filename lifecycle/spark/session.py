@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from lifecycle.errors import InputError
@@ -21,6 +24,8 @@ _SETTINGS: Final = {
     # Messages may be large: fewer of them cross to Python at a time.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
 }
+_FULL: Final = "No space left on device"
+_LONGEST: Final = 300
 _LOCAL: Final = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -51,6 +56,52 @@ def open_session(master: str | None = None, **settings: str) -> Iterator[Any]:
         yield session
     finally:
         session.stop()
+
+
+@contextmanager
+def telling_failures(what: str) -> Iterator[None]:
+    """Raise a failure of Spark as an InputError of one sentence; the rest is in Spark's log."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise InputError(
+            f"{what}: Spark failed: {_cause(str(error))}; once that is mended, the same command"
+            " goes on from the last stage that was written"
+        ) from error
+
+
+def _cause(text: str) -> str:
+    """Return the first cause that a failure names, in a line."""
+    if _FULL in text:
+        return "the disk is full"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by:")]
+    return (causes or lines or ["no reason given"])[-1 if causes else 0][:_LONGEST]
+
+
+def load_guards(session: Any, modules: Sequence[str]) -> tuple[str, ...]:
+    """Import the modules that register guards, and send files of Python to the workers.
+
+    Returns:
+        The names of the modules, by which the workers import them.
+
+    Raises:
+        InputError: A module cannot be imported.
+    """
+    names = []
+    for module in modules:
+        name = module
+        if module.endswith(".py"):
+            if not Path(module).is_file():
+                raise InputError(f"{module}: no such file")
+            session.sparkContext.addPyFile(module)
+            name = Path(module).stem
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise InputError(f"{module}: cannot be imported: {error}") from error
+        names.append(name)
+    return tuple(names)
 
 
 def _check_java() -> None:

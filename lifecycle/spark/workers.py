@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import chain
@@ -10,7 +11,9 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 from attrs import frozen
 
-from lifecycle.domain import DatasetDigest, LeadMachine, Rules, machine_for
+from lifecycle.auditing import Auditor
+from lifecycle.auditing.stays import Limit, Watch
+from lifecycle.domain import DatasetDigest, Finding, LeadMachine, OnInvalid, Rules, machine_for
 from lifecycle.engine import (
     CONTENTS,
     FINDINGS,
@@ -19,6 +22,7 @@ from lifecycle.engine import (
     MESSAGES,
     ClusterRows,
     ContentEvent,
+    clusters_of,
     contents_by_id,
     fold_clusters,
     message_rows,
@@ -42,6 +46,7 @@ _FOLDED: Final = {table.name: table for table in (LEADS, HISTORY, FINDINGS, VERD
 FOLDED_SCHEMA: Final = pa.schema(
     [(name, pa.struct(list(schema_of(table)))) for name, table in _FOLDED.items()]
 )
+AUDIT_SCHEMA: Final = pa.schema([("auditor", pa.binary())])
 DIGEST_SCHEMA: Final = pa.schema([("lanes", pa.binary())])
 
 
@@ -104,6 +109,23 @@ def folding(plan: Plan) -> Work:
         machine, identity = plan.machine(), plan.load_rules().identity
         for part in fold_clusters(machine, _rows_of(batches), identity, size=ROWS):
             yield from _folded(part)
+
+    return work
+
+
+def auditing(plan: Plan, on_invalid: OnInvalid, limits: tuple[Limit, ...], top: int) -> Work:
+    """Return the work that audits sorted rows of clusters; it gives one pickled Auditor."""
+
+    def work(batches: Batches) -> Batches:
+        conflicts: dict[str, list[Finding]] = {}
+        machine, identity = plan.machine(), plan.load_rules().identity
+        auditor = Auditor(machine, on_invalid, conflicts, top, Watch(limits), None)
+        for events, its_conflicts in clusters_of(_rows_of(batches), identity):
+            conflicts.clear()
+            conflicts.update(its_conflicts)
+            auditor.take(events)
+        conflicts.clear()
+        yield pa.RecordBatch.from_arrays([pa.array([pickle.dumps(auditor)])], schema=AUDIT_SCHEMA)
 
     return work
 
