@@ -8,15 +8,17 @@ import shutil
 from collections import Counter
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
 from letters import lead
 from worlds import NOW, worlds
 
-import lifecycle
-from lifecycle import LeadStore
+from lifecycle import LeadStore, Rules
+from lifecycle import audit as audit_logs
 from lifecycle.auditing.report import report
+from lifecycle.errors import ArgumentError, InputError
 from lifecycle.exporting import TABLES, plain_rows
 from lifecycle.replay import replay
 from lifecycle.store import problems_text
@@ -27,6 +29,11 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # what Spark warns of is Spark's
 ]
 
+SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
+LETTERS = Path(__file__).parent / "letters.py"
+TABLES_WRITTEN = (
+    *("contents", "clusters", "leads", "history", "findings", "quarantine", "ignored"),
+)
 WORLDS = 200
 HUB = 120
 
@@ -215,5 +222,91 @@ def test_the_audit_of_a_job_is_that_of_the_logs(spark, logs, folded):
 
     files = sorted(one for one in logs.rglob("*") if one.is_file())
     asked = {"overdue": ["assigned>PT1M"], "top": 5}
-    expected = report(lifecycle.audit(*files, **asked), 5)
+    expected = report(audit_logs(*files, **asked), 5)
     assert report(audit(spark, folded, **asked), 5) == expected
+
+
+def test_a_job_that_failed_goes_on_where_it_was(spark, tmp_path, monkeypatch):
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+
+    from lifecycle.spark import fold, job  # noqa: PLC0415 - an extra
+
+    def fail(*_):
+        raise PySparkException(message="No space left on device")
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "in_fold_order", fail)
+        with pytest.raises(InputError, match=r"folded: .* the disk is full; .* goes on"):
+            fold(spark, SAMPLE, out=out)
+    before = stamps(out / "contents")
+    summary = fold(spark, SAMPLE, out=out)
+    assert stamps(out / "contents") == before
+    assert fold(spark, SAMPLE, out=out) == summary
+    assert sorted(one.name for one in out.iterdir() if not one.name.startswith(".")) == sorted(
+        [*TABLES_WRITTEN, "job.json", "summary.json"]
+    )
+    with pytest.raises(InputError, match="another job was begun there"):
+        fold(spark, [SAMPLE, LETTERS], out=out)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(InputError, match="it is there already"):
+        fold(spark, SAMPLE, out=tmp_path / "other")
+
+
+def stamps(folder):
+    return {one.name: one.stat().st_mtime_ns for one in folder.iterdir()}
+
+
+def test_the_commands_print_what_the_functions_say(spark, tmp_path, lifecycle):
+    assert spark is not None
+    rules, guards, out = tmp_path / "rules.toml", tmp_path / "our_guards.py", tmp_path / "out"
+    rules.write_text(
+        Rules.default().to_toml().replace('to = "accepted"', 'to = "accepted"\nguards = ["never"]')
+    )
+    guards.write_text(
+        "from lifecycle import guard\n\n\n"
+        "@guard('never')\ndef never(lead, event):\n    return 'never'\n"
+    )
+    job = ("spark", "fold", SAMPLE, "--out", out, "--rules", rules, "--guards", guards)
+    result = lifecycle(*job, "--partitions", 1, "--json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert lifecycle("replay", tmp_path / "a.db", SAMPLE, "--rules", rules).exit_code == 0
+    with LeadStore(tmp_path / "a.db") as store:
+        assert summary["digest"] == store.digest()
+        assert summary["refused"] == sum(lead.refusals for lead in store.leads())
+    assert summary["refused"] > 10
+    asked = ("--guards", guards, "--format", "json")
+    there = lifecycle("spark", "audit", out, *asked)
+    assert there.exit_code == 0, there.output
+    here = lifecycle("audit", SAMPLE, "--rules", rules, "--format", "json")
+    assert json.loads(there.stdout) == json.loads(here.stdout)
+
+
+def test_what_is_wrong_is_said_in_a_sentence(spark, tmp_path, lifecycle, monkeypatch):
+    out = tmp_path / "out"
+    for arguments, status, words in [
+        (["fold", tmp_path / "none", "--out", out], 3, "expected a log, a folder of logs"),
+        (["fold", SAMPLE, "--out", out, "--guards", "nobodys"], 3, "nobodys: cannot be imported"),
+        (["fold", SAMPLE, "--out", out, "--guards", "none.py"], 3, "none.py: no such file"),
+        (["fold", SAMPLE, "--out", out, "--conf", "x"], 2, "expected NAME=VALUE"),
+        (["audit", tmp_path], 3, "expected the folder of a finished"),
+    ]:
+        result = lifecycle("spark", *arguments)
+        assert (result.exit_code, words in result.output) == (status, True), result.output
+    from lifecycle.spark import fold, session  # noqa: PLC0415 - an extra
+
+    with pytest.raises(ArgumentError, match="expected one of auto, driver, rounds"):
+        fold(spark, SAMPLE, out=out, components="none")
+    with pytest.raises(ArgumentError, match="at least 1 partition"):
+        fold(spark, SAMPLE, out=out, partitions=0)
+    with pytest.raises(InputError, match="with a column 'raw', got line"):
+        fold(spark, spark.createDataFrame([("{}",)], "line string"), out=out)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=r"Spark needs a Java runtime.*JAVA_HOME .* has none"):
+        session.check_java()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="none is on the PATH"):
+        session.check_java()

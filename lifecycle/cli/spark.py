@@ -179,7 +179,7 @@ def _session(master: str | None, settings: tuple[str, ...]) -> Iterator[tuple[Mo
     try:
         from lifecycle import spark as job  # noqa: PLC0415 - pyspark is an extra
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise MissingExtraError("Jobs on Spark", "pyspark", "spark") from None
     with job.open_session(master, **named) as session:

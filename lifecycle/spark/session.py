@@ -36,13 +36,17 @@ _LOCAL: Final = {
 def open_session(master: str | None = None, **settings: str) -> Iterator[Any]:
     """Open a session, and stop it in the end; ``settings`` are Spark's own.
 
-    Without a master it is the one that ``spark-submit`` or Spark's configuration names, else this
-    machine. Python on the workers is the same interpreter, unless PYSPARK_PYTHON names another.
+    One that is open in this thread is used as it is, and stays open. Without a master it is the
+    one that ``spark-submit`` or Spark's configuration names, else this machine. Python on the
+    workers is the same interpreter, unless PYSPARK_PYTHON names another.
 
     Raises:
         InputError: There is no Java runtime.
     """
-    _check_java()
+    if (running := SparkSession.getActiveSession()) is not None:
+        yield running
+        return
+    check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("lifecycle")
     if master is not None:
@@ -104,7 +108,12 @@ def load_guards(session: Any, modules: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_java() -> None:
+def check_java() -> None:
+    """Check that there is a Java runtime.
+
+    Raises:
+        InputError: There is none.
+    """
     home = os.environ.get("JAVA_HOME")
     found = Path(home, "bin", "java").exists() if home else shutil.which("java") is not None
     if not found:
