@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from collections import Counter
 from importlib.util import find_spec
 
 import pytest
@@ -12,11 +13,12 @@ from letters import lead
 from worlds import NOW, worlds
 
 from lifecycle import Rules, decode, fold
-from lifecycle.domain import DatasetDigest, dataset_digest, machine_for, subject_history
+from lifecycle.domain import DatasetDigest, dataset_digest, machine_for
 from lifecycle.engine import (
+    ClusterRows,
     ContentEvent,
-    clusters_of,
     contents_by_id,
+    fold_clusters,
     message_rows,
     name_clusters,
 )
@@ -48,16 +50,14 @@ def test_the_steps_together_are_the_fold(world, chance):
         ),
         key=lambda row: (row[0], row[4], row[3], row[1]),
     )
-    machine = machine_for(RULES)
-    parts = [subject_history(machine, *one) for one in clusters_of(rows, RULES.identity)]
-    decoded = [decode(one.body) for one in contents]
-    expected = fold(RULES, decoded)
-    assert sorted(str(lead) for part in parts for lead in part.leads) == sorted(
-        map(str, expected.leads)
-    )
-    assert sorted(str(one) for part in parts for one in part.findings) == sorted(
-        map(str, expected.findings)
-    )
+    parts = list(fold_clusters(machine_for(RULES), rows, RULES.identity, size=3))
+    expected = ClusterRows()
+    expected.add(fold(RULES, [decode(one.body) for one in contents]))
+    for table in ("leads", "history", "findings"):
+        rows = [row for part in parts for row in getattr(part, table)]
+        assert sorted(map(str, rows)) == sorted(map(str, getattr(expected, table)))
+    verdicts = sum((part.verdicts for part in parts), Counter())
+    assert verdicts == expected.verdicts
 
 
 @given(worlds, st.integers(1, 4))

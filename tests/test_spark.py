@@ -31,9 +31,7 @@ pytestmark = [
 
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
 LETTERS = Path(__file__).parent / "letters.py"
-TABLES_WRITTEN = (
-    *("contents", "clusters", "leads", "history", "findings", "quarantine", "ignored"),
-)
+TABLES_WRITTEN = ("contents", "leads", "history", "findings", "quarantine", "ignored")
 WORLDS = 200
 HUB = 120
 
@@ -43,8 +41,13 @@ def spark(tmp_path_factory):
     from lifecycle.spark import open_session  # noqa: PLC0415 - an extra
 
     room = str(tmp_path_factory.mktemp("spark"))
-    few = {"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"}
-    with open_session("local[2]", **few, **{"spark.local.dir": room}) as session:
+    small = {
+        "spark.driver.memory": "1g",
+        "spark.local.dir": room,
+        "spark.sql.codegen.wholeStage": "false",  # compiling takes longer than so few rows
+        "spark.sql.shuffle.partitions": "2",
+    }
+    with open_session("local[2]", **small) as session:
         yield session
 
 
@@ -129,23 +132,30 @@ def replayed(logs, tmp_path_factory):
     path = tmp_path_factory.mktemp("replayed") / "leads.db"
     with LeadStore(path, clock=lambda: NOW) as store:
         summary = replay(store, sorted(one for one in logs.rglob("*") if one.is_file()))
-        history, findings = TABLES["history"], store.findings()
-        listing = store.listing()
-        with store.snapshot():
-            rows = [history.row(one)[:-2] for one in listing.history()]
-            leads = [TABLES["leads"].row(one) for one in listing.leads()]
-            quarantine = [store.quarantined(number) for number in store.quarantine_numbers()]
         return {
             "counts": {name: getattr(summary, name) for name in COUNTS},
-            "leads": as_text(TABLES["leads"], leads),
-            "history": sorted(map(as_plain, rows)),
-            "findings": Counter(
-                (one.severity, one.code, one.lead_id, one.event_id, one.detail) for one in findings
-            ),
-            "quarantine": sorted((one.raw, problems_text(one.problems)) for one in quarantine),
-            "ignored": dict(store.evidence().ignored),
             "digest": store.digest(),
+            **said_by(store),
         }
+
+
+def said_by(store):
+    """Leads, history and findings of a store, and what it set aside."""
+    listing = store.listing()
+    with store.snapshot():
+        rows = [TABLES["history"].row(one)[:-2] for one in listing.history()]
+        leads = [TABLES["leads"].row(one) for one in listing.leads()]
+        quarantine = [store.quarantined(number) for number in store.quarantine_numbers()]
+    return {
+        "leads": as_text(TABLES["leads"], leads),
+        "history": sorted(map(as_plain, rows)),
+        "findings": Counter(
+            (one.severity, one.code, one.lead_id, one.event_id, one.detail)
+            for one in store.findings()
+        ),
+        "quarantine": sorted((one.raw, problems_text(one.problems)) for one in quarantine),
+        "ignored": dict(store.evidence().ignored),
+    }
 
 
 COUNTS = (
@@ -310,3 +320,26 @@ def test_what_is_wrong_is_said_in_a_sentence(spark, tmp_path, lifecycle, monkeyp
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="none is on the PATH"):
         session.check_java()
+
+
+def test_a_store_that_is_made_of_a_job_goes_on_as_one_that_replayed(
+    folded, replayed, tmp_path, lifecycle
+):
+    path = tmp_path / "loaded.db"
+    result = lifecycle("load", path, folded)
+    assert result.exit_code == 0, result.output
+    with LeadStore(path, clock=lambda: NOW, accept_clock=True) as store:
+        assert store.digest() == replayed["digest"]
+        assert result.stdout == f"head {store.verify().head}\n"
+        assert said_by(store) == {name: replayed[name] for name in said_by(store)}
+        late = lead("accept", "09:00", keys="hub1", id="urn:late")
+        assert store.apply(late).kind == "applied"
+        assert store.verify().sound
+    (tmp_path / "changed").mkdir()
+    for name in ("job.json", "summary.json"):
+        text = (folded / name).read_text().replace(replayed["digest"], "0")
+        (tmp_path / "changed" / name).write_text(text)
+    for folder, words in (("changed", "do not give the digest"), (".", "job.json is missing")):
+        result = lifecycle("load", tmp_path / "other.db", tmp_path / folder)
+        assert (result.exit_code, words in result.output) == (3, True), result.output
+        assert not (tmp_path / "other.db").exists()

@@ -22,8 +22,7 @@ _EXTRA: Final = ("pandas", "py4j", "pyarrow", "pyspark")
 _master = click.option(
     "--master",
     metavar="URL",
-    help="The cluster, as Spark names it; without it the one of Spark's configuration, else this"
-    " machine.",
+    help="The cluster, as Spark names it; without it the one of spark-submit, else this machine.",
 )
 _conf = click.option(
     "--conf",

@@ -9,23 +9,29 @@ from lifecycle.engine.contents import Content, ContentEvent, contents_by_id
 from lifecycle.engine.folding import ClusterRows, clusters_of, fold_clusters
 from lifecycle.engine.reading import MessageRow, message_rows
 from lifecycle.engine.tables import (
+    CHOSEN,
     CONTENTS,
     FINDINGS,
     HISTORY,
     IGNORED,
+    JOB,
     LEADS,
     MESSAGES,
     QUARANTINE,
+    SUMMARY,
 )
 
 __all__ = [
+    "CHOSEN",
     "CONTENTS",
     "FINDINGS",
     "HISTORY",
     "IGNORED",
+    "JOB",
     "LEADS",
     "MESSAGES",
     "QUARANTINE",
+    "SUMMARY",
     "ClusterRows",
     "Content",
     "ContentEvent",

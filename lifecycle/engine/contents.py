@@ -27,7 +27,7 @@ class ContentEvent(NamedTuple):
 
 
 class Content(NamedTuple):
-    """A row of the table CONTENTS, in its columns; ``keys`` are those of the event."""
+    """A row of the table CONTENTS, in its columns but the last; ``keys`` are those of the event."""
 
     id: str
     digest: bytes
@@ -45,9 +45,10 @@ def contents_by_id(rows: Iterable[ContentEvent], identity: Identity) -> Iterator
     """Yield each content of each id once, given sorted by id, digest, time and body."""
     for _, its_rows in groupby(rows, _id):
         copies = [next(same) for _, same in groupby(its_rows, _digest)]
-        yield _canonical(copies, identity)
+        canonical = _canonical(copies, identity)
+        yield canonical
         for row in copies[1:]:
-            yield Content(*row, is_canonical=False)
+            yield Content(*row[:6], canonical.keys, is_canonical=False)
 
 
 def _canonical(copies: Sequence[ContentEvent], identity: Identity) -> Content:

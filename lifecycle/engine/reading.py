@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from lifecycle.domain import Identity
 from lifecycle.messages import MAX_BYTES, Ignored, Undecodable
 from lifecycle.replay.texts import Line, Splitter, Text, text_of
-from lifecycle.store import AHEAD, IngestItem, Packed, nameless, postponed, problems_text, to_stored
+from lifecycle.store import AHEAD, Packed, nameless, postponed, problems_text, to_stored
 
 MessageKind: TypeAlias = Literal["event", "quarantined", "ignored"]
 
@@ -64,24 +64,24 @@ def _texts(line: bytes) -> Iterator[Text]:
     yield from splitter.finish()
 
 
-def _row(item: IngestItem, identity: Identity, now: int, log: str | None) -> MessageRow:
-    due_at = None
-    if isinstance(item, Packed):
-        if item.time > now + AHEAD:
-            due_at = item.time - AHEAD
-            item = postponed(item)
-        elif not any(item.keys):
-            item = nameless(item.body, item.time, identity)
-        else:
-            names = [str(key) for keys in item.keys for key in keys]
-            return MessageRow("event", *item.columns, item.body, names, log=log)
-    assert isinstance(item, Undecodable)  # noqa: S101 - for the type checker
+def _row(item: Packed | Undecodable, identity: Identity, now: int, log: str | None) -> MessageRow:
+    if isinstance(item, Undecodable):
+        return _quarantined(item, log)
+    if item.time > now + AHEAD:
+        return _quarantined(postponed(item), log, item.time - AHEAD)
+    if not any(item.keys):
+        return _quarantined(nameless(item.body, item.time, identity), log)
+    names = [str(key) for keys in item.keys for key in keys]
+    return MessageRow("event", *item.columns, item.body, names, log=log)
+
+
+def _quarantined(message: Undecodable, log: str | None, due_at: int | None = None) -> MessageRow:
     return MessageRow(
         "quarantined",
-        digest=item.digest,
-        body=item.raw[:MAX_BYTES],
-        size=item.size,
-        problems=problems_text(item.problems),
+        digest=message.digest,
+        body=message.raw[:MAX_BYTES],
+        size=message.size,
+        problems=problems_text(message.problems),
         due_at=due_at,
         log=log,
     )

@@ -6,6 +6,10 @@ from typing import Final
 
 from lifecycle.exporting import TABLES, Column, Table
 
+#: What a job's folder has beside its tables: what it was asked for, and what came of it.
+JOB: Final = "job.json"
+SUMMARY: Final = "summary.json"
+
 _EVENT: Final = (
     Column("id", "text", "the event's id"),
     Column("digest", "bytes", "SHA-256 of its content: topic, time and data"),
@@ -13,7 +17,7 @@ _EVENT: Final = (
     Column("time", "integer", "its time, in microseconds since 1970 in UTC"),
     Column("content", "bytes", "what was decoded of it, as JSON"),
     Column("body", "bytes", "the message itself"),
-    Column("keys", "texts", "its keys, those of the lead first"),
+    Column("keys", "texts", "the event's keys, those of the lead first"),
 )
 #: What lines of logs hold, a row for each message.
 MESSAGES: Final = Table(
@@ -28,7 +32,8 @@ MESSAGES: Final = Table(
         Column("log", "text", "the file that it stood in"),
     ),
 )
-CONTENTS: Final = Table(
+#: The contents of each id, before their clusters are known.
+CHOSEN: Final = Table(
     "contents",
     (
         *_EVENT,
@@ -36,6 +41,11 @@ CONTENTS: Final = Table(
         Column("merged", "bytes", "what all copies of a change make, where they differ"),
         Column("conflicts", "digests", "the digests of the id's other contents"),
     ),
+)
+#: The contents as a job gives them: by cluster, and in fold order.
+CONTENTS: Final = Table(
+    "contents",
+    (*CHOSEN.columns, Column("cluster", "text", "the name of its cluster: its smallest key")),
 )
 LEADS: Final = TABLES["leads"]
 HISTORY: Final = Table(

@@ -15,10 +15,11 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from lifecycle.auditing import TOP, Audit, Auditor
 from lifecycle.auditing.stays import Limit, Watch
 from lifecycle.domain import OnInvalid, Rules, machine_for
+from lifecycle.engine import JOB, SUMMARY
 from lifecycle.errors import InputError, RulesMismatchError
 from lifecycle.messages import Moment, optional_micros
 from lifecycle.spark.files import Folder
-from lifecycle.spark.job import JOB, SUMMARY, in_fold_order
+from lifecycle.spark.job import in_fold_order
 from lifecycle.spark.session import load_guards, telling_failures
 from lifecycle.spark.workers import AUDIT_SCHEMA, Plan, auditing
 from lifecycle.store import Origin
@@ -81,8 +82,8 @@ def audit(
     plan, limits = Plan(rules.to_toml(), 0, modules), tuple(Limit.parse(one) for one in overdue)
     auditor = Auditor(machine_for(rules), on_invalid, {}, top, Watch(limits), None)
     with telling_failures(place.path):
-        events = _read(session, place, "contents").where("is_canonical")
-        rows = in_fold_order(events, _read(session, place, "clusters"), _parts(session, events))
+        contents = _read(session, place, "contents")
+        rows = in_fold_order(contents, _parts(session, contents))
         work = auditing(plan, on_invalid, limits, top)
         for row in rows.mapInArrow(work, from_arrow_schema(AUDIT_SCHEMA)).toLocalIterator():
             auditor.join(pickle.loads(row["auditor"]))  # noqa: S301 - from our own workers
@@ -94,9 +95,9 @@ def _read(session: Any, place: Folder, table: str) -> Any:
     return session.read.parquet(place.within(table))
 
 
-def _parts(session: Any, events: Any) -> int:
+def _parts(session: Any, contents: Any) -> int:
     cores = int(session.sparkContext.defaultParallelism)
-    return max(2 * cores, int(events.rdd.getNumPartitions()))
+    return max(2 * cores, int(contents.rdd.getNumPartitions()))
 
 
 def _set_aside(session: Any, place: Folder) -> tuple[dict[str, int], dict[str, int]]:

@@ -15,7 +15,18 @@ from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from lifecycle.domain import DatasetDigest, Rules
-from lifecycle.engine import CONTENTS, FINDINGS, HISTORY, LEADS, MESSAGES, QUARANTINE, ContentEvent
+from lifecycle.engine import (
+    CHOSEN,
+    CONTENTS,
+    FINDINGS,
+    HISTORY,
+    JOB,
+    LEADS,
+    MESSAGES,
+    QUARANTINE,
+    SUMMARY,
+    ContentEvent,
+)
 from lifecycle.errors import ArgumentError, InputError
 from lifecycle.exporting.parquet import schema_of
 from lifecycle.messages import Moment, optional_micros
@@ -36,8 +47,6 @@ from lifecycle.store import system_clock
 _LOG: Final = logging.getLogger(__name__)
 #: How a job's folder is laid out; a job of another format is not gone on with.
 _FORMAT: Final = 1
-JOB: Final = "job.json"
-SUMMARY: Final = "summary.json"
 _STAGES: Final = "_stages"
 #: A partition has about so many bytes of input, unless the caller says how many there are.
 _PARTITION: Final = 64 * 1024 * 1024
@@ -109,7 +118,8 @@ def fold(
         raise ArgumentError(f"expected at least 1 partition, got {partitions!r}")
     micros = optional_micros(now)
     modules = load_guards(session, guards)
-    given = Plan((rules or Rules.default()).to_toml(), micros or system_clock(), modules)
+    toml = (rules or Rules.default()).to_toml()
+    given = Plan(toml, system_clock() if micros is None else micros, modules)
     digest = given.load_rules().digest
     lines, files = _lines(session, source)
     folder = Folder(session, str(out))
@@ -132,19 +142,20 @@ class _Job:
         """Do the stages that are not done yet."""
         done = self.folder.read_json(SUMMARY)
         if done is not None:
+            self.folder.remove(_STAGES)
             return Summary(**done)
         messages = self._stage("messages", lambda: self._messages(lines, files))
-        contents = self._table("contents", lambda: self._contents(messages))
-        events = contents.where("is_canonical")
-        clusters = self._table("clusters", lambda: self._clusters(events))
-        folded = self._stage("folded", lambda: self._folded(events, clusters))
+        chosen = self._stage("chosen", lambda: self._chosen(messages))
+        clusters = self._stage("clusters", lambda: self._clusters(chosen))
+        contents = self._table("contents", lambda: self._contents(chosen, clusters))
+        folded = self._stage("folded", lambda: self._folded(contents))
         for table in (LEADS, HISTORY, FINDINGS):
             self._table(table.name, partial(_rows_of, folded, table.name))
         self._table("quarantine", lambda: _quarantine(messages))
         self._table("ignored", lambda: _ignored(messages))
-        summary = Summary(
-            **_accounting(messages, contents, folded), digest=digest_of(contents), rules=rules
-        )
+        with telling_failures(f"{self.folder.path}, {SUMMARY}"):
+            counts = _accounting(messages, contents, folded)
+            summary = Summary(**counts, digest=digest_of(contents), rules=rules)
         self.folder.write_json(SUMMARY, summary.as_dict())
         self.folder.remove(_STAGES)
         return summary
@@ -162,27 +173,32 @@ class _Job:
             lines = lines.repartition(self.parts)  # a packed file has one reader
         return lines.mapInArrow(reading(self.plan), _types(schema_of(MESSAGES)))
 
-    def _contents(self, messages: Any) -> Any:
+    def _chosen(self, messages: Any) -> Any:
         events = messages.where("kind = 'event'").select(*ContentEvent._fields)
         events = events.repartition(self.parts, "id")
         events = events.sortWithinPartitions("id", "digest", "time", "body")
-        return events.mapInArrow(choosing(self.plan), _types(schema_of(CONTENTS)))
+        return events.mapInArrow(choosing(self.plan), _types(schema_of(CHOSEN)))
 
-    def _clusters(self, events: Any) -> Any:
-        edges = self._stage("edges", lambda: edges_of(events))
+    def _clusters(self, chosen: Any) -> Any:
+        edges = self._stage("edges", lambda: edges_of(chosen.where("is_canonical")))
         return clusters_of(self.session, edges, self.components, self._stage)
 
-    def _folded(self, events: Any, clusters: Any) -> Any:
-        rows = in_fold_order(events, clusters, self.parts)
+    def _contents(self, chosen: Any, clusters: Any) -> Any:
+        first = F.col("keys")[0]
+        rows = chosen.join(clusters, first == F.col("key"), "left")
+        rows = rows.withColumn("cluster", F.coalesce("cluster", first)).select(*CONTENTS.header)
+        rows = rows.repartition(self.parts, "cluster")
+        return rows.sortWithinPartitions("cluster", "time", "trigger", "id", "digest")
+
+    def _folded(self, contents: Any) -> Any:
+        rows = in_fold_order(contents, self.parts)
         return rows.mapInArrow(folding(self.plan), _types(FOLDED_SCHEMA))
 
 
-def in_fold_order(events: Any, clusters: Any, parts: int) -> Any:
+def in_fold_order(contents: Any, parts: int) -> Any:
     """Return canonical contents as ``engine.clusters_of`` takes them: by cluster, and in order."""
-    first = F.col("keys")[0]
-    rows = events.join(clusters, first == F.col("key"), "left").select(
-        F.coalesce("cluster", first).alias("cluster"),
-        *("id", "digest", "trigger", "time"),
+    rows = contents.where("is_canonical").select(
+        *("cluster", "id", "digest", "trigger", "time"),
         F.coalesce("merged", "content").alias("content"),
         "conflicts",
     )

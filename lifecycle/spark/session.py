@@ -24,6 +24,8 @@ _SETTINGS: Final = {
     # Messages may be large: fewer of them cross to Python at a time.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
 }
+#: What spark-submit sets for the programs that it starts.
+_SUBMITTED: Final = "PYSPARK_GATEWAY_PORT"
 _FULL: Final = "No space left on device"
 _LONGEST: Final = 300
 _LOCAL: Final = {
@@ -37,8 +39,8 @@ def open_session(master: str | None = None, **settings: str) -> Iterator[Any]:
     """Open a session, and stop it in the end; ``settings`` are Spark's own.
 
     One that is open in this thread is used as it is, and stays open. Without a master it is the
-    one that ``spark-submit`` or Spark's configuration names, else this machine. Python on the
-    workers is the same interpreter, unless PYSPARK_PYTHON names another.
+    one that ``spark-submit`` was given, else this machine. Python on the workers is the same
+    interpreter, unless PYSPARK_PYTHON names another.
 
     Raises:
         InputError: There is no Java runtime.
@@ -49,9 +51,11 @@ def open_session(master: str | None = None, **settings: str) -> Iterator[Any]:
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("lifecycle")
+    if master is None and _SUBMITTED not in os.environ:
+        master = "local[*]"
     if master is not None:
         builder = builder.master(master)
-    local = _LOCAL if master is None or master.startswith("local") else {}
+    local = _LOCAL if master is not None and master.startswith("local") else {}
     for name, value in {**_SETTINGS, **local, **settings}.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
@@ -75,7 +79,7 @@ def telling_failures(what: str) -> Iterator[None]:
 
 
 def _cause(text: str) -> str:
-    """Return the first cause that a failure names, in a line."""
+    """Return the root cause that a failure names, in a line."""
     if _FULL in text:
         return "the disk is full"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -13,9 +13,9 @@ from attrs import frozen
 
 from lifecycle.auditing import Auditor
 from lifecycle.auditing.stays import Limit, Watch
-from lifecycle.domain import DatasetDigest, Finding, LeadMachine, OnInvalid, Rules, machine_for
+from lifecycle.domain import DatasetDigest, Finding, OnInvalid, Rules, machine_for
 from lifecycle.engine import (
-    CONTENTS,
+    CHOSEN,
     FINDINGS,
     HISTORY,
     LEADS,
@@ -70,10 +70,6 @@ class Plan:
             import_module(module)
         return Rules.loads(self.rules)
 
-    def machine(self) -> LeadMachine:
-        """Return the machine of the rules."""
-        return machine_for(self.load_rules())
-
 
 def reading(plan: Plan) -> Work:
     """Return the work that turns lines (``raw``, ``log``) into rows of MESSAGES."""
@@ -92,12 +88,12 @@ def reading(plan: Plan) -> Work:
 
 
 def choosing(plan: Plan) -> Work:
-    """Return the work that turns sorted rows of ContentEvent into rows of CONTENTS."""
+    """Return the work that turns sorted rows of ContentEvent into rows of CHOSEN."""
 
     def work(batches: Batches) -> Batches:
         rows = (ContentEvent(*row) for row in _rows_of(batches))
         contents = contents_by_id(rows, plan.load_rules().identity)
-        return _batched(CONTENTS, contents, CONTENTS.header.index("body"))
+        return _batched(CHOSEN, contents, CHOSEN.header.index("body"))
 
     return work
 
@@ -106,8 +102,9 @@ def folding(plan: Plan) -> Work:
     """Return the work that folds sorted rows of clusters into rows of FOLDED_SCHEMA."""
 
     def work(batches: Batches) -> Batches:
-        machine, identity = plan.machine(), plan.load_rules().identity
-        for part in fold_clusters(machine, _rows_of(batches), identity, size=ROWS):
+        rules = plan.load_rules()
+        machine = machine_for(rules)
+        for part in fold_clusters(machine, _rows_of(batches), rules.identity, size=ROWS):
             yield from _folded(part)
 
     return work
@@ -118,9 +115,9 @@ def auditing(plan: Plan, on_invalid: OnInvalid, limits: tuple[Limit, ...], top: 
 
     def work(batches: Batches) -> Batches:
         conflicts: dict[str, list[Finding]] = {}
-        machine, identity = plan.machine(), plan.load_rules().identity
-        auditor = Auditor(machine, on_invalid, conflicts, top, Watch(limits), None)
-        for events, its_conflicts in clusters_of(_rows_of(batches), identity):
+        rules = plan.load_rules()
+        auditor = Auditor(machine_for(rules), on_invalid, conflicts, top, Watch(limits), None)
+        for events, its_conflicts in clusters_of(_rows_of(batches), rules.identity):
             conflicts.clear()
             conflicts.update(its_conflicts)
             auditor.take(events)

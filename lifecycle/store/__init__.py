@@ -19,7 +19,7 @@ from lifecycle.store.ingest.item import (
     Refused,
     to_stored,
 )
-from lifecycle.store.ingest.set_aside import nameless, problems_text
+from lifecycle.store.ingest.set_aside import nameless, problems_from, problems_text
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
 from lifecycle.store.query.export import EventEntry, StoreListing
@@ -83,6 +83,7 @@ __all__ = [
     "load_dump",
     "nameless",
     "postponed",
+    "problems_from",
     "problems_text",
     "refusal_dict",
     "system_clock",
