@@ -9,6 +9,7 @@ import pytest
 import lifecycle
 import lifecycle.auditing
 import lifecycle.domain
+import lifecycle.engine
 import lifecycle.errors
 import lifecycle.exporting
 import lifecycle.messages
@@ -21,6 +22,7 @@ PACKAGES = (
     lifecycle,
     lifecycle.auditing,
     lifecycle.domain,
+    lifecycle.engine,
     lifecycle.errors,
     lifecycle.exporting,
     lifecycle.messages,

@@ -17,7 +17,7 @@ from attrs import asdict, define, field, frozen
 from lifecycle.auditing.comparison import Comparison
 from lifecycle.auditing.deviations import Deviation, RefusedStep, deviations, refused_steps
 from lifecycle.auditing.edits import EditGroup
-from lifecycle.auditing.evidence import Evidence, digest_of
+from lifecycle.auditing.evidence import Evidence, SetAside, digest_of
 from lifecycle.auditing.repair import Repair, grouped, repairs_of
 from lifecycle.auditing.stays import Limit, Overdue, Times, Watch, stays
 from lifecycle.auditing.variants import Variant, Variants
@@ -172,7 +172,7 @@ def audit_evidence(
     Raises:
         RulesError: The rules name a guard that nobody registered.
     """
-    auditor = _Auditor(
+    auditor = Auditor(
         machine_for(rules),
         on_invalid,
         evidence.conflicts,
@@ -184,11 +184,11 @@ def audit_evidence(
         history = auditor.take(events)
         if each is not None:
             each(history, events)
-    return auditor.audit(evidence, rules, now)
+    return auditor.audit(evidence, rules, now, digest_of(evidence))
 
 
 @define
-class _Auditor:
+class Auditor:
     """Takes up subject after subject, and keeps of each what a report needs."""
 
     _machine: LeadMachine
@@ -230,7 +230,26 @@ class _Auditor:
             self._comparison.add(history, found, events, self._on_invalid)
         return history
 
-    def audit(self, evidence: Evidence, rules: Rules, now: int | None) -> Audit:
+    def join(self, other: Auditor) -> None:
+        """Take up what another one found of other subjects, by the same rules."""
+        self._leads += other._leads
+        self._events += other._events
+        self._deviating += other._deviating
+        if other._latest is not None:
+            last = self._latest
+            self._latest = other._latest if last is None else max(last, other._latest)
+        self._verdicts.update(other._verdicts)
+        self._states.update(other._states)
+        self._steps.update(other._steps)
+        self._deviations += other._deviations
+        self._repairs += other._repairs
+        self._findings += other._findings
+        self._variants.join(other._variants)
+        self._times.join(other._times)
+        self._watch.join(other._watch)
+        self._worst = sorted(self._worst + other._worst, key=_worst_first)[: self._top]
+
+    def audit(self, evidence: SetAside, rules: Rules, now: int | None, digest: str) -> Audit:
         """What was found."""
         until = (self._latest or 0) if now is None else now
         overdue = self._watch.overdue(until)
@@ -243,7 +262,7 @@ class _Auditor:
         return Audit(
             rules=rules,
             on_invalid=self._on_invalid,
-            digest=digest_of(evidence),
+            digest=digest,
             now=until,
             leads=self._leads,
             conforming=self._leads - self._deviating,

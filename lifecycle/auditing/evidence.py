@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from lifecycle.domain import (
     DatasetDigest,
@@ -168,6 +168,21 @@ class LogEvidence:
         is_new = digest not in self._seen
         self._seen.add(digest)
         return is_new
+
+
+class SetAside(Protocol):
+    """What of the messages became no event, and where those that did stood."""
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Messages of topics that do not concern leads, by topic."""
+
+    @property
+    def quarantined(self) -> Mapping[str, int]:
+        """Undecodable messages, by the code of their first problem."""
+
+    def origins(self, event_ids: Iterable[str], /) -> Mapping[str, Origin]:
+        """Return where the messages of these events stood."""
 
 
 #: The messages that an audit looks at.

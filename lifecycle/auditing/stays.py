@@ -141,8 +141,12 @@ def stays(found: LeadHistory) -> Iterator[Stay]:
         yield Stay(found.lead.lead_id, last.target, last.at_micros, None, last)
 
 
+def _none() -> array[int]:
+    return array("q")
+
+
 def _durations() -> dict[str, array[int]]:
-    return defaultdict(lambda: array("q"))
+    return defaultdict(_none)
 
 
 @define
@@ -160,9 +164,9 @@ class Times:
 
     in_state: dict[str, array[int]] = field(factory=_durations)
     open: Counter[str] = field(factory=Counter)
-    to_accepted: array[int] = field(factory=lambda: array("q"))
-    network: array[int] = field(factory=lambda: array("q"))
-    human: array[int] = field(factory=lambda: array("q"))
+    to_accepted: array[int] = field(factory=_none)
+    network: array[int] = field(factory=_none)
+    human: array[int] = field(factory=_none)
 
     def add(self, its_stays: Sequence[Stay]) -> None:
         """Take up a lead."""
@@ -172,6 +176,15 @@ class Times:
             else:
                 self.in_state[stay.state].append(stay.until - stay.since)
         self._add_speed(its_stays)
+
+    def join(self, other: Times) -> None:
+        """Take up the leads of another part."""
+        for state, durations in other.in_state.items():
+            self.in_state[state].extend(durations)
+        self.open.update(other.open)
+        self.to_accepted.extend(other.to_accepted)
+        self.network.extend(other.network)
+        self.human.extend(other.human)
 
     def _add_speed(self, its_stays: Sequence[Stay]) -> None:
         first: dict[str, int] = {}
@@ -231,6 +244,10 @@ class Watch:
                 if stay.state == limit.state
                 and (stay.until is None or stay.until - stay.since > limit.micros)
             ]
+
+    def join(self, other: Watch) -> None:
+        """Take up the stays of another part."""
+        self._stays += other._stays
 
     def overdue(self, now: int) -> list[Overdue]:
         """What was overdue at this moment, or had been: what came later is not looked at."""

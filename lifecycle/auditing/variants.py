@@ -64,6 +64,12 @@ class Variants:
         leads, example = self._found.get(trace, (0, lead_id))
         self._found[trace] = (leads + 1, min(example, lead_id))
 
+    def join(self, other: Variants) -> None:
+        """Take up the leads of another part."""
+        for trace, (more, its_example) in other._found.items():
+            leads, example = self._found.get(trace, (0, its_example))
+            self._found[trace] = (leads + more, min(example, its_example))
+
     def listed(self) -> list[Variant]:
         """All of them, the most frequent first."""
         variants = [Variant(*trace, *found) for trace, found in self._found.items()]

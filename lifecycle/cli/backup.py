@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from lifecycle.cli import options
 from lifecycle.cli.progress import waiting
-from lifecycle.errors import InputError, StoreError
+from lifecycle.errors import InputError, MissingExtraError, StoreError
 from lifecycle.replacing import replacing
 from lifecycle.store import Head, LeadReader, load_dump
 from lifecycle.text import counted
+
+
+class _DumpType(click.File):
+    """A dump, or the folder of a job on Spark."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of a folder, else the open file."""
+        if Path(value).is_dir():
+            return Path(value)
+        return super().convert(value, param, ctx)
 
 
 @click.command()
@@ -48,18 +58,33 @@ def dump(database: Path) -> None:
 
 @click.command()
 @click.argument("database", metavar="DB", type=options.PATH)
-@click.argument("file", metavar="[FILE]", type=click.File("rb"), default="-")
-def load(database: Path, file: BinaryIO) -> None:
+@click.argument("source", metavar="[FILE|DIR]", type=_DumpType("rb"), default="-")
+def load(database: Path, source: BinaryIO | Path) -> None:
     """Make a store of what `dump` printed, and verify it.
 
     DB must not be there yet. Without FILE the lines come from standard input. The store has the
-    same digest and the same head, which is printed.
+    same digest and the same head, which is printed. A DIR is what `lifecycle spark fold` wrote: the
+    store has its digest.
     """
     with _new_store(database) as unfinished:
         with waiting("load"):
-            load_dump(unfinished, file, file.name)
-        head = _verified(unfinished, file.name, "the dump was changed")
+            if isinstance(source, Path):
+                _load_job(unfinished, source)
+            else:
+                load_dump(unfinished, source, source.name)
+        name = str(source) if isinstance(source, Path) else source.name
+        head = _verified(unfinished, name, "what was loaded was changed")
     click.echo(f"head {head}")
+
+
+def _load_job(path: Path, folder: Path) -> None:
+    try:
+        from lifecycle.engine.load import load_job  # noqa: PLC0415 - pyarrow is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        raise MissingExtraError("Parquet files", "pyarrow", "parquet") from None
+    load_job(path, folder)
 
 
 @contextmanager

@@ -66,6 +66,7 @@ COMMANDS: Final = {
     "schema": ("schema", "Print the schema of a message, or the AsyncAPI document."),
     "serve": ("serve", "Serve a store over HTTP: inbox, webhooks, API, feed and pages."),
     "show": ("reading", "Show one lead, and how it got there."),
+    "spark": ("spark", "Fold and audit on Apache Spark what one machine cannot hold."),
     "validate": ("validate", "Check messages against their schemas."),
     "verify": ("verify", "Check that nothing in a store was changed but by lifecycle."),
 }

@@ -39,10 +39,21 @@ class DatasetDigest:
         """Add all contents of another part of the data set; no content may be in both."""
         self._sum(other._even & _EVEN, other._odd & _EVEN)
 
+    def to_bytes(self) -> bytes:
+        """Return the sum itself, for ``from_bytes`` elsewhere."""
+        lanes = (self._even & _EVEN) | (self._odd & _EVEN) << 16
+        return lanes.to_bytes(_BYTES)
+
+    @classmethod
+    def from_bytes(cls, lanes: bytes) -> DatasetDigest:
+        """Return the digest of a part whose sum this is."""
+        part, both = cls(), int.from_bytes(lanes)
+        part._sum(both & _EVEN, both >> 16 & _EVEN)
+        return part
+
     def hexdigest(self) -> str:
         """Return SHA-256 of the sum, in hexadecimal."""
-        lanes = (self._even & _EVEN) | (self._odd & _EVEN) << 16
-        return hashlib.sha256(lanes.to_bytes(_BYTES)).hexdigest()
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def _sum(self, even: int, odd: int) -> None:
         if self._added == _ROOM - 1:

@@ -6,7 +6,7 @@ The only importer of pyarrow, which is an extra.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final
 
 import pyarrow as pa
@@ -25,18 +25,30 @@ _TYPES: Final[dict[Kind, pa.DataType]] = {
     "texts": pa.list_(pa.string()),
     "reason": pa.string(),
     "payload": pa.string(),
+    "bytes": pa.binary(),
+    "digests": pa.list_(pa.binary()),
 }
+
+
+def schema_of(table: Table) -> pa.Schema:
+    """Return the Arrow schema of a table."""
+    return pa.schema([(column.name, _TYPES[column.kind]) for column in table.columns])
+
+
+def batch_of(table: Table, rows: Sequence[Row]) -> pa.RecordBatch:
+    """Return rows as a batch with the schema of their table."""
+    values = zip(*rows, strict=True) if rows else ((),) * len(table.columns)
+    columns = zip(table.columns, values, strict=True)
+    arrays = [_array(column, its_values) for column, its_values in columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema_of(table))
 
 
 def write_parquet(table: Table, rows: Iterable[Row], file: IO[bytes]) -> int:
     """Write rows to a file, which may be a pipe; how many."""
-    schema = pa.schema([(column.name, _TYPES[column.kind]) for column in table.columns])
     written = 0
-    with ParquetWriter(file, schema, compression="zstd") as writer:
+    with ParquetWriter(file, schema_of(table), compression="zstd") as writer:
         for group in _groups(table, rows):
-            columns = zip(table.columns, zip(*group, strict=True), strict=True)
-            arrays = [_array(column, values) for column, values in columns]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            writer.write_batch(batch_of(table, group))
             written += len(group)
     return written
 

@@ -19,7 +19,9 @@ from lifecycle.messages import format_time
 from lifecycle.store import refusal_dict
 from lifecycle.utc import optional_datetime
 
-Kind: TypeAlias = Literal["text", "integer", "boolean", "time", "texts", "reason", "payload"]
+Kind: TypeAlias = Literal[
+    "text", "integer", "boolean", "time", "texts", "reason", "payload", "bytes", "digests"
+]
 Row: TypeAlias = tuple[Any, ...]
 
 

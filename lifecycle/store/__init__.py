@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from lifecycle.lazy import lazily
 from lifecycle.store.db.blocks import BLOCK
-from lifecycle.store.db.codec import Packed, drafted
-from lifecycle.store.ingest.identify import AHEAD
+from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, drafted, unpack
+from lifecycle.store.ingest.identify import AHEAD, postponed
 from lifecycle.store.ingest.item import (
     Applied,
     Conflict,
@@ -20,7 +20,7 @@ from lifecycle.store.ingest.item import (
     Refused,
     to_stored,
 )
-from lifecycle.store.ingest.set_aside import nameless
+from lifecycle.store.ingest.set_aside import nameless, problems_from, problems_text
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.results import (
     Change,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AHEAD",
     "BLOCK",
+    "CHANGE_NUMBER",
     "Applied",
     "Change",
     "Conflict",
@@ -85,13 +86,18 @@ __all__ = [
     "UnmappedValue",
     "VerdictChange",
     "Verification",
+    "content_of",
     "drafted",
     "lead_dict",
     "load_dump",
     "nameless",
+    "postponed",
+    "problems_from",
+    "problems_text",
     "refusal_dict",
     "system_clock",
     "to_stored",
+    "unpack",
 ]
 
 __getattr__ = lazily(

@@ -312,12 +312,16 @@ class Arrivals:
         return self._ledger.enter(packed, place.log, place.line)
 
     def _postpone(self, packed: Packed, place: Place) -> Outcome:
-        time = format_time(packed.time)
-        expected = f"expected a time at most a day ahead of the clock, got {time}"
-        problems = (Problem("time", expected, "future_time"),)
-        message = Undecodable.whole(packed.body, problems)
+        message = postponed(packed)
         self._aside.quarantine(message, place, packed.time - AHEAD)
-        return Quarantined(problems)
+        return Quarantined(message.problems)
+
+
+def postponed(packed: Packed) -> Undecodable:
+    """Return a message whose time is too far ahead of the clock, with its problem."""
+    time = format_time(packed.time)
+    expected = f"expected a time at most a day ahead of the clock, got {time}"
+    return Undecodable.whole(packed.body, [Problem("time", expected, "future_time")])
 
 
 def _entry_of(row: tuple[Any, ...]) -> int:
