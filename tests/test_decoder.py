@@ -32,7 +32,7 @@ ANYBODY = Identity()
 
 
 def said(found):
-    """What chunks say; the salts of their drafts are never the same."""
+    """Return what chunks say; the salts of their drafts are never the same."""
     return [evolve(one, messages=[_said(*message) for message in one.messages]) for one in found]
 
 

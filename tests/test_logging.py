@@ -11,7 +11,7 @@ from lifecycle import BusyStoreError, LeadReader, LeadStore, Rules
 
 @pytest.fixture
 def said(caplog):
-    """What was said: pairs of level and text."""
+    """Return what was said: pairs of level and text."""
     caplog.set_level(logging.DEBUG, "lifecycle")
     return lambda: [
         (one.levelname, one.getMessage()) for one in caplog.records if one.name == "lifecycle"

@@ -67,7 +67,7 @@ def messages(draw):
 
 
 def by_shapes(message, identity):
-    """What the shapes say; nothing where they refuse it."""
+    """Return what the shapes say; nothing where they refuse it."""
     envelope = unwrap(message)
     try:
         return event_of(envelope, None, identity)

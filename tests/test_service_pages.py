@@ -27,7 +27,7 @@ PAGES = ("/ui/leads", "/ui/audit", "/ui/quarantine", "/ui/quarantine/1", "/ui/lo
 
 
 class Page(HTMLParser):
-    """What a page is made of."""
+    """The parts that a page is made of."""
 
     def __init__(self, answer):
         super().__init__()

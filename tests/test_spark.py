@@ -128,7 +128,7 @@ def logs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def replayed(logs, tmp_path_factory):
-    """What a store says that replayed the logs."""
+    """Return what a store says that replayed the logs."""
     path = tmp_path_factory.mktemp("replayed") / "leads.db"
     with LeadStore(path, clock=lambda: NOW) as store:
         summary = replay(store, sorted(one for one in logs.rglob("*") if one.is_file()))
@@ -173,7 +173,7 @@ def as_text(table, rows):
 
 
 def written(folder):
-    """What a job wrote, as ``replayed`` has it."""
+    """Return what a job wrote, as ``replayed`` has it."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     tables = {

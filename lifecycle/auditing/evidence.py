@@ -171,7 +171,7 @@ class LogEvidence:
 
 
 class SetAside(Protocol):
-    """What of the messages became no event, and where those that did stood."""
+    """Messages that became no event, and the places where those stood that did."""
 
     @property
     def ignored(self) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lifecycle.auditing import TOP, Audit, OpenFinding, audit_evidence, evidence_of
+from lifecycle.auditing import Audit, OpenFinding, audit_evidence, evidence_of
 from lifecycle.auditing.baseline import FAIL_ON, Baseline, failing, read_baseline
 from lifecycle.auditing.ocel import MARK as OCEL_MARK
 from lifecycle.auditing.ocel import writing_ocel
@@ -19,9 +19,10 @@ from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Limit
 from lifecycle.auditing.words import in_words
 from lifecycle.cli import options
+from lifecycle.cli.judging import judging
 from lifecycle.cli.output import emit, say_all_ignored, to_json
 from lifecycle.cli.progress import progress
-from lifecycle.domain import ON_INVALID, OnInvalid, Rules
+from lifecycle.domain import OnInvalid, Rules
 from lifecycle.replacing import check_replaceable
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
@@ -40,29 +41,7 @@ _VERDICTS = "verdicts"
     meaning="Judge by these rules; without them by the store's own, of a log by the default.",
 )
 @options.file("--against", meaning="Compare with these rules: what differs.")
-@click.option(
-    "--on-invalid",
-    type=click.Choice(ON_INVALID),
-    default="skip",
-    show_default=True,
-    help="At a refusal, leave the lead as it is, move it all the same, or judge it no further.",
-)
-@click.option(
-    "--overdue",
-    multiple=True,
-    metavar="STATE>DURATION",
-    help="Find leads that stay in a state for longer: 'assigned>PT30M'. May be repeated.",
-)
-@options.time(
-    "--now", meaning="Until when open stays last; without it the time of the latest event."
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=TOP,
-    show_default=True,
-    help="How many variants, edits and leads to tell of.",
-)
+@judging
 @click.option(
     "--list",
     "which",

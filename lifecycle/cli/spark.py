@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import click
 
-from lifecycle.auditing import TOP
 from lifecycle.auditing.report import report
 from lifecycle.cli import options
+from lifecycle.cli.judging import judging
 from lifecycle.cli.output import console, to_json
-from lifecycle.domain import ON_INVALID, OnInvalid, Rules
+from lifecycle.domain import OnInvalid, Rules
 from lifecycle.errors import MissingExtraError
 
 _EXTRA: Final = ("pandas", "py4j", "pyarrow", "pyspark")
@@ -110,29 +110,7 @@ def fold(
 @_guards
 @_master
 @_conf
-@click.option(
-    "--on-invalid",
-    type=click.Choice(ON_INVALID),
-    default="skip",
-    show_default=True,
-    help="At a refusal, leave the lead as it is, move it all the same, or judge it no further.",
-)
-@click.option(
-    "--overdue",
-    multiple=True,
-    metavar="STATE>DURATION",
-    help="Find leads that stay in a state for longer: 'assigned>PT30M'. May be repeated.",
-)
-@options.time(
-    "--now", meaning="Until when open stays last; without it the time of the latest event."
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=TOP,
-    show_default=True,
-    help="How many variants, edits and leads to tell of.",
-)
+@judging
 @options.table_or_json
 def audit(
     *,

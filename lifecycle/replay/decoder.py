@@ -158,7 +158,7 @@ def _process(log: Log, offset: int, line: int, identity: Identity, size: int) ->
 
 
 def _frames(pipe: int) -> Iterator[Chunk | InputError | None]:
-    """What was sent, as far as it came whole and in time; None at the end."""
+    """Yield what was sent, as far as it came whole and in time; None at the end."""
     while len(head := _read(pipe, _LENGTH)) == _LENGTH:
         size = int.from_bytes(head)
         frame = _read(pipe, size)

@@ -1,4 +1,4 @@
-"""Who may do what: keys and their scopes, names of the host, requests from other sites, rates."""
+"""Permission: keys and their scopes, names of the host, requests from other sites, rates."""
 
 from __future__ import annotations
 

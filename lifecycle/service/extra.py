@@ -1,4 +1,4 @@
-"""What is said where the extra ``serve`` is not installed."""
+"""The sentence of those who lack the extra ``serve``."""
 
 from lifecycle.errors import MissingExtraError
 

@@ -1,4 +1,4 @@
-"""What other systems notify of, as ``lifecycle import`` reads it."""
+"""Notifications of other systems, as ``lifecycle import`` reads them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _TOO_MANY: Final = f"more than {_MOST:,} messages, or {_MOST_BYTES:,} bytes: nar
 
 @frozen
 class Asked:
-    """What a replay request asks for.
+    """A replay request, as it was checked.
 
     Attributes:
         target: Where to post to.

@@ -50,7 +50,7 @@ class Hook:
 
 @frozen
 class Settings:
-    """What the service is told.
+    """The settings of a service.
 
     Attributes:
         host: The address to listen at.

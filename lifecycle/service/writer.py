@@ -112,7 +112,7 @@ class StoreWriter:
 
     @property
     def is_running(self) -> bool:
-        """Whether requests are taken."""
+        """Return whether requests are taken."""
         return self._thread.is_alive() and not self._is_stopping
 
     async def take(self, items: Sequence[IngestItem]) -> list[Outcome]:

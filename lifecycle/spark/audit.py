@@ -27,7 +27,7 @@ from lifecycle.store import Origin
 
 @frozen
 class _TableEvidence:
-    """What of the messages became no event, as a job's tables have it."""
+    """Messages that became no event, as a job's tables have them."""
 
     ignored: Mapping[str, int]
     quarantined: Mapping[str, int]

@@ -99,7 +99,7 @@ def rebuild(bench: Bench) -> list[Row]:
 
 
 def stored(bench: Bench) -> list[Row]:
-    """What is read of a whole store: verified, and audited, beside a replay."""
+    """Verify and audit a whole store, beside a replay."""
     count = bench.sizes.messages
     log = bench.log(count)
 

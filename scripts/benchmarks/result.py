@@ -33,7 +33,7 @@ class Target:
 
     @property
     def is_any(self) -> bool:
-        """Whether any ratio will do: the figure is only told."""
+        """Tell whether any ratio will do: the figure is only told."""
         return self.least is None and self.most is None
 
     def __str__(self) -> str:

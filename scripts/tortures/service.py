@@ -123,7 +123,7 @@ class _Share:
 
     @property
     def is_done(self) -> bool:
-        """Whether all are acknowledged."""
+        """Tell whether all are acknowledged."""
         return self.done.is_set()
 
     def post_all(self) -> None:

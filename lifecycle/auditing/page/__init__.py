@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lifecycle import text
 from lifecycle.auditing import words
 from lifecycle.auditing.audit import Audit
 from lifecycle.auditing.page.drawing import draw_spreads, draw_states
+from lifecycle.auditing.page.environment import inert_environment
 from lifecycle.domain import RULED_TRIGGERS, STATES
 from lifecycle.replacing import replacing
 
@@ -37,14 +37,7 @@ def write_page(path: Path, audit: Audit, top: int) -> None:
 
 def render(audit: Audit, top: int) -> str:
     """The page as HTML: the same for the same audit."""
-    environment = Environment(
-        loader=PackageLoader("lifecycle.auditing", "page"),
-        autoescape=True,
-        finalize=_inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = inert_environment("lifecycle.auditing", "page")
     environment.filters |= {
         "counted": text.counted,
         "duration": words.duration,
@@ -67,11 +60,6 @@ def render(audit: Audit, top: int) -> str:
         time_drawing=Markup(draw_spreads(audit.times)),  # noqa: S704 - our own drawing
         style=Markup(_style()),  # noqa: S704 - our own style
     )
-
-
-def _inert(value: Any) -> Any:
-    """What is printed: texts without characters that change how others are read."""
-    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moves(audit: Audit) -> Mapping[tuple[str, str], list[tuple[str, int]]]:

@@ -1,4 +1,4 @@
-"""What all pages share: how they are made, what browsers may do with them, and giving a key."""
+"""The frame of all pages: making them, what browsers may do with them, and giving a key."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from lifecycle import text
+from lifecycle.auditing.page.environment import inert_environment
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call
 from lifecycle.service.calls import text as text_parameter
@@ -34,14 +35,7 @@ _MOST_FIELDS: Final = 10
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("lifecycle.service.pages", "templates"),
-        autoescape=True,
-        finalize=_inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = inert_environment("lifecycle.service.pages", "templates")
     environment.filters |= {
         "short": text.short,
         "counted": text.counted,
@@ -51,13 +45,6 @@ def _environment() -> Environment:
         "as_it_is": _as_it_is,
     }
     return environment
-
-
-def _inert(value: Any) -> Any:
-    """Return what is printed: texts without characters that change how others are read."""
-    if value is None:
-        return ""
-    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _as_it_is(value: str) -> Markup:

@@ -108,7 +108,7 @@ _CONTENT: Final = Struct(">16sBqQQ")
 
 
 class Contents(NamedTuple):
-    """What an entry commits to."""
+    """The parts of a content that its entry commits to."""
 
     digest: bytes
     trigger: int

@@ -62,7 +62,7 @@ class ClusterRow:
 
     @property
     def is_no_more_than_leads(self) -> bool:
-        """Whether nothing is to be said of it beside its leads."""
+        """Tell whether nothing is to be said of it beside its leads."""
         return not (self.contact_only or self.several or self.deletion)
 
 

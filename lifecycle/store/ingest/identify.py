@@ -64,7 +64,7 @@ class Arrival:
 
     @property
     def event(self) -> LeadEvent:
-        """What was decoded; of a change what all its copies make."""
+        """Return what was decoded; of a change what all its copies make."""
         if self._event is None:
             self._event = unpack(*self.packed.columns, keys=self.packed.keys)
         return self._event

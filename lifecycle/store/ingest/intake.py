@@ -89,7 +89,7 @@ class Intake:
 
     @cached_property
     def _diff(self) -> Diff:
-        """What compares folds with what stands; of leads on their plain course nothing is."""
+        """Return what compares folds with what stands; leads on their plain course need none."""
         return Diff(
             *(self._working, self._writes, self._aside),
             recorded_at=self._recorded_at,

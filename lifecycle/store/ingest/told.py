@@ -1,4 +1,4 @@
-"""What the course of a lead tells, as rows of the store; and the course so far, from its row."""
+"""Rows of the store from the course of a lead, and the course so far from its row."""
 
 from __future__ import annotations
 
