@@ -161,6 +161,31 @@ def rows(store, table):
     ]
 
 
+def test_refused_and_late_messages_are_on_the_plain_course():
+    some = [lead("add", "10:00", keys="1"), lead("accept", "10:05", keys="1")]
+    late = [lead("accept", "10:06", keys="1"), lead("assign", "10:02", keys="1")]
+    rest = []
+
+    def counted(self, arrivals, *more):
+        outcomes, others = _TAKE(self, arrivals, *more)
+        rest.extend(others)
+        return outcomes, others
+
+    PlainCourses.take = counted
+    try:
+        with LeadStore(":memory:", clock=lambda: NOW) as store:
+            store.apply_many(some)
+            kinds = [store.apply(one).kind for one in late]
+            assert kinds == ["refused", "applied"]
+            assert [row.verdict for row in store.history("crmleadid:1")] == (
+                ["stated", "stated", "stated", "no_edge"]
+            )
+            assert verified(store) == ()
+    finally:
+        PlainCourses.take = _TAKE
+    assert rest == []
+
+
 def test_most_leads_are_on_their_plain_course():
     taken = []
 

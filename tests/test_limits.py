@@ -220,6 +220,20 @@ WRITTEN = st.builds(
     st.booleans(),
 )
 
+#: Objects whose keys may stand twice, with white space where it may stand.
+SPACED = st.builds(
+    lambda pairs, space: (
+        "{"
+        + ("," + space).join(
+            f"{json.dumps(name)}{space}:{space}{json.dumps(value)}" for name, value in pairs
+        )
+        + "}"
+        + space
+    ).encode("utf-8", "surrogatepass"),
+    st.lists(st.tuples(st.sampled_from(["a", "b", "a b", " "]), VALUES), max_size=4),
+    st.sampled_from(["", " ", "\n", "\t ", "\r\n"]),
+)
+
 
 def said(reader, raw):
     try:
@@ -229,7 +243,7 @@ def said(reader, raw):
     return value, repr(value)
 
 
-@given(AWKWARD | WRITTEN)
+@given(AWKWARD | WRITTEN | SPACED)
 def test_a_text_is_read_fast_only_where_that_makes_no_difference(raw):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parsing.orjson, "loads", lambda _: 1 / 0)

@@ -1,4 +1,4 @@
-"""The plain course of a lead: allowed messages in their order, in which nothing is odd.
+"""The plain course of a lead: messages in their order, allowed or refused, of which none is odd.
 
 Most leads take it, and it is told here in few steps, without making objects of what was decoded.
 Whatever is not plain is left to ``Track``, which stays the definition: where both tell a lead, they
@@ -17,6 +17,7 @@ from lifecycle.domain.history import Verdicts
 from lifecycle.domain.machine import LeadMachine, LeadTransition
 from lifecycle.domain.states import RANK, State, Trigger
 from lifecycle.domain.track import OWN_STEP
+from lifecycle.reasons import Refusal
 
 #: What was decoded of a message, in the order of its parts in the store.
 Told: TypeAlias = Sequence[Any]
@@ -24,10 +25,12 @@ Told: TypeAlias = Sequence[Any]
 PartyValue: TypeAlias = str | tuple[str | None, str]
 #: What a message of these says is told by ``Track`` alone.
 _OTHERS: Final = ("change", "delete")
+#: Of a step that is its message's own, not one that its dates imply.
+_STATED: Final = False
 
 
 class PlainRow(NamedTuple):
-    """A step that moved the lead, by whom, and who holds it afterwards."""
+    """A step that moved the lead or was refused, by whom, and who holds the lead afterwards."""
 
     event_id: str
     trigger: Trigger
@@ -38,6 +41,7 @@ class PlainRow(NamedTuple):
     by: PartyValue | None
     holder: PartyValue | None
     reason: str | None
+    refusal: Refusal | None = None
 
     @property
     def step(self) -> int:
@@ -62,6 +66,7 @@ class Course:
     recipient: PartyValue | None = None
     contact: Sequence[str | None] = (None, None, None)
     events: int = 0
+    refusals: int = 0
     position: Position | None = None
     decisions: dict[str, str | None] = field(factory=dict)
     rows: list[PlainRow] = field(factory=list)
@@ -76,12 +81,18 @@ class Course:
         if notes or trigger in _OTHERS:
             return None
         steps = self._steps(trigger, time, sent, received)
-        if steps is None or not self._is_by_no_other(trigger, agent, participant, told):
+        if steps is None:
             return None
-        if self.position is None and trigger != "send":
-            self.joined = (event_id, trigger)
-        self.position = (time, RANK[trigger], event_id)
-        self.events += 1
+        if isinstance(steps, Refusal):
+            self._go_on(event_id, trigger, time)
+            by = self._actor(trigger, agent, sender, recipient, offered)
+            where = (self.state, self.state, _STATED, time, by, self.holder, reason)
+            self.rows.append(PlainRow(event_id, trigger, *where, steps))
+            self.refusals += 1
+            return "refused"
+        if not self._is_by_no_other(trigger, agent, participant, told):
+            return None
+        self._go_on(event_id, trigger, time)
         self.owner = owner or self.owner
         self.sender = sender or self.sender
         self.recipient = offered or self.recipient
@@ -105,6 +116,12 @@ class Course:
         self._remember_decisions(event_id, trigger, accepted, rejected)
         return moved
 
+    def _go_on(self, event_id: str, trigger: Trigger, time: int) -> None:
+        if self.position is None and trigger != "send":
+            self.joined = (event_id, trigger)
+        self.position = (time, RANK[trigger], event_id)
+        self.events += 1
+
     def _remember_decisions(
         self, event_id: str, trigger: Trigger, accepted: int | None, rejected: int | None
     ) -> None:
@@ -117,14 +134,30 @@ class Course:
 
     def _steps(
         self, trigger: Trigger, time: int, sent: int | None, received: int | None
+    ) -> list[tuple[Trigger, LeadTransition, int]] | Refusal | None:
+        """Return the steps of a message or why it is refused, as ``decide`` does; None: ask it."""
+        if trigger == "send" and ("send", self.state) not in self.machine.first_edges:
+            return self._no_edge(self.state)
+        steps = self._dated_steps(trigger, time, sent, received)
+        if steps is None or any(edge.guards for _, edge, _ in steps):
+            return None
+        if trigger != "send":
+            state = steps[-1][1].target if steps else self.state
+            edge = self.machine.first_edges.get((trigger, state))
+            if edge is None:
+                return self._no_edge(state)
+            steps.append((trigger, edge, time))
+            return None if edge.guards else steps
+        return steps
+
+    def _dated_steps(
+        self, trigger: Trigger, time: int, sent: int | None, received: int | None
     ) -> list[tuple[Trigger, LeadTransition, int]] | None:
-        """Return the steps of a message, as ``decide`` does; None where one may be refused."""
+        """Return the send and the receive that a message is or implies; None where one is odd."""
         first, state, last = self.machine.first_edges, self.state, self.since
         steps: list[tuple[Trigger, LeadTransition, int]] = []
         if trigger == "send" or (state == "new" and sent is not None):
             edge = first.get(("send", state))
-            if edge is None and trigger == "send":
-                return None
             if edge is not None and (trigger == "send" or edge.moves):
                 at = time if sent is None else sent
                 if at > time or (last is not None and at < last):
@@ -137,13 +170,10 @@ class Course:
                 return None
             if edge is not None and edge.moves:
                 steps.append(("receive", edge, received))
-                state = edge.target
-        if trigger != "send":
-            edge = first.get((trigger, state))
-            if edge is None:
-                return None
-            steps.append((trigger, edge, time))
-        return None if any(edge.guards for _, edge, _ in steps) else steps
+        return steps
+
+    def _no_edge(self, state: State) -> Refusal:
+        return Refusal("no_edge", allowed=self.machine.allowed(state))
 
     def _is_by_no_other(
         self, trigger: Trigger, agent: PartyValue | None, participant: PartyValue | None, told: Told

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from lifecycle.domain import Identity
 from lifecycle.errors import InputError
-from lifecycle.replay.log import DamagedLogError, Log, digest_of
+from lifecycle.replay.log import DamagedLogError, Log
 from lifecycle.replay.texts import Text
 from lifecycle.store import BLOCK, IngestItem, Packed, drafted, to_stored
 
@@ -27,8 +27,7 @@ class Chunk:
         messages: Each with the number of its line in the log, and whether its text has ended.
         line: The number of the last line that ended, and was told as a whole.
         end: The offset behind it, in bytes; None when the chunk has none.
-        tail_size: The size of what the place is recognised by.
-        tail_digest: The digest of that.
+        tail: What the place is recognised by: the bytes before it.
         size: How many bytes the lines have.
         bytes_read: How far the file was read, in bytes (packed).
     """
@@ -36,8 +35,7 @@ class Chunk:
     line: int
     messages: list[tuple[IngestItem, int, bool]] = field(factory=list)
     end: int | None = None
-    tail_size: int = 0
-    tail_digest: bytes = b""
+    tail: bytes = b""
     size: int = 0
     bytes_read: int = 0
 
@@ -45,8 +43,7 @@ class Chunk:
         """Go behind a text; what has no end yet is read again by the next run."""
         self.size += len(text.raw)
         if text.end is not None:
-            self.line, self.end = text.end.line, text.end.offset
-            self.tail_size, self.tail_digest = len(text.end.tail), digest_of(text.end.tail)
+            self.line, self.end, self.tail = text.end.line, text.end.offset, text.end.tail
 
     def finish(self, bytes_read: int) -> Chunk:
         """Do what of storing its messages can be done ahead; return it."""

@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from lifecycle.errors import InputError
 from lifecycle.replay.chunks import CHUNK, Chunk, chunks
 from lifecycle.replay.decoder import decoded_elsewhere, is_worth_it
-from lifecycle.replay.log import DamagedLogError, Log, check_log
+from lifecycle.replay.log import DamagedLogError, Log, check_log, digest_of
 from lifecycle.store import Cursor, Ignored, IngestItem, LeadStore, OutcomeKind, Place
 
 #: So many messages are in a transaction: what is written all over is written once for all of them.
@@ -256,8 +256,8 @@ class _Gathered:
                 self.cursor,
                 byte_offset=chunk.end,
                 line=chunk.line,
-                tail_size=chunk.tail_size,
-                tail_digest=chunk.tail_digest,
+                tail_size=len(chunk.tail),
+                tail_digest=digest_of(chunk.tail),
             )
 
     def is_enough(self) -> bool:

@@ -300,7 +300,7 @@ def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
         parties.number(row.by),
         parties.number(row.holder),
         row.reason,
-        None if row.refusal is None else _refusal_text(row.refusal),
+        None if row.refusal is None else refusal_text(row.refusal),
     )
 
 
@@ -320,7 +320,8 @@ def row_values(content: Iterable[Any], parties: Parties) -> dict[str, Any]:
     }
 
 
-def _refusal_text(refusal: Refusal) -> str:
+def refusal_text(refusal: Refusal) -> str:
+    """Return what a row of history says of a refusal, as JSON."""
     parts = {"allowed": refusal.allowed, "guard": refusal.guard, "why": refusal.why}
     return json_text({name: part for name, part in parts.items() if part})
 

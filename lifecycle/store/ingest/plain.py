@@ -24,30 +24,27 @@ from lifecycle.domain import (
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import CHANGE_NUMBER, TRIGGER_NUMBER
 from lifecycle.store.db.lookups import KeyRow, WorkingSet
-from lifecycle.store.db.rows import (
-    OUTCOME_NUMBER,
-)
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.identify import Arrival
-from lifecycle.store.ingest.item import Applied, Noted, Outcome
+from lifecycle.store.ingest.item import Outcome
+from lifecycle.store.ingest.refold import Refold
 from lifecycle.store.ingest.told import (
     CLUSTER,
-    CONTACT_ONLY,
     DECISIONS,
-    DELETED_AT,
-    DOUBTS,
+    IS_SAID,
     KEPT_HOLDER,
     KEYS,
     KNOWN_SINCE,
     LEAD_ID,
-    MEMORY,
     POSITION,
     Row,
     course_of,
+    event_of,
     findings_of,
     history_of,
     keys_text,
     lead_of,
+    outcomes_of,
 )
 
 _DELETE: Final = TRIGGER_NUMBER["delete"]
@@ -65,6 +62,7 @@ class PlainCourses:
         self._writes = writes
         self._machine = machine
         self._recorded_at = recorded_at
+        self._again = Refold(working, writes, machine, recorded_at)
 
     def take(
         self,
@@ -83,13 +81,19 @@ class PlainCourses:
         rest += more
         leads = self._working.lead_rows(filter(None, (its[0].rows[0].lead for its in stories)))
         outcomes: dict[str, Outcome] = {}
+        again: list[tuple[list[Arrival], Row]] = []
         for its in stories:
-            told = self._tell(its, leads)
-            if told is None:
+            if len(its) > 1:
+                its.sort(key=_in_order)
+            before = None if its[0].rows[0].lead is None else leads[its[0].rows[0].lead]
+            if before is not None and not _goes_on(before, its):
+                again.append((its, before))
+            elif (told := self._tell(its, before)) is None:
                 rest += its
             else:
                 outcomes.update(told)
-        return outcomes, rest
+        told_again, more = self._again.take(again)
+        return outcomes | told_again, rest + more
 
     # --- which arrivals can change nothing but their own lead -----------------------------------
 
@@ -133,13 +137,8 @@ class PlainCourses:
 
     # --- what is told of a lead -----------------------------------------------------------------
 
-    def _tell(self, its: list[Arrival], leads: dict[int, Row]) -> dict[str, Outcome] | None:
+    def _tell(self, its: list[Arrival], before: Row | None) -> dict[str, Outcome] | None:
         """Fold the arrivals of a lead, and let it be written; None where they are not plain."""
-        if len(its) > 1:
-            its.sort(key=_in_order)
-        before = None if its[0].rows[0].lead is None else leads[its[0].rows[0].lead]
-        if before is not None and not _goes_on(before, its):
-            return None
         course = course_of(self._machine, before, self._parties)
         verdicts: list[Verdicts] = []
         for one in its:
@@ -153,12 +152,7 @@ class PlainCourses:
         if row is None:
             return None
         self._write(course, its, verdicts, row, is_new=before is None)
-        return {
-            one.packed.id: (Applied if verdict == "applied" else Noted)(
-                one.packed.id, TRIGGERS[one.packed.trigger], row[LEAD_ID], course.state
-            )
-            for one, verdict in zip(its, verdicts, strict=True)
-        }
+        return dict(outcomes_of(course, its, verdicts, row[LEAD_ID]))
 
     def _lead_row(self, course: Course, its: list[Arrival], before: Row | None) -> Row | None:
         """Return the row of the lead; None where its marks differ from before."""
@@ -186,11 +180,8 @@ class PlainCourses:
                 _belong(key, lead, row[CLUSTER])
         seqs = {}
         for one, verdict in zip(its, verdicts, strict=True):
-            packed, place = one.packed, one.place
-            seqs[packed.id] = one.seq
-            about = (one.seq, one.entry, one.hash, packed.id, packed.trigger, packed.time)
-            result = (lead, None, OUTCOME_NUMBER[verdict], 0)
-            add(sql.ADD_EVENT, *about, *result, recorded_at, place.log, place.line)
+            seqs[one.packed.id] = one.seq
+            add(sql.ADD_EVENT, *event_of(one, lead, verdict, recorded_at))
         next_change = self._working.numbers.next_change
         for seq, step, *content in history_of(course, seqs, self._parties):
             add(sql.ADD_HISTORY, next_change(), lead, seq, step, recorded_at, *content)
@@ -236,8 +227,7 @@ def _is_one_lead(names: _Names, rows: list[KeyRow]) -> bool:
 def _goes_on(row: Row, its: list[Arrival]) -> bool:
     """Return whether a lead is on its plain course, and what arrived comes after it."""
     return (
-        not (row[MEMORY] or row[DOUBTS] or row[CONTACT_ONLY])
-        and row[DELETED_AT] is None
+        not any(IS_SAID(row))
         and (not row[DECISIONS] or not any(orjson.loads(row[DECISIONS]).values()))
         and row[POSITION] < its[0].position
         and row[KEYS] == keys_text(its[0].keys)
