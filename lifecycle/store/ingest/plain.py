@@ -7,7 +7,9 @@ else arrives is left to the general way, which says the same of these (a propert
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
 from typing import Final
 
 import orjson
@@ -17,13 +19,11 @@ from lifecycle.domain import (
     Course,
     Key,
     LeadMachine,
-    Position,
     Verdicts,
-    are_several,
 )
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import CHANGE_NUMBER, TRIGGER_NUMBER
-from lifecycle.store.db.lookups import KeyRow, WorkingSet
+from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.identify import Arrival
 from lifecycle.store.ingest.item import Outcome
@@ -33,22 +33,20 @@ from lifecycle.store.ingest.told import (
     DECISIONS,
     IS_SAID,
     KEPT_HOLDER,
-    KEYS,
     KNOWN_SINCE,
     LEAD_ID,
     POSITION,
     Row,
+    Story,
     course_of,
     event_of,
     findings_of,
     history_of,
-    keys_text,
     lead_of,
     outcomes_of,
 )
 
 _DELETE: Final = TRIGGER_NUMBER["delete"]
-_Names = tuple[Key, ...]
 
 
 class PlainCourses:
@@ -62,7 +60,6 @@ class PlainCourses:
         self._writes = writes
         self._machine = machine
         self._recorded_at = recorded_at
-        self._again = Refold(working, writes, machine, recorded_at)
 
     def take(
         self,
@@ -75,111 +72,87 @@ class PlainCourses:
         The rows of the keys of all arrivals were looked up; ``contested`` are the numbers of events
         of which several contents came; ``clusters_of`` tells those that an arrival may change.
         """
-        stories, rest = self._stories(arrivals, contested)
+        stories, rest = _stories(arrivals, contested)
         touched = {cluster for one in rest for cluster in clusters_of(one)}
         stories, more = self._apart(stories, touched)
         rest += more
-        leads = self._working.lead_rows(filter(None, (its[0].rows[0].lead for its in stories)))
+        leads = self._working.lead_rows(one.lead for one in stories if one.lead is not None)
         outcomes: dict[str, Outcome] = {}
-        again: list[tuple[list[Arrival], Row]] = []
-        for its in stories:
-            if len(its) > 1:
-                its.sort(key=_in_order)
-            before = None if its[0].rows[0].lead is None else leads[its[0].rows[0].lead]
-            if before is not None and not _goes_on(before, its):
-                again.append((its, before))
-            elif (told := self._tell(its, before)) is None:
-                rest += its
+        again: list[tuple[Story, Row]] = []
+        for story in stories:
+            before = None if story.lead is None else leads[story.lead]
+            if not story.takes_names_of(before):
+                rest += story.arrivals
+            elif before is not None and not _goes_on(before, story.arrivals):
+                again.append((story, before))
+            elif (told := self._tell(story, before)) is None:
+                rest += story.arrivals
             else:
                 outcomes.update(told)
-        told_again, more = self._again.take(again)
-        return outcomes | told_again, rest + more
+        if again:
+            told_again, more = self._refold.take(again)
+            outcomes.update(told_again)
+            rest += more
+        return outcomes, rest
 
-    # --- which arrivals can change nothing but their own lead -----------------------------------
-
-    def _stories(
-        self, arrivals: list[Arrival], contested: Collection[int]
-    ) -> tuple[list[list[Arrival]], list[Arrival]]:
-        """Return the arrivals of each lead that may be plain, and the others."""
-        by_names: dict[_Names, list[Arrival]] = {}
-        for arrival in arrivals:
-            by_names.setdefault(arrival.keys, []).append(arrival)
-        mixed = _mixed(by_names)
-        stories: list[list[Arrival]] = []
-        rest: list[Arrival] = []
-        for names, its in by_names.items():
-            is_plain = names not in mixed and all(
-                _is_message(one) and one.seq not in contested for one in its
-            )
-            if is_plain and _is_one_lead(names, its[0].rows):
-                stories.append(its)
-            else:
-                rest += its
-        return stories, rest
+    @cached_property
+    def _refold(self) -> Refold:
+        return Refold(self._working, self._writes, self._machine, self._recorded_at)
 
     def _apart(
-        self, stories: list[list[Arrival]], touched: Collection[int]
-    ) -> tuple[list[list[Arrival]], list[Arrival]]:
+        self, stories: list[Story], touched: Collection[int]
+    ) -> tuple[list[Story], list[Arrival]]:
         """Return the leads of clusters that are only their leads, not touched; and the others."""
         rest: list[Arrival] = []
-        clusters = {one[0].rows[0].cluster for one in stories} - {None}
+        clusters = {one.cluster for one in stories} - {None}
         self._working.load_clusters([one for one in clusters if one is not None])
-        apart: list[list[Arrival]] = []
-        for its in stories:
-            number = its[0].rows[0].cluster
+        apart: list[Story] = []
+        for story in stories:
+            number = story.cluster
             if number is None or (
                 number not in touched and self._working.cluster(number).is_no_more_than_leads
             ):
-                apart.append(its)
+                apart.append(story)
             else:
-                rest += its
+                rest += story.arrivals
         return apart, rest
 
     # --- what is told of a lead -----------------------------------------------------------------
 
-    def _tell(self, its: list[Arrival], before: Row | None) -> dict[str, Outcome] | None:
+    def _tell(self, story: Story, before: Row | None) -> dict[str, Outcome] | None:
         """Fold the arrivals of a lead, and let it be written; None where they are not plain."""
         course = course_of(self._machine, before, self._parties)
         verdicts: list[Verdicts] = []
-        for one in its:
+        for one in story.arrivals:
             packed = one.packed
             told = orjson.loads(packed.content)
             verdict = course.take(packed.id, TRIGGERS[packed.trigger], packed.time, told)
             if verdict is None:
                 return None
             verdicts.append(verdict)
-        row = self._lead_row(course, its, before)
+        row = self._lead_row(course, story, before)
         if row is None:
             return None
-        self._write(course, its, verdicts, row, is_new=before is None)
-        return dict(outcomes_of(course, its, verdicts, row[LEAD_ID]))
+        self._write(course, story, verdicts, row)
+        return dict(outcomes_of(course, story.arrivals, verdicts, row[LEAD_ID]))
 
-    def _lead_row(self, course: Course, its: list[Arrival], before: Row | None) -> Row | None:
+    def _lead_row(self, course: Course, story: Story, before: Row | None) -> Row | None:
         """Return the row of the lead; None where its marks differ from before."""
         if before is not None:
-            about = (*before[:3], before[KEYS], before[KNOWN_SINCE])
+            about = (*before[:3], story.keys_text, before[KNOWN_SINCE])
             row = lead_of(course, about, self._parties, before)
             return row if row[KEPT_HOLDER] == before[KEPT_HOLDER] else None
-        numbers, lead_id = self._working.numbers, min(its[0].packed.keys[0]).lead_id
-        where = (numbers.next_lead(), lead_id, numbers.next_cluster())
-        return lead_of(course, (*where, keys_text(its[0].keys), self._recorded_at), self._parties)
+        numbers, lead_id = self._working.numbers, min(story.arrivals[0].packed.keys[0]).lead_id
+        cluster = numbers.next_cluster() if story.cluster is None else story.cluster
+        about = (numbers.next_lead(), lead_id, cluster, story.keys_text, self._recorded_at)
+        return lead_of(course, about, self._parties)
 
-    def _write(
-        self,
-        course: Course,
-        its: list[Arrival],
-        verdicts: Iterable[Verdicts],
-        row: Row,
-        *,
-        is_new: bool,
-    ) -> None:
+    def _write(self, course: Course, story: Story, verdicts: Iterable[Verdicts], row: Row) -> None:
         lead, add, recorded_at = row[0], self._writes.add, self._recorded_at
-        add(sql.ADD_LEAD if is_new else sql.SAVE_LEAD, *row)
-        if is_new:
-            for key in its[0].rows:
-                _belong(key, lead, row[CLUSTER])
+        add(sql.ADD_LEAD if story.lead is None else sql.SAVE_LEAD, *row)
+        story.belong(lead, row[CLUSTER])
         seqs = {}
-        for one, verdict in zip(its, verdicts, strict=True):
+        for one, verdict in zip(story.arrivals, verdicts, strict=True):
             seqs[one.packed.id] = one.seq
             add(sql.ADD_EVENT, *event_of(one, lead, verdict, recorded_at))
         next_change = self._working.numbers.next_change
@@ -189,16 +162,56 @@ class PlainCourses:
             add(sql.ADD_FINDING, code, lead, None, seq, detail, recorded_at)
 
 
-def _mixed(by_names: Iterable[_Names]) -> set[_Names]:
-    """Return the names of which some are among other names, too."""
-    mixed: set[_Names] = set()
-    first: dict[Key, _Names] = {}
-    for names in by_names:
-        for key in names:
-            other = first.setdefault(key, names)
-            if other is not names:
-                mixed.update((other, names))
-    return mixed
+# --- which arrivals can change nothing but their own lead ---------------------------------------
+
+
+def _stories(
+    arrivals: list[Arrival], contested: Collection[int]
+) -> tuple[list[Story], list[Arrival]]:
+    """Return the arrivals of each lead that may be plain, and the others."""
+    rest = [one for one in arrivals if not _is_message(one) or one.seq in contested]
+    others = {one.seq for one in rest}
+    stories = _linked(one for one in arrivals if one.seq not in others)
+    by_key: dict[Key, list[Story]] = defaultdict(list)
+    for story in stories:
+        for key in story.rows:
+            by_key[key].append(story)
+    odd = {key for one in rest for key in one.keys}
+    for story in stories:
+        shares = (len(by_key[key]) > 1 for key in story.rows)
+        if not story.is_one_lead() or (story.lead is None and any(shares)):
+            odd.update(story.rows)
+    left = list(odd)
+    while left:  # what shares a key with the others is folded with them
+        for story in by_key.pop(left.pop(), ()):
+            if not story.is_left:
+                story.is_left = True
+                left += story.rows
+    rest += [one for story in stories if story.is_left for one in story.arrivals]
+    return [story for story in stories if not story.is_left], rest
+
+
+def _linked(arrivals: Iterable[Arrival]) -> list[Story]:
+    """Return the stories of arrivals: those of one lead in the store, or that share its keys."""
+    by_names: dict[tuple[Key, ...], Story] = {}
+    for arrival in arrivals:
+        story = by_names.get(arrival.keys)
+        if story is None:
+            story = by_names[arrival.keys] = Story()
+            story.rows.update(zip(arrival.keys, arrival.rows, strict=True))
+        story.arrivals.append(arrival)
+    of_lead: dict[Key | int, Story] = {}
+    for story in by_names.values():
+        joined, names = story, story.leads()
+        for name in names:
+            other = of_lead.get(name)
+            if other is not None and (other := other.joined()) is not joined:
+                joined = joined.join(other)
+        of_lead.update((name, joined) for name in names)
+    stories = [story for story in by_names.values() if story.into is None]
+    for story in stories:
+        story.settle()
+    return stories
 
 
 def _is_message(arrival: Arrival) -> bool:
@@ -211,37 +224,10 @@ def _is_message(arrival: Arrival) -> bool:
     )
 
 
-def _is_one_lead(names: _Names, rows: list[KeyRow]) -> bool:
-    """Return whether keys are all new, or all of one lead in the store."""
-    first = rows[0]
-    if first.stored is None:
-        return all(row.stored is None for row in rows) and not are_several(names)
-    return first.lead is not None and all(
-        row.stored is not None
-        and row.cluster == first.cluster
-        and (row.lead == first.lead or row.key.kind == "contact")
-        for row in rows
-    )
-
-
 def _goes_on(row: Row, its: list[Arrival]) -> bool:
     """Return whether a lead is on its plain course, and what arrived comes after it."""
     return (
         not any(IS_SAID(row))
         and (not row[DECISIONS] or not any(orjson.loads(row[DECISIONS]).values()))
         and row[POSITION] < its[0].position
-        and row[KEYS] == keys_text(its[0].keys)
     )
-
-
-def _belong(key: KeyRow, lead: int, cluster: int) -> None:
-    """Let a new key name a new lead, or its contact."""
-    key.cluster = cluster
-    if key.key.kind == "lead":
-        key.lead = lead
-    else:
-        key.leads = 1
-
-
-def _in_order(arrival: Arrival) -> Position:
-    return arrival.position

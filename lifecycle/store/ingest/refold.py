@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from attrs import define, field
 
-from lifecycle.domain import TRIGGERS, Course, Identity, Key, LeadMachine, Position, Verdicts
+from lifecycle.domain import TRIGGERS, Course, Identity, LeadMachine, Position, Verdicts
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import written_names
 from lifecycle.store.db.lookups import WorkingSet
@@ -17,13 +17,15 @@ from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.identify import Arrival
 from lifecycle.store.ingest.item import Outcome
 from lifecycle.store.ingest.told import (
+    CLUSTER,
     IS_SAID,
     KEPT_HOLDER,
-    KEYS,
     KNOWN_SINCE,
     LEAD_ID,
     POSITION,
+    Names,
     Row,
+    Story,
     event_of,
     findings_of,
     history_of,
@@ -81,20 +83,29 @@ def whole_leads(working: WorkingSet, rows: Iterable[Row]) -> dict[int, WholeLead
 
 
 def refolded(
-    machine: LeadMachine, identity: Identity, lead: Row, events: Collection[ToldEvent]
+    machine: LeadMachine,
+    identity: Identity,
+    name: tuple[str, str],
+    events: Collection[ToldEvent],
 ) -> tuple[Course, dict[int, Verdicts]] | None:
     """Fold a lead from all of its events, in their order; return the verdicts by event.
 
-    None where it is not plain, or its events give it other names than its row has.
+    None where it is not plain, or has another name by its events: its lead id, and its keys as a
+    row has them.
     """
-    course, names, verdicts = Course(machine), _Names(identity), dict[int, Verdicts]()
+    course, names, verdicts = Course(machine), Names(), dict[int, Verdicts]()
+    last: Any = None
     for (time, trigger, event_id), seq, _, content in sorted(events):
         said = orjson.loads(content)
         verdict = course.take(event_id, TRIGGERS[trigger], time, said)
-        if verdict is None or not names.take(said[0]):
+        if verdict is None:
             return None
+        if said[0] != last:
+            last = said[0]
+            if not names.take(*identity.keys(written_names(last))):
+                return None
         verdicts[seq] = verdict
-    if not verdicts or (lead[LEAD_ID], lead[KEYS]) != (names.lead_id, keys_text(names.keys)):
+    if not verdicts or name != (names.lead_id, keys_text(names.keys)):
         return None
     return course, verdicts
 
@@ -114,41 +125,35 @@ class Refold:
         self._machine = machine
         self._recorded_at = recorded_at
 
-    def take(
-        self, stories: list[tuple[list[Arrival], Row]]
-    ) -> tuple[dict[str, Outcome], list[Arrival]]:
+    def take(self, stories: list[tuple[Story, Row]]) -> tuple[dict[str, Outcome], list[Arrival]]:
         """Fold the arrivals of each lead and its events; return what became, and the others."""
-        rest: list[Arrival] = []
-        plain: list[tuple[list[Arrival], Row]] = []
-        for its, row in stories:
-            if any(IS_SAID(row)) or row[KEYS] != keys_text(its[0].keys):
-                rest += its
-            else:
-                plain.append((its, row))
-        whole = whole_leads(self._working, [row for _, row in plain])
+        whole = whole_leads(self._working, [row for _, row in stories if not any(IS_SAID(row))])
         outcomes: dict[str, Outcome] = {}
-        for its, row in plain:
-            told = self._tell(its, whole[row[0]])
+        rest: list[Arrival] = []
+        for story, row in stories:
+            told = self._tell(story, whole[row[0]]) if row[0] in whole else None
             if told is None:
-                rest += its
+                rest += story.arrivals
             else:
                 outcomes.update(told)
         return outcomes, rest
 
-    def _tell(self, its: list[Arrival], whole: WholeLead) -> dict[str, Outcome] | None:
+    def _tell(self, story: Story, whole: WholeLead) -> dict[str, Outcome] | None:
         """Fold a lead again, and let it be written; None where it is not plain."""
-        before = whole.row
+        before, its = whole.row, story.arrivals
         more = [(one.position, one.seq, None, one.packed.content) for one in its]
-        told = refolded(self._machine, self._working.identity, before, [*whole.events, *more])
+        name = (before[LEAD_ID], story.keys_text)
+        told = refolded(self._machine, self._working.identity, name, [*whole.events, *more])
         if told is None:
             return None
         course, verdicts = told
-        about = (*before[:3], before[KEYS], before[KNOWN_SINCE])
+        about = (*before[:3], story.keys_text, before[KNOWN_SINCE])
         row = lead_of(course, about, self._parties)
         if row[KEPT_HOLDER] != before[KEPT_HOLDER]:
             return None
         if row != before:
             self._writes.add(sql.SAVE_LEAD, *row)
+            story.belong(before[0], before[CLUSTER])
         self._write_events(its, whole, verdicts)
         seqs = {event_id: seq for (_, _, event_id), seq, _, _ in (*whole.events, *more)}
         self._write_history(whole, history_of(course, seqs, self._parties))
@@ -188,34 +193,3 @@ class Refold:
             if (code, seq, detail) not in stands:
                 finding = (code, whole.row[0], None, seq, detail, self._recorded_at)
                 self._writes.add(sql.ADD_FINDING, *finding)
-
-
-class _Names:
-    """The names of a lead as its messages bring them, each linked to those before.
-
-    Attributes:
-        lead_id: That of the first message.
-        keys: All keys so far.
-    """
-
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self._last: Any = None
-        self._own: dict[str, Key] = {}
-        self.lead_id = ""
-        self.keys: set[Key] = set()
-
-    def take(self, written: Any) -> bool:
-        """Take the names of a message; False where they are not plainly more of the same lead."""
-        if written == self._last:
-            return True
-        own, contact = self._identity.keys(written_names(written))
-        known = self._own.values()
-        if not own or (known and not any(key in known for key in own)):
-            return False
-        for key in own:
-            if self._own.setdefault(key.scheme, key) != key:
-                return False
-        self._last, self.lead_id = written, self.lead_id or min(own).lead_id
-        self.keys.update(own, contact)
-        return True

@@ -1,23 +1,29 @@
-"""Rows of the store from the course of a lead, and the course so far from its row."""
+"""The arrivals of a plain lead, its course so far from its row, and the rows of what it tells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import orjson
+from attrs import define, field
 
 from lifecycle.domain import (
+    HUB_SIZE,
     STATES,
     TRIGGERS,
     Course,
+    Key,
     LeadMachine,
     PlainRow,
+    Position,
     Verdict,
     Verdicts,
+    are_several,
 )
 from lifecycle.store.db.codec import TRIGGER_NUMBER
+from lifecycle.store.db.lookups import KeyRow
 from lifecycle.store.db.rows import (
     OUTCOME_NUMBER,
     STATE_NUMBER,
@@ -37,6 +43,129 @@ DECISIONS, MEMORY, DOUBTS, CONTACT_ONLY, KEYS, DELETED_AT = 15, 16, 17, 18, 19, 
 KEPT_HOLDER, KNOWN_SINCE = 21, 22
 #: What a lead on its plain course has none of.
 IS_SAID: Final = itemgetter(MEMORY, DOUBTS, CONTACT_ONLY, DELETED_AT)
+
+
+class Names:
+    """The names of a lead as its messages bring them, each linked to those before.
+
+    Attributes:
+        lead_id: That of the first message.
+        keys: All keys so far.
+    """
+
+    def __init__(self) -> None:
+        self._own: dict[str, Key] = {}
+        self.lead_id = ""
+        self.keys: set[Key] = set()
+
+    def take(self, own: Collection[Key], contact: Collection[Key]) -> bool:
+        """Take the names of a message; False where they are not plainly more of the same lead."""
+        known = self._own.values()
+        if not own or (known and not any(key in known for key in own)):
+            return False
+        for key in own:
+            if self._own.setdefault(key.scheme, key) != key:
+                return False
+        self.lead_id = self.lead_id or min(own).lead_id
+        self.keys.update(own, contact)
+        return True
+
+
+@define(eq=False)
+class Story:
+    """Arrivals of one lead, in their order, and the keys that they name it by.
+
+    Attributes:
+        rows: The rows of these keys.
+        lead: The number of the lead, where it is in the store.
+        cluster: That of its keys, where one is in the store.
+        keys_text: All keys that the lead has from now on, as its row has them.
+        into: The story that it is a part of, since both are of one lead.
+        has_several_names: Whether not all of them have the same keys.
+        is_left: Whether it is left to the general way.
+    """
+
+    arrivals: list[Arrival] = field(factory=list)
+    rows: dict[Key, KeyRow] = field(factory=dict)
+    lead: int | None = None
+    cluster: int | None = None
+    keys_text: str = ""
+    into: Story | None = None
+    is_left: bool = False
+    has_several_names: bool = False
+
+    def leads(self) -> list[Key | int]:
+        """Return what tells its lead: the keys, and the numbers of leads that have them."""
+        own = [row for row in self.rows.values() if row.key.kind == "lead"]
+        return [row.key for row in own] + [row.lead for row in own if row.lead is not None]
+
+    def joined(self) -> Story:
+        """Return the story that it is a part of in the end."""
+        return self if self.into is None else self.into.joined()
+
+    def join(self, other: Story) -> Story:
+        """Make one story of both: the longer one takes the other in."""
+        small, large = sorted((self, other), key=lambda one: len(one.arrivals))
+        small.into = large
+        large.arrivals += small.arrivals
+        large.rows |= small.rows
+        large.has_several_names = True
+        return large
+
+    def settle(self) -> None:
+        """Put the arrivals in order, and find the lead in the store."""
+        if len(self.arrivals) > 1:
+            self.arrivals.sort(key=_in_order)
+        for row in self.rows.values():
+            if row.stored is not None:
+                self.cluster = row.cluster
+                self.lead = self.lead or row.lead
+
+    def is_one_lead(self) -> bool:
+        """Return whether the keys are all new, or all of one lead, or of a new one's contact."""
+        stored = [row for row in self.rows.values() if row.stored is not None]
+        own = [row for row in stored if row.key.kind == "lead"]
+        if not stored:
+            return not are_several(self.rows)
+        if not own:
+            contacts = [key for key in self.rows if key.kind == "contact"]
+            return len(contacts) == 1 and stored[0].leads < HUB_SIZE
+        return all(row.lead == self.lead for row in own) and all(
+            row.stored is not None and row.cluster == self.cluster
+            for key, row in self.rows.items()
+            if key.kind == "contact" or row.stored is not None
+        )
+
+    def takes_names_of(self, row: Row | None) -> bool:
+        """Add the keys that the lead has; return whether those that arrive are plainly its own."""
+        text = keys_text(self.rows)
+        self.keys_text = text if row is None else row[KEYS]
+        if self.keys_text == text and not (row is None and self.has_several_names):
+            return True
+        known = set() if row is None else {Key(*key) for key in orjson.loads(row[KEYS])}
+        new = self.rows.keys() - known
+        if not new:
+            return True
+        names = Names()
+        if known and not names.take([key for key in known if key.kind == "lead"], ()):
+            return False
+        self.keys_text = keys_text(known | new)
+        return (row is None or all(key.kind == "lead" for key in new)) and all(
+            names.take(*one.packed.keys) for one in self.arrivals
+        )
+
+    def belong(self, lead: int, cluster: int) -> None:
+        """Let new keys name the lead, or its contact."""
+        for row in self.rows.values():
+            if row.key.kind == "contact" and self.lead is None:
+                row.leads += 1
+            elif row.key.kind == "lead":
+                row.lead = lead
+            row.cluster = cluster
+
+
+def _in_order(arrival: Arrival) -> Position:
+    return arrival.position
 
 
 def course_of(machine: LeadMachine, row: Row | None, parties: Parties) -> Course:

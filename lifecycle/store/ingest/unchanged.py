@@ -21,6 +21,7 @@ from lifecycle.store.ingest.told import (
     IS_SAID,
     KEYS,
     KNOWN_SINCE,
+    LEAD_ID,
     Row,
     findings_of,
     history_of,
@@ -98,7 +99,8 @@ class Unchanged:
     def _is_told(self, whole: WholeLead) -> bool:
         """Return whether a lead's rows say what its course tells."""
         lead = whole.row
-        told = refolded(self._machine, self._working.identity, lead, whole.events)
+        name = (lead[LEAD_ID], lead[KEYS])
+        told = refolded(self._machine, self._working.identity, name, whole.events)
         if told is None:
             return False
         course, verdicts = told
