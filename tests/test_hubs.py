@@ -1,5 +1,6 @@
 """Leads that share a contact: which of them a message means that names the contact alone."""
 
+import gc
 from importlib import import_module
 from unittest.mock import patch
 
@@ -7,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from letters import ADA, BOB, lead
-from worlds import decodable
+from worlds import NOW, decodable
 
-from lifecycle import Refusal, Rules, decode, fold
+from lifecycle import LeadStore, Refusal, Rules, decode, fold
 from lifecycle.domain import SubjectFold, lead_groups, machine_for, subjects_of
 from lifecycle.domain.decision import decide
 
@@ -98,3 +99,16 @@ def test_what_names_a_contact_alone_does_not_look_at_every_lead(order):
     with patch.object(FOLD, "decide", wraps=decide) as decided:
         fold(RULES, map(decode, world[::order]))
     assert decided.call_count <= 3 * leads
+
+
+def test_a_store_lets_go_of_its_file_though_nobody_collects_garbage(tmp_path):
+    """The other leads of a hub are read one by one: a read that is not ended keeps the file."""
+    leads = [lead("add", f"10:{number:02}", keys=f"{number}", contact=HUB) for number in range(9)]
+    gc.disable()
+    try:
+        with LeadStore(tmp_path / "leads.db", clock=lambda: NOW) as store:
+            store.apply_many(leads)
+            store.apply(lead("accept", "11:00", keys=None, contact=HUB))
+        assert [one.name for one in tmp_path.iterdir()] == ["leads.db"]
+    finally:
+        gc.enable()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from attrs import define, field
 
-from lifecycle.domain import Group, Position, SubjectFold
+from lifecycle.domain import Group, Position, Refusal, SubjectFold
 from lifecycle.store.db.lookups import ClusterRow, KeyRow
 from lifecycle.store.db.rows import StoredEvent, StoredLead
 from lifecycle.store.ingest.identify import Arrival
+from lifecycle.store.ingest.item import Applied, Noted, Outcome, Refused
 
 #: By what arrivals hang together: keys, and the number of a cluster or a lead in the store.
 Node: TypeAlias = KeyRow | int
@@ -78,7 +79,7 @@ def leads_of(arrivals: Iterable[Arrival]) -> list[Component]:
     """Return the leads that arrivals name, each with those in the store that have these names."""
     leads = Partition()
     for arrival in arrivals:
-        own = arrival.rows[: len(arrival.event.lead_keys)]
+        own = [row for row in arrival.rows if row.key.kind == "lead"]
         if own:
             leads.add(arrival, own, {row.lead for row in own if row.lead is not None})
     return list(leads)
@@ -124,6 +125,24 @@ class Folding:
                 for place in (group, None):
                     last[place] = max(last.get(place, event.position), event.position)
         return last
+
+    def outcomes(self) -> Iterator[tuple[str, Outcome]]:
+        """Yield what became of each arrival, by its id."""
+        for event_id in self.arrivals:
+            event, verdict, group = self.part.fates[event_id]
+            track = None if group is None else self.part.tracks[group]
+            lead = None if track is None else track.lead
+            lead_id, state = (lead.lead_id, lead.state) if lead else (None, None)
+            if track is not None and verdict == "refused":
+                row = next(row for row in track.rows if row.event_id == event_id)
+                refusal = cast("Refusal", row.refusal)
+                yield (
+                    event_id,
+                    Refused(event_id, row.trigger, lead_id, state, refusal, row.source),
+                )
+            else:
+                kind = Applied if verdict == "applied" else Noted
+                yield event_id, kind(event_id, event.trigger, lead_id, state)
 
     def homes(self, homes: Mapping[int, int]) -> list[int | None]:
         """Return the clusters of its stored events, given those of leads; the one of most first."""

@@ -8,10 +8,10 @@ it can change are folded again from their events. (design.md sections 5 and 6)
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter
-from typing import Final, cast
+from typing import Final
 
 from lifecycle.domain import (
     Group,
@@ -19,7 +19,6 @@ from lifecycle.domain import (
     LeadEvent,
     LeadMachine,
     Position,
-    Refusal,
     SubjectFold,
     Track,
     contact_findings,
@@ -37,12 +36,9 @@ from lifecycle.store.ingest.cluster import Component, Folding, Partition, leads_
 from lifecycle.store.ingest.diff import Diff
 from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
 from lifecycle.store.ingest.item import (
-    Applied,
     IngestItem,
-    Noted,
     Outcome,
     Place,
-    Refused,
     to_stored,
 )
 from lifecycle.store.ingest.plain import PlainCourses
@@ -238,8 +234,9 @@ class Intake:
             arrival.event.id: lead for lead in leads for arrival in lead.arrivals
         }
         refolded: list[int] = []
+        rest: Generator[tuple[Group, Track]] | None = None
         if rows and any(map(_is_contact_only, arrivals)):
-            self._go_on_from_all(folding, leads)
+            rest = self._go_on_from_all(folding, leads)
         else:
             for lead in leads:
                 if lead.numbers and not self._go_on(folding, lead):
@@ -249,17 +246,28 @@ class Intake:
             events += [one.event for one in folding.stored.values()]
             events.sort(key=attrgetter("position"))
         part.run(events, groups)
+        if rest is not None:
+            rest.close()  # or its statement would keep the file, and what was committed in its log
         self._diff.part(folding, refolded)
-        self._tell(folding)
+        self._results.update(folding.outcomes())
 
-    def _go_on_from_all(self, folding: Folding, leads: list[Component]) -> None:
-        """Let an event without lead keys choose among all leads of the cluster."""
+    def _go_on_from_all(
+        self, folding: Folding, leads: list[Component]
+    ) -> Generator[tuple[Group, Track]]:
+        """Let an event without lead keys choose among all leads of the cluster.
+
+        Return the leads that no arrival names, which are read one by one; to be closed.
+        """
         groups: dict[int, Group] = {pk: lead for lead in leads for pk in lead.numbers}
         for pk, group in groups.items():
             folding.go_on(group, self._working.lead(pk))
-        folding.part.rest = self._rest(folding, groups)
+        rest = self._rest(folding, groups)
+        folding.part.rest = rest
+        return rest
 
-    def _rest(self, folding: Folding, groups: Mapping[int, Group]) -> Iterator[tuple[Group, Track]]:
+    def _rest(
+        self, folding: Folding, groups: Mapping[int, Group]
+    ) -> Generator[tuple[Group, Track]]:
         """Yield the leads of a cluster that no arrival names, the latest first."""
         for stored in self._working.latest_leads(folding.clusters[0].id):
             if stored.pk not in groups:
@@ -313,27 +321,7 @@ class Intake:
             )
         self._diff.whole(foldings, homes, clusters)
         for folding in foldings:
-            self._tell(folding)
-
-    def _tell(self, folding: Folding) -> None:
-        """What became of each arrival."""
-        part = folding.part
-        for event_id in folding.arrivals:
-            event, verdict, group = part.fates[event_id]
-            track = None if group is None else part.tracks[group]
-            lead = None if track is None else track.lead
-            lead_id, state = (lead.lead_id, lead.state) if lead else (None, None)
-            if track is not None and verdict == "refused":
-                row = next(row for row in track.rows if row.event_id == event_id)
-                refusal = cast("Refusal", row.refusal)
-                outcome: Outcome = Refused(
-                    event_id, row.trigger, lead_id, state, refusal, row.source
-                )
-            elif verdict == "applied":
-                outcome = Applied(event_id, event.trigger, lead_id, state)
-            else:
-                outcome = Noted(event_id, event.trigger, lead_id, state)
-            self._results[event_id] = outcome
+            self._results.update(folding.outcomes())
 
 
 def _is_not_after(event: LeadEvent, last: Position) -> bool:

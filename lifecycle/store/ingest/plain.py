@@ -25,6 +25,7 @@ from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import CHANGE_NUMBER, TRIGGER_NUMBER
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.statements import Writes
+from lifecycle.store.ingest.cluster import leads_of
 from lifecycle.store.ingest.identify import Arrival
 from lifecycle.store.ingest.item import Outcome
 from lifecycle.store.ingest.refold import Refold
@@ -193,24 +194,16 @@ def _stories(
 
 def _linked(arrivals: Iterable[Arrival]) -> list[Story]:
     """Return the stories of arrivals: those of one lead in the store, or that share its keys."""
-    by_names: dict[tuple[Key, ...], Story] = {}
+    by_names: dict[tuple[Key, ...], list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
-        story = by_names.get(arrival.keys)
-        if story is None:
-            story = by_names[arrival.keys] = Story()
-            story.rows.update(zip(arrival.keys, arrival.rows, strict=True))
-        story.arrivals.append(arrival)
-    of_lead: dict[Key | int, Story] = {}
-    for story in by_names.values():
-        joined, names = story, story.leads()
-        for name in names:
-            other = of_lead.get(name)
-            if other is not None and (other := other.joined()) is not joined:
-                joined = joined.join(other)
-        of_lead.update((name, joined) for name in names)
-    stories = [story for story in by_names.values() if story.into is None]
-    for story in stories:
-        story.settle()
+        by_names[arrival.keys].append(arrival)
+    firsts = [its[0] for its in by_names.values()]
+    leads = [firsts] if len(firsts) == 1 else [one.arrivals for one in leads_of(firsts)]
+    stories: list[Story] = []
+    for some in leads:
+        its = [one for first in some for one in by_names[first.keys]]
+        rows = {row.key: row for first in some for row in first.rows}
+        stories.append(Story(its, rows, len(some) > 1))
     return stories
 
 

@@ -77,43 +77,22 @@ class Story:
 
     Attributes:
         rows: The rows of these keys.
+        has_several_names: Whether not all of them have the same keys.
         lead: The number of the lead, where it is in the store.
         cluster: That of its keys, where one is in the store.
         keys_text: All keys that the lead has from now on, as its row has them.
-        into: The story that it is a part of, since both are of one lead.
-        has_several_names: Whether not all of them have the same keys.
         is_left: Whether it is left to the general way.
     """
 
-    arrivals: list[Arrival] = field(factory=list)
-    rows: dict[Key, KeyRow] = field(factory=dict)
-    lead: int | None = None
-    cluster: int | None = None
-    keys_text: str = ""
-    into: Story | None = None
-    is_left: bool = False
-    has_several_names: bool = False
+    arrivals: list[Arrival]
+    rows: dict[Key, KeyRow]
+    has_several_names: bool
+    lead: int | None = field(init=False, default=None)
+    cluster: int | None = field(init=False, default=None)
+    keys_text: str = field(init=False, default="")
+    is_left: bool = field(init=False, default=False)
 
-    def leads(self) -> list[Key | int]:
-        """Return what tells its lead: the keys, and the numbers of leads that have them."""
-        own = [row for row in self.rows.values() if row.key.kind == "lead"]
-        return [row.key for row in own] + [row.lead for row in own if row.lead is not None]
-
-    def joined(self) -> Story:
-        """Return the story that it is a part of in the end."""
-        return self if self.into is None else self.into.joined()
-
-    def join(self, other: Story) -> Story:
-        """Make one story of both: the longer one takes the other in."""
-        small, large = sorted((self, other), key=lambda one: len(one.arrivals))
-        small.into = large
-        large.arrivals += small.arrivals
-        large.rows |= small.rows
-        large.has_several_names = True
-        return large
-
-    def settle(self) -> None:
-        """Put the arrivals in order, and find the lead in the store."""
+    def __attrs_post_init__(self) -> None:
         if len(self.arrivals) > 1:
             self.arrivals.sort(key=_in_order)
         for row in self.rows.values():
