@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import re
 import shutil
@@ -26,13 +27,21 @@ from lifecycle.store import problems_text
 pytestmark = [
     pytest.mark.skipif(not find_spec("pyspark"), reason="needs the extra spark"),
     pytest.mark.skipif(not shutil.which("java"), reason="needs a Java runtime"),
-    pytest.mark.filterwarnings("default"),  # what Spark warns of is Spark's
+    pytest.mark.filterwarnings("ignore"),  # what Spark warns of is Spark's
+    pytest.mark.xdist_group("spark"),  # one Java machine serves all of them
 ]
 
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
 LETTERS = Path(__file__).parent / "letters.py"
 TABLES_WRITTEN = ("contents", "leads", "history", "findings", "quarantine", "ignored")
 WORLDS = 200
+#: Compiling takes longer than so few rows: half of the time went to it.
+SMALL = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.memory": "1g",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "2",
+}
 HUB = 120
 
 
@@ -41,14 +50,12 @@ def spark(tmp_path_factory):
     from lifecycle.spark import open_session  # noqa: PLC0415 - an extra
 
     room = str(tmp_path_factory.mktemp("spark"))
-    small = {
-        "spark.driver.memory": "1g",
-        "spark.local.dir": room,
-        "spark.sql.codegen.wholeStage": "false",  # compiling takes longer than so few rows
-        "spark.sql.shuffle.partitions": "2",
-    }
-    with open_session("local[2]", **small) as session:
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        # Coverage would slow the workers down; what they do is called here, too.
+        for name in [name for name in os.environ if "COVERAGE" in name]:
+            patch.delenv(name)
+        with open_session("local[2]", **SMALL, **{"spark.local.dir": room}) as session:
+            yield session
 
 
 def generated(count):
@@ -204,7 +211,7 @@ def folded(spark, logs, tmp_path_factory):
     from lifecycle.spark import fold  # noqa: PLC0415 - an extra
 
     out = tmp_path_factory.mktemp("folded") / "out"
-    fold(spark, logs, out=out, now=NOW)
+    fold(spark, logs, out=out, now=NOW, partitions=3)
     return out
 
 
@@ -219,12 +226,18 @@ def test_spark_says_what_a_store_says(folded, replayed):
     check(folded, replayed)
 
 
-def test_clusters_that_are_found_in_rounds_are_the_same(spark, logs, replayed, tmp_path):
-    from lifecycle.spark import fold  # noqa: PLC0415 - an extra
+def test_clusters_that_are_found_in_rounds_are_the_same(spark, folded):
+    from lifecycle.spark.components import clusters_of, edges_of  # noqa: PLC0415 - an extra
 
-    out = tmp_path / "out"
-    fold(spark, logs, out=out, now=NOW, components="rounds", partitions=3)
-    check(out, replayed)
+    contents = spark.read.parquet(str(folded / "contents")).where("is_canonical")
+    edges = edges_of(contents).localCheckpoint()
+    found = clusters_of(spark, edges, "rounds", lambda _, make: make().localCheckpoint())
+    rounds = {row["key"]: row["cluster"] for row in found.collect()}
+    rows = contents.select("keys", "cluster").collect()
+    assert {row["cluster"] for row in rows} > set(rounds.values())
+    for row in rows:
+        for key in row["keys"]:
+            assert rounds.get(key, key) == row["cluster"]
 
 
 def test_the_audit_of_a_job_is_that_of_the_logs(spark, logs, folded):
