@@ -37,6 +37,8 @@ ROWS = (
     "golden",
     "versions",
     "service",
+    "kafka",
+    "spark",
 )
 
 # What is done to lifecycle before a row is run, in a process of its own: the row must see it.

@@ -33,6 +33,7 @@ from lifecycle.store.query.results import (
     lead_dict,
     refusal_dict,
 )
+from lifecycle.store.query.streams import Stream, stream_name
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import Cursor, ReplaySession
 from lifecycle.store.store import LeadStore, OnContactDelete
@@ -83,6 +84,7 @@ __all__ = [
     "StorePages",
     "StoredCopy",
     "StoredMessage",
+    "Stream",
     "UnmappedValue",
     "VerdictChange",
     "Verification",
@@ -95,6 +97,7 @@ __all__ = [
     "problems_from",
     "problems_text",
     "refusal_dict",
+    "stream_name",
     "system_clock",
     "to_stored",
     "unpack",
