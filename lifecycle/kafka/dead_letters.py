@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from lifecycle.kafka.records import Record
 from lifecycle.kafka.settings import client_settings
 from lifecycle.reasons import Problem
 
+_LOG: Final = logging.getLogger("lifecycle.kafka")
 _SECONDS: Final = 30.0
 _LONGEST: Final = 1000
 
@@ -26,7 +28,7 @@ class DeadLetters:
     def __init__(self, bootstrap: str, topic: str, settings: Mapping[str, str]) -> None:
         own = {"enable.idempotence": "true", **settings}
         try:
-            self._producer = Producer(client_settings(bootstrap, own))
+            self._producer = Producer(client_settings(bootstrap, own), logger=_LOG)
         except KafkaException as error:
             raise InputError(f"Kafka's client cannot use the settings: {error}") from None
         self._topic = topic

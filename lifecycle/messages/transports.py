@@ -236,12 +236,14 @@ def _debezium(value: dict[str, Any]) -> Iterator[Part]:
     after = value["after"]
     if isinstance(after, dict) and "payload" in after:
         yield _text(after["payload"], "after.payload")
-    elif after is None:
-        # A row was removed from the outbox, as is usual once it was sent: nothing about leads.
-        yield "", {"topic": f"debezium, op {value['op']}", "data": {}}
     else:
         expected = "expected a row of an outbox with a payload"
         yield "after", _broken(expected, "no_message", after)
+
+
+def _debezium_removal(value: dict[str, Any]) -> Iterator[Part]:
+    """Yield what is ignored: a row is removed from an outbox once it was sent."""
+    yield "", {"topic": f"debezium, op {value['op']}", "data": {}}
 
 
 #: Tried from the top; the first whose fields are all there is the one.
@@ -256,6 +258,8 @@ TRANSPORTS: Final = (
     Transport("kcat -J", ("topic", "partition", "offset", "payload"), _member("payload")),
     Transport("Google Pub/Sub, pushed", ("message", "subscription"), _pub_sub),
     Transport("Debezium outbox", ("op", "after"), _debezium),
+    # Members that are null are absent.
+    Transport("Debezium, a row removed", ("op", "before"), _debezium_removal, absent=("after",)),
     # Its schema may be null, and members that are null are absent.
     Transport("Kafka Connect", ("payload",), _member("payload"), absent=_OWN_MEMBERS),
     Transport("JSON text in data", ("topic", "data"), _with_text("data"), text="data"),

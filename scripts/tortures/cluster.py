@@ -26,6 +26,8 @@ class Cluster:
         self._library = _library()
         text = ctypes.create_string_buffer(_TEXT)
         conf = self._made("rd_kafka_conf_new")
+        # It would warn that it knows no brokers but its own.
+        self._library.rd_kafka_conf_set(conf, b"log_level", b"3", text, ctypes.c_size_t(_TEXT))
         self._client = self._made("rd_kafka_new", _PRODUCER, conf, text, ctypes.c_size_t(_TEXT))
         if not self._client:
             raise RuntimeError(text.value.decode())
