@@ -15,6 +15,7 @@ from worlds import NOW, worlds
 from lifecycle import Rules, decode, fold
 from lifecycle.domain import DatasetDigest, dataset_digest, machine_for
 from lifecycle.engine import (
+    GIANT,
     ClusterRows,
     ContentEvent,
     contents_by_id,
@@ -37,8 +38,8 @@ def contents_of(world):
     return list(contents_by_id(events, RULES.identity))
 
 
-@given(worlds, st.randoms())
-def test_the_steps_together_are_the_fold(world, chance):
+@given(worlds, st.randoms(), st.integers(0, 4))
+def test_the_steps_together_are_the_fold(world, chance, pieces):
     chance.shuffle(world)
     contents = contents_of(world)
     events = [one for one in contents if one.is_canonical]
@@ -50,7 +51,8 @@ def test_the_steps_together_are_the_fold(world, chance):
         ),
         key=lambda row: (row[0], row[4], row[3], row[1]),
     )
-    parts = list(fold_clusters(machine_for(RULES), rows, RULES.identity, size=3))
+    giant = pieces or GIANT
+    parts = list(fold_clusters(machine_for(RULES), rows, RULES.identity, size=3, giant=giant))
     expected = ClusterRows()
     expected.add(fold(RULES, [decode(one.body) for one in contents]))
     for table in ("leads", "history", "findings"):
