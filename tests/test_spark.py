@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pickle
 import random
 import re
 import shutil
@@ -12,13 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from conftest import LOGS
 from hypothesis import Phase, given, settings
 from letters import lead
+from test_logs import EXPECTED
 from worlds import NOW, worlds
 
 from lifecycle import LeadStore, Rules
 from lifecycle import audit as audit_logs
 from lifecycle.auditing.report import report
+from lifecycle.domain import DatasetDigest
+from lifecycle.engine import name_clusters
 from lifecycle.errors import ArgumentError, InputError
 from lifecycle.exporting import TABLES, plain_rows
 from lifecycle.replay import replay
@@ -238,6 +243,78 @@ def test_clusters_that_are_found_in_rounds_are_the_same(spark, folded):
     for row in rows:
         for key in row["keys"]:
             assert rounds.get(key, key) == row["cluster"]
+
+
+def test_what_workers_do_can_be_called_without_a_cluster(logs, replayed):
+    """Arrow batches in and out, one after the other, as Spark hands them around."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    from lifecycle.exporting.parquet import schema_of  # noqa: PLC0415
+    from lifecycle.spark import workers  # noqa: PLC0415
+
+    plan = workers.Plan(Rules.default().to_toml(), NOW)
+
+    def done(work, names, rows):
+        arrays = {name: [row[name] for row in rows] for name in names}
+        return [row for batch in work(iter([pa.record_batch(arrays)])) for row in batch.to_pylist()]
+
+    packed = gzip.decompress((logs / "two.jsonl.gz").read_bytes())
+    plain = [(logs / name).read_bytes() for name in ("one.jsonl", "below/three.jsonl")]
+    texts = [line for part in (packed, *plain) for line in part.split(b"\n")]
+    raw = [{"raw": line, "log": "a log"} for line in texts] + [{"raw": None, "log": None}]
+    messages = done(workers.reading(plan), ("raw", "log"), raw)
+    names = ("id", "digest", "trigger", "time", "content", "body", "keys")
+    events = sorted(
+        (row for row in messages if row["kind"] == "event"),
+        key=lambda row: (row["id"], row["digest"], row["time"], row["body"]),
+    )
+    chosen = done(workers.choosing(plan), names, events)
+    digest = DatasetDigest.from_bytes(
+        done(workers.digesting, ("id", "digest", "time"), chosen)[0]["lanes"]
+    )
+    assert digest.hexdigest() == replayed["digest"]
+    assert schema_of(workers.VERDICTS).names == ["applied", "refused", "noted"]
+    events = [row for row in chosen if row["is_canonical"]]
+    clusters = dict(name_clusters((row["keys"][0], key) for row in events for key in row["keys"]))
+    for row in events:
+        row["cluster"] = clusters[row["keys"][0]]
+        row["content"] = row["merged"] or row["content"]
+    events.sort(key=lambda row: (row["cluster"], row["time"], row["trigger"], row["id"]))
+    names = ("cluster", "id", "digest", "trigger", "time", "content", "conflicts")
+    folded = done(workers.folding(plan), names, events)
+    leads = [tuple(row["leads"].values()) for row in folded if row["leads"]]
+    assert as_text(TABLES["leads"], leads) == replayed["leads"]
+    verdicts = Counter()
+    for row in folded:
+        verdicts.update(row["verdicts"] or {})
+    assert verdicts == {name: replayed["counts"][name] for name in verdicts}
+    (audited,) = done(workers.auditing(plan, "skip", (), 5), names, events)
+    assert pickle.loads(audited["auditor"])  # noqa: S301 - our own
+
+
+@pytest.mark.skipif(not LOGS.exists(), reason="the real logs are not here")
+@pytest.mark.parametrize("rules", ["default", "base"])
+def test_the_real_logs_come_out_as_computed(rules, spark, tmp_path):
+    """Both in one job, as they share no name; the figures are those of their README, added up."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    from lifecycle.spark import fold  # noqa: PLC0415 - an extra
+
+    logs = [LOGS / f"{log}.jsonl.gz" for log in ("olist_leads", "helpdesk")]
+    own = Rules.from_toml(LOGS / "base.toml") if rules == "base" else None
+    summary = fold(spark, logs, out=tmp_path / "out", rules=own, partitions=2)
+    leads = pq.read_table(tmp_path / "out" / "leads").to_pylist()
+    history = pq.read_table(tmp_path / "out" / "history").to_pylist()
+    expected = [EXPECTED[log, rules] for log in ("olist_leads", "helpdesk")]
+    assert summary.read == sum(one["read"] for one in expected)
+    assert summary.leads == len(leads) == sum(one["leads"] for one in expected)
+    assert sum(one["refusals"] == 0 for one in leads) == sum(one["clean"] for one in expected)
+    refused = [one for one in history if one["verdict"] == "no_edge"]
+    kinds = Counter(f"{one['trigger']} from {one['from']}" for one in refused)
+    assert kinds == sum((Counter(one["kinds"]) for one in expected), Counter())
+    assert len(refused) == summary.refused
+    states = Counter(one["state"] for one in leads)
+    assert states == sum((Counter(one["states"]) for one in expected), Counter())
 
 
 def test_the_audit_of_a_job_is_that_of_the_logs(spark, logs, folded):

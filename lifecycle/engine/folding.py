@@ -50,9 +50,10 @@ def fold_clusters(
     """
     part = ClusterRows()
     for _, its_rows in groupby(rows, itemgetter(0)):
-        first = list(islice(its_rows, giant + 1))
+        rest = iter(its_rows)
+        first = list(islice(rest, giant + 1))
         if len(first) > giant:
-            yield from _folded_in_pieces(machine, chain(first, its_rows), identity, giant)
+            yield from _folded_in_pieces(machine, chain(first, rest), identity, giant)
             continue
         part.add(subject_history(machine, *_cluster(first, identity)))
         if len(part.history) >= size:

@@ -2,7 +2,7 @@
 
 What stays in memory is what the fold itself needs: the leads of the cluster, and its keys. A first
 pass finds which lead each lead key belongs to, a second one folds, and gives each piece's rows
-away. Changes of fields look ahead to later ones of their lead: a cluster that has any is held whole.
+away. Changes of fields look ahead to later ones of their lead: a cluster with any is held whole.
 """
 
 from __future__ import annotations
