@@ -13,6 +13,7 @@ LifecycleError
  |- MissingExtraError       the caller's: install the extra that brings a library
  `- StoreError              the file's: it is no store, of a newer lifecycle, damaged or closed
      |- BusyStoreError        try again: another writer did not let go in time
+     |- FullStoreError        make room, then try again: the disk is full
      |- ClockSkewError        set the clock right, or accept_clock=True
      |- RulesMismatchError    open it without rules, or rebuild it: it was folded with others
      `- PurgeIncompleteError  purge again later: erased, but traces of it are still in the file
@@ -35,6 +36,7 @@ __all__ = [
     "ArgumentError",
     "BusyStoreError",
     "ClockSkewError",
+    "FullStoreError",
     "HubError",
     "InputError",
     "LifecycleError",
@@ -152,6 +154,10 @@ class StoreError(LifecycleError):
 
 class BusyStoreError(StoreError):
     """Another writer held the store for longer than this one would wait."""
+
+
+class FullStoreError(StoreError):
+    """The disk is full: nothing was written, and the store is as it was."""
 
 
 class ClockSkewError(StoreError):

@@ -144,3 +144,24 @@ def test_the_page_is_what_was_found_and_says_why_what_falls_short_does(part):
 
 def _cells(line):
     return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_what_a_backfill_takes_is_told_by_size_and_planned_by_its_rates(part):
+    backfill = part("backfill")
+    sizes = {"memory_mb": 100, "log_bytes": 3e6, "kept_bytes": 1e6, "disk_bytes": 4e6}
+    runs = [
+        {"way": way, "messages": size, "seconds": size / 100, "stages": {"contents": 1.5}, **sizes}
+        for size in (1000, 10_000)
+        for way in ("replay", "spark", "load")
+    ]
+    measured = {"runs": runs}
+    assert "| 10,000 | `lifecycle replay` | 100 s | 100 | 100 MB | 4 MB | 1 MB |" in (
+        backfill.rows(measured)
+    )
+    assert backfill.growth(measured).count("10 times the messages take 10.0 times the time") == 3
+    assert "| contents | 1.5 s | 1.5 s |" in backfill.stages(measured)
+    first, *_ = backfill.plan(measured).splitlines()[2:]
+    assert first == (
+        "| 10,000,000 | 3.0 GB | 1.0 GB | 4.0 GB | 56 | 6.9 h on 8 cores | 27.8 h | 1.0 GB |"
+    )
+    assert backfill.kept()["runs"]

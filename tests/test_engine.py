@@ -15,6 +15,7 @@ from worlds import NOW, worlds
 from lifecycle import Rules, decode, fold
 from lifecycle.domain import DatasetDigest, dataset_digest, machine_for
 from lifecycle.engine import (
+    GIANT,
     ClusterRows,
     ContentEvent,
     contents_by_id,
@@ -22,6 +23,7 @@ from lifecycle.engine import (
     message_rows,
     name_clusters,
 )
+from lifecycle.store import problems_text
 
 RULES = Rules.default()
 
@@ -37,8 +39,8 @@ def contents_of(world):
     return list(contents_by_id(events, RULES.identity))
 
 
-@given(worlds, st.randoms())
-def test_the_steps_together_are_the_fold(world, chance):
+@given(worlds, st.randoms(), st.integers(0, 4))
+def test_the_steps_together_are_the_fold(world, chance, pieces):
     chance.shuffle(world)
     contents = contents_of(world)
     events = [one for one in contents if one.is_canonical]
@@ -50,7 +52,8 @@ def test_the_steps_together_are_the_fold(world, chance):
         ),
         key=lambda row: (row[0], row[4], row[3], row[1]),
     )
-    parts = list(fold_clusters(machine_for(RULES), rows, RULES.identity, size=3))
+    giant = pieces or GIANT
+    parts = list(fold_clusters(machine_for(RULES), rows, RULES.identity, size=3, giant=giant))
     expected = ClusterRows()
     expected.add(fold(RULES, [decode(one.body) for one in contents]))
     for table in ("leads", "history", "findings"):
@@ -85,6 +88,37 @@ def test_a_line_may_hold_several_messages_and_none():
     text = json.dumps(one) + json.dumps(other)
     assert [row.kind for row in message_rows(text.encode(), RULES.identity, NOW)] == ["event"] * 2
     assert list(message_rows(b" \r", RULES.identity, NOW)) == []
+
+
+def test_a_store_an_audit_and_an_engine_set_the_same_aside(store, write_log, lifecycle):
+    """A message without a name that is from the future, too, has one reason everywhere."""
+    ahead = {"time": "2999-01-01T00:00:00Z"}
+    messages = [
+        lead("add", "10:00", keys="null") | ahead,
+        lead("add", "10:00") | ahead,
+        lead("add", "10:00", keys="null"),
+        {"topic": "weather"},
+        {"topic": "weather"},
+        lead("add", "10:00"),
+    ]
+    rows = rows_of(messages)
+    store.apply_many([json.dumps(one) for one in messages])
+    kept = [store.quarantined(number) for number in store.quarantine_numbers()]
+    aside = [row for row in rows if row.kind == "quarantined"]
+    assert [(one.raw, problems_text(one.problems)) for one in kept] == [
+        (row.body, row.problems) for row in aside
+    ]
+    assert [row.due_at is None for row in aside] == [False, False, True]
+    log = write_log(messages)
+    audits = [
+        json.loads(lifecycle("audit", one, "--format", "json").stdout) for one in (log, store.path)
+    ]
+    codes = {"future_time": 2, "no_identity": 1}
+    assert [one["quarantined"] for one in audits] == [codes, codes]
+    assert (
+        len({row.digest for row in rows if row.kind == "ignored"})
+        == audits[0]["ignored"]["weather"]
+    )
 
 
 def test_without_the_extra_it_is_said_what_to_install(lifecycle, monkeypatch):

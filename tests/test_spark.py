@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import pickle
 import random
 import re
 import shutil
@@ -11,13 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from conftest import LOGS
 from hypothesis import Phase, given, settings
 from letters import lead
+from test_logs import EXPECTED
 from worlds import NOW, worlds
 
 from lifecycle import LeadStore, Rules
 from lifecycle import audit as audit_logs
 from lifecycle.auditing.report import report
+from lifecycle.domain import DatasetDigest
+from lifecycle.engine import name_clusters
 from lifecycle.errors import ArgumentError, InputError
 from lifecycle.exporting import TABLES, plain_rows
 from lifecycle.replay import replay
@@ -26,13 +32,21 @@ from lifecycle.store import problems_text
 pytestmark = [
     pytest.mark.skipif(not find_spec("pyspark"), reason="needs the extra spark"),
     pytest.mark.skipif(not shutil.which("java"), reason="needs a Java runtime"),
-    pytest.mark.filterwarnings("default"),  # what Spark warns of is Spark's
+    pytest.mark.filterwarnings("ignore"),  # what Spark warns of is Spark's
+    pytest.mark.xdist_group("spark"),  # one Java machine serves all of them
 ]
 
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
 LETTERS = Path(__file__).parent / "letters.py"
 TABLES_WRITTEN = ("contents", "leads", "history", "findings", "quarantine", "ignored")
 WORLDS = 200
+#: Compiling takes longer than so few rows: half of the time went to it.
+SMALL = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.memory": "1g",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "2",
+}
 HUB = 120
 
 
@@ -41,14 +55,12 @@ def spark(tmp_path_factory):
     from lifecycle.spark import open_session  # noqa: PLC0415 - an extra
 
     room = str(tmp_path_factory.mktemp("spark"))
-    small = {
-        "spark.driver.memory": "1g",
-        "spark.local.dir": room,
-        "spark.sql.codegen.wholeStage": "false",  # compiling takes longer than so few rows
-        "spark.sql.shuffle.partitions": "2",
-    }
-    with open_session("local[2]", **small) as session:
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        # Coverage would slow the workers down; what they do is called here, too.
+        for name in [name for name in os.environ if "COVERAGE" in name]:
+            patch.delenv(name)
+        with open_session("local[2]", **SMALL, **{"spark.local.dir": room}) as session:
+            yield session
 
 
 def generated(count):
@@ -204,7 +216,7 @@ def folded(spark, logs, tmp_path_factory):
     from lifecycle.spark import fold  # noqa: PLC0415 - an extra
 
     out = tmp_path_factory.mktemp("folded") / "out"
-    fold(spark, logs, out=out, now=NOW)
+    fold(spark, logs, out=out, now=NOW, partitions=3)
     return out
 
 
@@ -219,12 +231,90 @@ def test_spark_says_what_a_store_says(folded, replayed):
     check(folded, replayed)
 
 
-def test_clusters_that_are_found_in_rounds_are_the_same(spark, logs, replayed, tmp_path):
+def test_clusters_that_are_found_in_rounds_are_the_same(spark, folded):
+    from lifecycle.spark.components import clusters_of, edges_of  # noqa: PLC0415 - an extra
+
+    contents = spark.read.parquet(str(folded / "contents")).where("is_canonical")
+    edges = edges_of(contents).localCheckpoint()
+    found = clusters_of(spark, edges, "rounds", lambda _, make: make().localCheckpoint())
+    rounds = {row["key"]: row["cluster"] for row in found.collect()}
+    rows = contents.select("keys", "cluster").collect()
+    assert {row["cluster"] for row in rows} > set(rounds.values())
+    for row in rows:
+        for key in row["keys"]:
+            assert rounds.get(key, key) == row["cluster"]
+
+
+def test_what_workers_do_can_be_called_without_a_cluster(logs, replayed):
+    """Arrow batches in and out, one after the other, as Spark hands them around."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    from lifecycle.exporting.parquet import schema_of  # noqa: PLC0415
+    from lifecycle.spark import workers  # noqa: PLC0415
+
+    plan = workers.Plan(Rules.default().to_toml(), NOW)
+
+    def done(work, names, rows):
+        arrays = {name: [row[name] for row in rows] for name in names}
+        return [row for batch in work(iter([pa.record_batch(arrays)])) for row in batch.to_pylist()]
+
+    packed = gzip.decompress((logs / "two.jsonl.gz").read_bytes())
+    plain = [(logs / name).read_bytes() for name in ("one.jsonl", "below/three.jsonl")]
+    texts = [line for part in (packed, *plain) for line in part.split(b"\n")]
+    raw = [{"raw": line, "log": "a log"} for line in texts] + [{"raw": None, "log": None}]
+    messages = done(workers.reading(plan), ("raw", "log"), raw)
+    names = ("id", "digest", "trigger", "time", "content", "body", "keys")
+    events = sorted(
+        (row for row in messages if row["kind"] == "event"),
+        key=lambda row: (row["id"], row["digest"], row["time"], row["body"]),
+    )
+    chosen = done(workers.choosing(plan), names, events)
+    digest = DatasetDigest.from_bytes(
+        done(workers.digesting, ("id", "digest", "time"), chosen)[0]["lanes"]
+    )
+    assert digest.hexdigest() == replayed["digest"]
+    assert schema_of(workers.VERDICTS).names == ["applied", "refused", "noted"]
+    events = [row for row in chosen if row["is_canonical"]]
+    clusters = dict(name_clusters((row["keys"][0], key) for row in events for key in row["keys"]))
+    for row in events:
+        row["cluster"] = clusters[row["keys"][0]]
+        row["content"] = row["merged"] or row["content"]
+    events.sort(key=lambda row: (row["cluster"], row["time"], row["trigger"], row["id"]))
+    names = ("cluster", "id", "digest", "trigger", "time", "content", "conflicts")
+    folded = done(workers.folding(plan), names, events)
+    leads = [tuple(row["leads"].values()) for row in folded if row["leads"]]
+    assert as_text(TABLES["leads"], leads) == replayed["leads"]
+    verdicts = Counter()
+    for row in folded:
+        verdicts.update(row["verdicts"] or {})
+    assert verdicts == {name: replayed["counts"][name] for name in verdicts}
+    (audited,) = done(workers.auditing(plan, "skip", (), 5), names, events)
+    assert pickle.loads(audited["auditor"])  # noqa: S301 - our own
+
+
+@pytest.mark.skipif(not LOGS.exists(), reason="the real logs are not here")
+@pytest.mark.parametrize("rules", ["default", "base"])
+def test_the_real_logs_come_out_as_computed(rules, spark, tmp_path):
+    """Both in one job, as they share no name; the figures are those of their README, added up."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
     from lifecycle.spark import fold  # noqa: PLC0415 - an extra
 
-    out = tmp_path / "out"
-    fold(spark, logs, out=out, now=NOW, components="rounds", partitions=3)
-    check(out, replayed)
+    logs = [LOGS / f"{log}.jsonl.gz" for log in ("olist_leads", "helpdesk")]
+    own = Rules.from_toml(LOGS / "base.toml") if rules == "base" else None
+    summary = fold(spark, logs, out=tmp_path / "out", rules=own, partitions=2)
+    leads = pq.read_table(tmp_path / "out" / "leads").to_pylist()
+    history = pq.read_table(tmp_path / "out" / "history").to_pylist()
+    expected = [EXPECTED[log, rules] for log in ("olist_leads", "helpdesk")]
+    assert summary.read == sum(one["read"] for one in expected)
+    assert summary.leads == len(leads) == sum(one["leads"] for one in expected)
+    assert sum(one["refusals"] == 0 for one in leads) == sum(one["clean"] for one in expected)
+    refused = [one for one in history if one["verdict"] == "no_edge"]
+    kinds = Counter(f"{one['trigger']} from {one['from']}" for one in refused)
+    assert kinds == sum((Counter(one["kinds"]) for one in expected), Counter())
+    assert len(refused) == summary.refused
+    states = Counter(one["state"] for one in leads)
+    assert states == sum((Counter(one["states"]) for one in expected), Counter())
 
 
 def test_the_audit_of_a_job_is_that_of_the_logs(spark, logs, folded):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from lifecycle.domain import (
 from lifecycle.errors import InputError
 from lifecycle.messages import Decoded, Ignored, Undecodable
 from lifecycle.replay import Log, Progress
-from lifecycle.store import AHEAD, Origin, StoreEvidence, nameless
+from lifecycle.store import Origin, StoreEvidence, ignored_digest, unfit
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _TELL_EVERY: Final = 1000
@@ -61,7 +60,7 @@ class LogEvidence:
         self._identity = identity
         self.ignored: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
-        self._latest = now + AHEAD
+        self._now = now
         self._events: dict[str, LeadEvent] = {}
         #: Of ids with several contents: the earliest time of each.
         self._copies: dict[str, dict[bytes, int]] = {}
@@ -85,7 +84,7 @@ class LogEvidence:
                     case Decoded(event=event):
                         self._take(event, reading, text.line)
                     case Ignored(topic=topic):
-                        if self._is_new(b"%d %b" % (place, text.raw)):
+                        if self._is_new(ignored_digest(text.raw, place)):
                             self.ignored[topic] += 1
                     case Undecodable():
                         self._quarantine(reading)
@@ -126,12 +125,12 @@ class LogEvidence:
 
     def _take(self, event: LeadEvent, decoded: Decoded, line: int) -> None:
         event = self._identity.named(event)
-        if not event.keys:
-            self._quarantine(nameless(decoded.payload, event.time, self._identity))
-            return
-        if event.time > self._latest:
-            if self._is_new(decoded.payload):
-                self.quarantined["future_time"] += 1
+        payload, is_named = decoded.payload, bool(event.keys)
+        aside = unfit(
+            payload, event.time, is_named=is_named, now=self._now, identity=self._identity
+        )
+        if aside is not None:
+            self._quarantine(aside[0])
             return
         if event.trigger == "change":
             self._complete(event, line)
@@ -158,13 +157,11 @@ class LogEvidence:
             self._lines[event.id] = (len(self._sources) - 1, line)
 
     def _quarantine(self, message: Undecodable) -> None:
-        if message.digest not in self._seen:
-            self._seen.add(message.digest)
+        if self._is_new(message.digest):
             self.quarantined[message.problems[0].code] += 1
 
-    def _is_new(self, raw: bytes) -> bool:
-        """Whether these bytes were not seen before: a copy counts once."""
-        digest = hashlib.sha256(raw).digest()
+    def _is_new(self, digest: bytes) -> bool:
+        """Return whether a message was not seen before: a copy counts once."""
         is_new = digest not in self._seen
         self._seen.add(digest)
         return is_new

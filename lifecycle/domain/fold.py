@@ -531,8 +531,11 @@ def hub(key: Key) -> Finding:
     return Finding("hub", None, str(key))
 
 
-def contact_findings(events: Sequence[LeadEvent], tracks: Iterable[Track]) -> list[Finding]:
-    """Return the findings for the contacts of a cluster, given its events in fold order."""
+def contact_findings(events: Iterable[LeadEvent], tracks: Iterable[Track]) -> list[Finding]:
+    """Return the findings for the contacts of a cluster, given its events in fold order.
+
+    They are gone through twice.
+    """
     if not are_several(key for event in events for key in event.contact_keys):
         return []
     return contact_ids(events, _hub_keys(tracks))

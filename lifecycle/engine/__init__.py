@@ -6,8 +6,9 @@ by id, finds the clusters, and gives each cluster's events in fold order.
 
 from lifecycle.engine.clusters import name_clusters
 from lifecycle.engine.contents import Content, ContentEvent, contents_by_id
-from lifecycle.engine.folding import ClusterRows, clusters_of, fold_clusters
+from lifecycle.engine.folding import GIANT, clusters_of, fold_clusters
 from lifecycle.engine.reading import MessageRow, message_rows
+from lifecycle.engine.rows import ClusterRows
 from lifecycle.engine.tables import (
     CHOSEN,
     CONTENTS,
@@ -25,6 +26,7 @@ __all__ = [
     "CHOSEN",
     "CONTENTS",
     "FINDINGS",
+    "GIANT",
     "HISTORY",
     "IGNORED",
     "JOB",

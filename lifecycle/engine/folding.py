@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from attrs import define, field
-
 from lifecycle.domain import (
     Finding,
-    History,
     Identity,
     LeadEvent,
     LeadMachine,
     conflict,
     subject_history,
 )
-from lifecycle.engine.tables import HISTORY, LEADS
-from lifecycle.exporting import Row, Table
-from lifecycle.store import unpack
+from lifecycle.engine.giant import GiantFold, SpooledCluster
+from lifecycle.engine.rows import ClusterRows, unpacked
 
 #: The findings for contents that are not canonical, by event id.
 Conflicts: TypeAlias = "dict[str, list[Finding]]"
-
-#: The columns of a step behind the lead and the row's place in its history.
-_STEPS: Final = Table("steps", HISTORY.columns[2:])
-
-
-@define
-class ClusterRows:
-    """The rows of some clusters, in the columns of LEADS, HISTORY and FINDINGS.
-
-    Attributes:
-        verdicts: How many events were applied, refused and noted.
-    """
-
-    leads: list[Row] = field(factory=list)
-    history: list[Row] = field(factory=list)
-    findings: list[Row] = field(factory=list)
-    verdicts: Counter[str] = field(factory=Counter)
-
-    def add(self, history: History) -> None:
-        """Add what a cluster's events say."""
-        self.verdicts.update(fate.verdict for fate in history.fates.values())
-        for one in history.leads:
-            lead_id = one.lead.lead_id
-            self.leads.append(LEADS.row(one.lead))
-            steps = enumerate(one.rows, 1)
-            self.history += [(lead_id, seq, *_STEPS.row(row)) for seq, row in steps]
-            self.findings += [_finding(finding, lead_id) for finding in one.findings]
-        self.findings += [_finding(finding, None) for finding in history.findings]
+#: A cluster of more events is not held in memory.
+GIANT: Final = 50_000
 
 
 def clusters_of(
@@ -64,28 +33,63 @@ def clusters_of(
     sorted by cluster and, within it, in fold order.
     """
     for _, its_rows in groupby(rows, itemgetter(0)):
-        events: list[LeadEvent] = []
-        conflicts: Conflicts = {}
-        for _, *columns, digests in its_rows:
-            event = unpack(*columns, identity=identity)
-            events.append(event)
-            if digests:
-                conflicts[event.id] = [conflict(event.id, digest) for digest in digests]
-        yield events, conflicts
+        yield _cluster(its_rows, identity)
 
 
 def fold_clusters(
-    machine: LeadMachine, rows: Iterable[Sequence[Any]], identity: Identity, *, size: int
+    machine: LeadMachine,
+    rows: Iterable[Sequence[Any]],
+    identity: Identity,
+    *,
+    size: int,
+    giant: int = GIANT,
 ) -> Iterator[ClusterRows]:
-    """Yield what clusters say, given as to ``clusters_of``, in parts of so many rows or more."""
+    """Yield what clusters say, given as to ``clusters_of``, in parts of so many rows or more.
+
+    A cluster of more than ``giant`` events is folded in pieces of so many, from a file.
+    """
     part = ClusterRows()
-    for events, conflicts in clusters_of(rows, identity):
-        part.add(subject_history(machine, events, conflicts))
+    for _, its_rows in groupby(rows, itemgetter(0)):
+        rest = iter(its_rows)
+        first = list(islice(rest, giant + 1))
+        if len(first) > giant:
+            yield from _folded_in_pieces(machine, chain(first, rest), identity, giant)
+            continue
+        part.add(subject_history(machine, *_cluster(first, identity)))
         if len(part.history) >= size:
             yield part
             part = ClusterRows()
     yield part
 
 
-def _finding(finding: Finding, lead_id: str | None) -> Row:
-    return (finding.severity, finding.code, lead_id, finding.event_id, finding.detail)
+def _folded_in_pieces(
+    machine: LeadMachine, rows: Iterable[Sequence[Any]], identity: Identity, giant: int
+) -> Iterator[ClusterRows]:
+    cluster = SpooledCluster(rows, identity)
+    try:
+        if not cluster.has_changes:
+            yield from GiantFold(machine, cluster, giant).parts()
+            return
+        part = ClusterRows()
+        part.add(subject_history(machine, *_with_conflicts(cluster.events())))
+        yield part
+    finally:
+        cluster.close()
+
+
+def _cluster(
+    rows: Iterable[Sequence[Any]], identity: Identity
+) -> tuple[list[LeadEvent], Conflicts]:
+    return _with_conflicts(unpacked(row, identity) for row in rows)
+
+
+def _with_conflicts(
+    rows: Iterable[tuple[LeadEvent, Sequence[bytes]]],
+) -> tuple[list[LeadEvent], Conflicts]:
+    events: list[LeadEvent] = []
+    conflicts: Conflicts = {}
+    for event, digests in rows:
+        events.append(event)
+        if digests:
+            conflicts[event.id] = [conflict(event.id, digest) for digest in digests]
+    return events, conflicts

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from lifecycle.domain import Identity
 from lifecycle.messages import MAX_BYTES, Ignored, Undecodable
 from lifecycle.replay.texts import Line, Splitter, Text, text_of
-from lifecycle.store import AHEAD, Packed, nameless, postponed, problems_text, to_stored
+from lifecycle.store import Packed, ignored_digest, problems_text, to_stored, unfit
 
 MessageKind: TypeAlias = Literal["event", "quarantined", "ignored"]
 
@@ -47,7 +46,7 @@ def message_rows(
         for place, reading in enumerate(text.readings()):
             item = to_stored(reading, identity)
             if isinstance(item, Ignored):
-                digest = hashlib.sha256(b"%d %b" % (place, text.raw)).digest()
+                digest = ignored_digest(text.raw, place)
                 yield MessageRow("ignored", digest=digest, topic=item.topic, log=log)
             else:
                 yield _row(item, identity, now, log)
@@ -67,10 +66,11 @@ def _texts(line: bytes) -> Iterator[Text]:
 def _row(item: Packed | Undecodable, identity: Identity, now: int, log: str | None) -> MessageRow:
     if isinstance(item, Undecodable):
         return _quarantined(item, log)
-    if item.time > now + AHEAD:
-        return _quarantined(postponed(item), log, item.time - AHEAD)
-    if not any(item.keys):
-        return _quarantined(nameless(item.body, item.time, identity), log)
+    is_named = any(item.keys)
+    aside = unfit(item.body, item.time, is_named=is_named, now=now, identity=identity)
+    if aside is not None:
+        message, due_at = aside
+        return _quarantined(message, log, due_at)
     names = [str(key) for keys in item.keys for key in keys]
     return MessageRow("event", *item.columns, item.body, names, log=log)
 

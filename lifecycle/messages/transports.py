@@ -241,6 +241,11 @@ def _debezium(value: dict[str, Any]) -> Iterator[Part]:
         yield "after", _broken(expected, "no_message", after)
 
 
+def _debezium_removal(value: dict[str, Any]) -> Iterator[Part]:
+    """Yield what is ignored: a row is removed from an outbox once it was sent."""
+    yield "", {"topic": f"debezium, op {value['op']}", "data": {}}
+
+
 #: Tried from the top; the first whose fields are all there is the one.
 TRANSPORTS: Final = (
     Transport("the network, published", ("object",), _member("object"), _PUBLICATIONS),
@@ -253,6 +258,8 @@ TRANSPORTS: Final = (
     Transport("kcat -J", ("topic", "partition", "offset", "payload"), _member("payload")),
     Transport("Google Pub/Sub, pushed", ("message", "subscription"), _pub_sub),
     Transport("Debezium outbox", ("op", "after"), _debezium),
+    # Members that are null are absent.
+    Transport("Debezium, a row removed", ("op", "before"), _debezium_removal, absent=("after",)),
     # Its schema may be null, and members that are null are absent.
     Transport("Kafka Connect", ("payload",), _member("payload"), absent=_OWN_MEMBERS),
     Transport("JSON text in data", ("topic", "data"), _with_text("data"), text="data"),

@@ -16,10 +16,10 @@ from lifecycle.messages.parse import parse
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.facts import facts_of
 from lifecycle.service.posting import told_of
 from lifecycle.service.problems import ProblemError
 from lifecycle.store import system_clock
+from lifecycle.systems import facts_of
 
 _ACCEPTED: Final = ("application/json",)
 _KEY: Final = "idempotency-key"

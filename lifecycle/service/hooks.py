@@ -12,12 +12,12 @@ from starlette.responses import Response
 from lifecycle.service.bodies import body_of
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.facts import facts_of
 from lifecycle.service.posting import take, told_of, with_headers
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.settings import Hook
 from lifecycle.service.signatures import Delivery, check_signature
 from lifecycle.store import system_clock
+from lifecycle.systems import facts_of
 
 
 async def receive(service: Service, request: Request, given: dict[str, Any]) -> Response:

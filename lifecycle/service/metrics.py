@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from lifecycle.service.writer import Commit
+from lifecycle.store import Stream
 
 #: The text format that Prometheus reads.
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -46,6 +47,16 @@ class Metrics:
         self._quarantine = Gauge(
             *("lifecycle_quarantine_messages", "Messages in the quarantine."), registry=registry
         )
+        self._lag = Gauge(
+            "lifecycle_stream_lag_messages",
+            "Messages of a partition still to come when one was last read into the store.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self._offset = Gauge(
+            *("lifecycle_stream_offset", "The next offset to read.", ["topic", "partition"]),
+            registry=registry,
+        )
         queue = Gauge("lifecycle_queue_messages", "Messages that wait.", registry=registry)
         queue.set_function(depth)
         bodies = Gauge("lifecycle_body_bytes", "Bytes of bodies in work.", registry=registry)
@@ -67,7 +78,10 @@ class Metrics:
             self._answered[key] = self._requests.labels(method, path, str(status))
         self._answered[key].inc()
 
-    def text(self, quarantined: int) -> bytes:
+    def text(self, quarantined: int, streams: Iterable[Stream]) -> bytes:
         """Return all figures in the text format."""
         self._quarantine.set(quarantined)
+        for one in streams:
+            self._lag.labels(one.topic, one.partition).set(one.lag)
+            self._offset.labels(one.topic, one.partition).set(one.offset)
         return generate_latest(self._registry)

@@ -28,8 +28,12 @@ async def readyz(service: Service, _: Request, __: dict[str, Any]) -> Response:
 
 async def metrics(service: Service, _: Request, __: dict[str, Any]) -> Response:
     """Return the figures."""
-    numbers = await service.readers.read(LeadReader.quarantine_numbers)
-    return Response(service.metrics.text(len(numbers)), media_type=MEDIA_TYPE)
+
+    def read(reader: LeadReader) -> bytes:
+        numbers = reader.quarantine_numbers()
+        return service.metrics.text(len(numbers), reader.listing().pages().streams())
+
+    return Response(await service.readers.read(read), media_type=MEDIA_TYPE)
 
 
 CALLS: Final = (

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,10 +19,10 @@ from lifecycle.messages import (
     Reading,
     Undecodable,
     canonical,
-    is_json,
     read_message,
     too_large,
 )
+from lifecycle.messages.cloudevents import structured
 from lifecycle.messages.parse import parse
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer
@@ -37,7 +35,6 @@ CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 ACCEPTED: Final = ("application/json", CLOUD_EVENT, CLOUD_EVENTS)
 #: Bodies up to this size are decoded at once, larger ones in a thread.
 _SMALL: Final = 64 * 1024
-_BINARY: Final = ("ce-specversion", "ce-id", "ce-type", "ce-source")
 _KEY: Final = "idempotency-key"
 
 
@@ -131,15 +128,8 @@ def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
 
     What a header cannot hold is percent-encoded in it, as the binding to HTTP says.
     """
-    if not all(name in headers for name in _BINARY):
-        return body
-    event = {name[3:]: unquote(text) for name, text in headers.items() if name.startswith("ce-")}
-    names = ("data", "data_base64")
-    event = {name: text for name, text in event.items() if name not in names}
-    head = orjson.dumps(event)[:-1]
-    if is_json(body):
-        return b'%b,"data":%b}' % (head, body)
-    return b'%b,"data_base64":"%b"}' % (head, base64.b64encode(body))
+    attributes = {name[3:]: one for name, one in headers.items() if name.startswith("ce-")}
+    return structured({name: unquote(text) for name, text in attributes.items()}, body)
 
 
 def _location(told: Mapping[str, Any]) -> str:

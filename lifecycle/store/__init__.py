@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from lifecycle.lazy import lazily
 from lifecycle.store.db.blocks import BLOCK
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, drafted, unpack
-from lifecycle.store.ingest.identify import AHEAD, postponed
 from lifecycle.store.ingest.item import (
     Applied,
     Conflict,
@@ -20,7 +19,13 @@ from lifecycle.store.ingest.item import (
     Refused,
     to_stored,
 )
-from lifecycle.store.ingest.set_aside import nameless, problems_from, problems_text
+from lifecycle.store.ingest.set_aside import (
+    AHEAD,
+    ignored_digest,
+    problems_from,
+    problems_text,
+    unfit,
+)
 from lifecycle.store.ledger.chain import Head
 from lifecycle.store.query.results import (
     Change,
@@ -33,6 +38,7 @@ from lifecycle.store.query.results import (
     lead_dict,
     refusal_dict,
 )
+from lifecycle.store.query.streams import Stream, stream_name
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import Cursor, ReplaySession
 from lifecycle.store.store import LeadStore, OnContactDelete
@@ -83,20 +89,22 @@ __all__ = [
     "StorePages",
     "StoredCopy",
     "StoredMessage",
+    "Stream",
     "UnmappedValue",
     "VerdictChange",
     "Verification",
     "content_of",
     "drafted",
+    "ignored_digest",
     "lead_dict",
     "load_dump",
-    "nameless",
-    "postponed",
     "problems_from",
     "problems_text",
     "refusal_dict",
+    "stream_name",
     "system_clock",
     "to_stored",
+    "unfit",
     "unpack",
 ]
 

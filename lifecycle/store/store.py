@@ -17,7 +17,6 @@ from lifecycle.messages import Message, Moment, optional_micros
 from lifecycle.store import erasure
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.ingest.correction import check_correction
-from lifecycle.store.ingest.identify import AHEAD
 from lifecycle.store.ingest.item import (
     Items,
     Outcome,
@@ -26,6 +25,7 @@ from lifecycle.store.ingest.item import (
     several,
     stored_items,
 )
+from lifecycle.store.ingest.set_aside import AHEAD
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.store.query.find import find_person
 from lifecycle.store.reader import LeadReader

@@ -7,6 +7,7 @@
 
 from lifecycle.systems.layout import Layout, default_text
 from lifecycle.systems.loading import Imported, load
+from lifecycle.systems.notifications import facts_of
 from lifecycle.systems.reading import KINDS, Fact, Reading, read_files
 from lifecycle.systems.tally import Tally
 
@@ -18,6 +19,7 @@ __all__ = [
     "Reading",
     "Tally",
     "default_text",
+    "facts_of",
     "load",
     "read_files",
 ]

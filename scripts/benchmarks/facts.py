@@ -18,6 +18,8 @@ _PACKAGES: Final = (
     "click",
     "msgspec",
     "orjson",
+    "pyarrow",
+    "pyspark",
     "sqlite-utils",
     "transitions",
     "eventsourcing",

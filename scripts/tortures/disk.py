@@ -81,7 +81,7 @@ class _Case:
 
     def small_disk(self, place: Path, name: str) -> None:
         """A file system of half a megabyte, until it is larger."""
-        with _small_disk(place) as allowed:
+        with small_disk(place) as allowed:
             if not allowed:
                 self._result.notes.append("a tmpfs could not be mounted here")
                 return
@@ -89,7 +89,7 @@ class _Case:
             ended = Child(lambda tell: self._replay(path, tell)).end()
             if ended.status != REFUSED:
                 self._result.failures.append(f"{name}: {ended}")
-            subprocess.run([*_LARGER, place], check=True)
+            enlarge(place)
             self._check(path, ended, name)
             self._result.notes.append("a tmpfs of 512 KiB was filled")
 
@@ -135,7 +135,7 @@ class _Case:
 
 
 @contextmanager
-def _small_disk(place: Path) -> Iterator[bool]:
+def small_disk(place: Path) -> Iterator[bool]:
     """A small file system, where this process may mount one."""
     place.mkdir()
     try:
@@ -150,3 +150,8 @@ def _small_disk(place: Path) -> Iterator[bool]:
         yield True
     finally:
         subprocess.run([*_UNMOUNT, place], check=True)
+
+
+def enlarge(place: Path) -> None:
+    """Make room on a small file system."""
+    subprocess.run([*_LARGER, place], check=True)

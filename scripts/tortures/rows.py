@@ -27,6 +27,8 @@ NAMES: Final = (
     "golden",
     "versions",
     "service",
+    "kafka",
+    "spark",
 )
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from lifecycle.errors import BusyStoreError, StoreError
+from lifecycle.errors import BusyStoreError, FullStoreError, StoreError
 
 #: Connections that a fork brought along. SQLite must not close them there: it would let go of the
 #: locks of the process that opened them.
@@ -184,6 +184,8 @@ def translated(error: Exception, path: Path) -> StoreError:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         hint = "expected a store, as `lifecycle replay DB LOG` makes it"
         return StoreError(f"{path}: not a SQLite database; {hint}")
+    if _is_full(error):
+        return FullStoreError(f"{path}: {error}; nothing was written: make room, and go on")
     return StoreError(f"{path}: {error}{_hint(error, path)}")
 
 
@@ -216,6 +218,11 @@ def _hint_of_access(path: Path) -> str:
     if not os.access(path.parent, os.W_OK):
         return f"; the directory {path.parent} may not be written to: permission denied"
     return ""
+
+
+def _is_full(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def _is_busy(error: Exception) -> bool:

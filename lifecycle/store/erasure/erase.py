@@ -22,7 +22,7 @@ from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import id_hash, json_text, key_hash, select_in
 from lifecycle.store.erasure.person import Person
 from lifecycle.store.erasure.select import Contents, Leads, leads_of, select
-from lifecycle.store.ingest.identify import AHEAD
+from lifecycle.store.ingest.set_aside import AHEAD
 from lifecycle.store.ledger.chain import BOUND, Unit
 from lifecycle.store.ledger.seals import commitment_of_erasure
 from lifecycle.utc import optional_datetime

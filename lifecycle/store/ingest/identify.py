@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field
 
-from lifecycle.domain import TRIGGERS, Key, LeadEvent, Position, Problem, merged
+from lifecycle.domain import TRIGGERS, Key, LeadEvent, Position, merged
 from lifecycle.messages import Ignored as OtherTopic
-from lifecycle.messages import Undecodable, format_time
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, unpack
 from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
@@ -23,14 +22,12 @@ from lifecycle.store.ingest.item import (
     Place,
     Quarantined,
 )
-from lifecycle.store.ingest.set_aside import SetAside, nameless
+from lifecycle.store.ingest.set_aside import AHEAD, SetAside, nameless, postponed
 from lifecycle.store.ledger.chain import Ledger
 
 if TYPE_CHECKING:
     from lifecycle.store.db.lookups import KeyRow, WorkingSet
 
-#: A time further ahead of the clock than this is quarantined until it is due, in microseconds.
-AHEAD: Final = 24 * 60 * 60 * 1_000_000
 #: What erasing keeps out, as it is counted among the ignored messages.
 SUPPRESSED: Final = "suppressed"
 Version: TypeAlias = tuple[bytes, int]
@@ -312,16 +309,9 @@ class Arrivals:
         return self._ledger.enter(packed, place.log, place.line)
 
     def _postpone(self, packed: Packed, place: Place) -> Outcome:
-        message = postponed(packed)
+        message = postponed(packed.body, packed.time)
         self._aside.quarantine(message, place, packed.time - AHEAD)
         return Quarantined(message.problems)
-
-
-def postponed(packed: Packed) -> Undecodable:
-    """Return a message whose time is too far ahead of the clock, with its problem."""
-    time = format_time(packed.time)
-    expected = f"expected a time at most a day ahead of the clock, got {time}"
-    return Undecodable.whole(packed.body, [Problem("time", expected, "future_time")])
 
 
 def _entry_of(row: tuple[Any, ...]) -> int:

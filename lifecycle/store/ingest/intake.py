@@ -34,7 +34,7 @@ from lifecycle.store.db.rows import Parties, StoredEvent, select_in
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.cluster import Component, Folding, Partition, leads_of
 from lifecycle.store.ingest.diff import Diff
-from lifecycle.store.ingest.identify import AHEAD, Arrival, Arrivals
+from lifecycle.store.ingest.identify import Arrival, Arrivals
 from lifecycle.store.ingest.item import (
     IngestItem,
     Outcome,
@@ -42,7 +42,7 @@ from lifecycle.store.ingest.item import (
     to_stored,
 )
 from lifecycle.store.ingest.plain import PlainCourses
-from lifecycle.store.ingest.set_aside import SetAside
+from lifecycle.store.ingest.set_aside import AHEAD, SetAside
 from lifecycle.store.ingest.unchanged import Unchanged
 from lifecycle.store.ledger.chain import BOUND, Unit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lifecycle.domain import Identity, Problem
-from lifecycle.messages import MAX_BYTES, Undecodable, read_message
+from lifecycle.messages import MAX_BYTES, Undecodable, format_time, read_message
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import select_in
@@ -17,6 +18,8 @@ from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.item import Place
 from lifecycle.store.ledger.chain import BOUND, Bound
 
+#: A time further ahead of the clock than this is quarantined until it is due, in microseconds.
+AHEAD: Final = 24 * 60 * 60 * 1_000_000
 _ROWS: Final = f"SELECT {BOUND['quarantine']} FROM quarantine WHERE digest IN"
 
 
@@ -88,6 +91,26 @@ class SetAside:
     def _put(self, digest: bytes, after: tuple[Any, ...] | None) -> None:
         self._bound.change("quarantine", self._rows.get(digest), after)
         self._rows[digest] = after
+
+
+def unfit(
+    raw: bytes, time: int, *, is_named: bool, now: int, identity: Identity
+) -> tuple[Undecodable, int | None] | None:
+    """Return a decoded message that is to be quarantined, and when it is due; None if it is not."""
+    if time > now + AHEAD:
+        return postponed(raw, time), time - AHEAD
+    return None if is_named else (nameless(raw, time, identity), None)
+
+
+def postponed(raw: bytes, time: int) -> Undecodable:
+    """Return a message whose time is too far ahead of the clock, with its problem."""
+    expected = f"expected a time at most a day ahead of the clock, got {format_time(time)}"
+    return Undecodable.whole(raw, [Problem("time", expected, "future_time")])
+
+
+def ignored_digest(raw: bytes, place: int) -> bytes:
+    """Return the digest that tells an ignored message from others: of its text, and its place."""
+    return hashlib.sha256(b"%d %b" % (place, raw)).digest()
 
 
 def nameless(raw: bytes, time: int, identity: Identity) -> Undecodable:

@@ -17,6 +17,7 @@ from lifecycle.store.db.rows import (
     complete_lead,
     id_hash,
 )
+from lifecycle.store.query.streams import Stream, read_streams
 
 _PARTIES: Final = "(SELECT id FROM party WHERE uri = ? OR name = ?)"
 _TEXTS: Final = ("lead_id", "keys", "coalesce(contact, '')")
@@ -110,6 +111,10 @@ class StorePages:
         """Return messages behind a number, in the order in which they were stored."""
         select = f"{_EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._entries(select, (after, limit))
+
+    def streams(self) -> list[Stream]:
+        """Return the partitions of topics that were ever read into the store."""
+        return read_streams(self._connection)
 
     def message(self, event_id: str) -> InboxEntry | None:
         """Return the message of an event id, if there is one."""

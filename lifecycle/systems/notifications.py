@@ -11,9 +11,8 @@ from attrs import frozen
 from lifecycle.domain import Problem, Rules
 from lifecycle.errors import InputError
 from lifecycle.messages import MAX_BYTES, Undecodable, read_message
-from lifecycle.service.settings import Source
 from lifecycle.store import IngestItem, to_stored
-from lifecycle.systems import read_files
+from lifecycle.systems.reading import read_files
 
 _NAME: Final = "notification"
 
@@ -26,7 +25,7 @@ class Notified:
     left_out: dict[str, int]
 
 
-def facts_of(body: bytes, source: Source, rules: Rules, received_at: int) -> Notified:
+def facts_of(body: bytes, source: str, rules: Rules, received_at: int | None) -> Notified:
     """Return the field changes that a notification tells of.
 
     One that cannot be read is kept as it came: its sender would only send it again.
