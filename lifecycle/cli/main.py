@@ -45,6 +45,7 @@ COMMANDS: Final = {
         "Copy a store in use as of one moment, and verify the copy.",
     ),
     "changes": ("reading", "Print what changed in the histories, in order."),
+    "diff": ("diff", "Show what differs between two moments."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
     "dump": ("backup", "Print a whole store as JSON lines, for `load`."),
     "erase": (
