@@ -46,6 +46,7 @@ COMMANDS: Final = {
     ),
     "changes": ("reading", "Print what changed in the histories, in order."),
     "consume": ("consume", "Read topics of Kafka into a store."),
+    "diff": ("diff", "Show what differs between two moments."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
     "dump": ("backup", "Print a whole store as JSON lines, for `load`."),
     "erase": (
@@ -54,6 +55,7 @@ COMMANDS: Final = {
     ),
     "explain": ("explain", "Tell why a lead is in its state."),
     "export": ("export", "Write all leads, all history or all events for other tools."),
+    "find": ("find", "Find leads by any id, e-mail, telephone or name, in any spelling."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),
     "import": ("importing", "Take in what other systems export or log."),
     "leads": ("reading", "List the leads and the state each is in."),

@@ -48,22 +48,30 @@ if TYPE_CHECKING:
     from lifecycle.store.dump import load_dump
     from lifecycle.store.erasure.erase import Erasure
     from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
+    from lifecycle.store.query.between import AXES, Difference, Move, Reversal
     from lifecycle.store.query.export import EventEntry, StoreListing
-    from lifecycle.store.query.pages import InboxEntry, LeadFilter, StorePages
+    from lifecycle.store.query.filters import FILTERS, SORTS, FilterOption, LeadFilter
+    from lifecycle.store.query.matches import Match, Matches
+    from lifecycle.store.query.pages import InboxEntry, StorePages
     from lifecycle.store.verify import Defect, Verification
 
 __all__ = [
     "AHEAD",
+    "AXES",
     "BLOCK",
     "CHANGE_NUMBER",
+    "FILTERS",
+    "SORTS",
     "Applied",
     "Change",
     "Conflict",
     "Cursor",
     "Defect",
+    "Difference",
     "Duplicate",
     "Erasure",
     "EventEntry",
+    "FilterOption",
     "FindingEntry",
     "Head",
     "HistoryEntry",
@@ -73,6 +81,9 @@ __all__ = [
     "LeadFilter",
     "LeadReader",
     "LeadStore",
+    "Match",
+    "Matches",
+    "Move",
     "Noted",
     "OnContactDelete",
     "Origin",
@@ -84,6 +95,7 @@ __all__ = [
     "Quarantined",
     "Refused",
     "ReplaySession",
+    "Reversal",
     "StoreEvidence",
     "StoreListing",
     "StorePages",
@@ -118,13 +130,28 @@ __getattr__ = lazily(
             "StoreEvidence",
             "VerdictChange",
         ),
+        "query.between": (
+            "AXES",
+            "Difference",
+            "Move",
+            "Reversal",
+        ),
         "query.export": (
             "EventEntry",
             "StoreListing",
         ),
+        "query.filters": (
+            "FILTERS",
+            "SORTS",
+            "FilterOption",
+            "LeadFilter",
+        ),
+        "query.matches": (
+            "Match",
+            "Matches",
+        ),
         "query.pages": (
             "InboxEntry",
-            "LeadFilter",
             "StorePages",
         ),
         "verify": (

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
-from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, row_values, select_in
+from lifecycle.domain import STATES, Lead, State
+from lifecycle.store.db.rows import (
+    FOLD_ORDER,
+    HISTORY_CONTENT,
+    VERDICT_NUMBER,
+    Parties,
+    row_values,
+    select_in,
+)
 from lifecycle.store.query.results import Change, HistoryEntry
 
 #: Sorted, the rows of one lead stand in fold order: history.id, the last of it, is no other row's.
@@ -22,6 +32,11 @@ _EVER: Final = (
     f"{_SELECT} event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
     f" ORDER BY {FOLD_ORDER}"
 )
+_MOVES: Final = (
+    f"SELECT event.lead, {FOLD_ORDER}, history.target, history.at, history.reason {_FROM}"
+    " WHERE history.superseded_at IS NULL AND history.verdict IN"
+    f" ({VERDICT_NUMBER['stated']}, {VERDICT_NUMBER['implied']}) AND event.lead IN"
+)
 #: So many changes are read together.
 _TOGETHER: Final = 1000
 #: Behind every moment at which something can be recorded.
@@ -30,6 +45,12 @@ _CHANGES: Final = (
     f"SELECT history.id AS number, 'recorded', {_COLUMNS} {_FROM} WHERE history.id > ?1 UNION ALL"
     f" SELECT history.superseded_change, 'superseded', {_COLUMNS} {_FROM}"
     " WHERE history.superseded_change > ?1 ORDER BY number LIMIT ?2"
+)
+#: The last numbers of changes before a moment.
+_BEFORE: Final = (
+    "SELECT coalesce(max(id), 0) FROM history WHERE recorded_at < ?",
+    "SELECT coalesce(max(superseded_change), 0) FROM history WHERE superseded_at < ?",
+    "SELECT coalesce(max(change), 0) FROM sealed, erasure WHERE id = erasure AND erased_at < ?",
 )
 _SEALED: Final = "SELECT change, lead FROM sealed WHERE change > ? ORDER BY change LIMIT ?"
 
@@ -68,6 +89,17 @@ def read_rows(
     return rows + select_in(connection, f"{recorded} {former_ones} AND history.lead IN", leads)
 
 
+def add_steps(connection: sqlite3.Connection, leads: Mapping[int, Lead]) -> None:
+    """Complete leads, by number, with when they came into each state, and the last reason."""
+    rows = select_in(connection, _MOVES, leads)
+    moves: dict[int, dict[State, int]] = defaultdict(dict)
+    for number, *_, target, at, reason in sorted(rows, key=itemgetter(slice(0, 7))):
+        moves[number][STATES[target]] = at
+        leads[number].reason = reason
+    for number, reached in moves.items():
+        leads[number].reached = reached
+
+
 def full_history(connection: sqlite3.Connection, parties: Parties, lead: int) -> list[HistoryEntry]:
     """Return all rows of a lead, and those of other leads that its events were thought to be."""
     rows = connection.execute(_EVER, (lead,)).fetchall()
@@ -75,8 +107,15 @@ def full_history(connection: sqlite3.Connection, parties: Parties, lead: int) ->
     return [entry_of(row, names[row[0]], parties) for row in rows]
 
 
-def read_changes(connection: sqlite3.Connection, parties: Parties, after: int) -> Iterator[Change]:
-    """Yield the changes: rows recorded, superseded, leads erased, in one numbering."""
+def read_changes(
+    connection: sqlite3.Connection, parties: Parties, after: int, since: int | None = None
+) -> Iterator[Change]:
+    """Yield the changes: rows recorded, superseded, leads erased, in one numbering.
+
+    ``since``: those made at this moment or later. Later numbers have later times.
+    """
+    if since is not None:
+        after = max(after, *(connection.execute(one, (since,)).fetchone()[0] for one in _BEFORE))
     while changes := _next_changes(connection, parties, after):
         yield from changes
         after = changes[-1].number
