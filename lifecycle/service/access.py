@@ -16,10 +16,8 @@ from lifecycle.service.calls import Call
 from lifecycle.service.keys import ANYBODY, Key, KeyFile
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.sessions import Sessions
-from lifecycle.service.settings import Settings
+from lifecycle.service.settings import LOOPBACK, Settings
 
-#: Names of this machine.
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _OWN: Final = ("same-origin", "none")
 _REMEMBERED: Final = 10_000

@@ -15,9 +15,11 @@ from lifecycle.service.calls import Call
 from lifecycle.service.idempotency import Answers
 from lifecycle.service.metrics import Metrics
 from lifecycle.service.news import News
+from lifecycle.service.purging import Purging
 from lifecycle.service.readers import Readers
 from lifecycle.service.sessions import Sessions
 from lifecycle.service.settings import Settings
+from lifecycle.service.subscriptions import Subscriptions
 from lifecycle.service.writer import Commit, StoreWriter
 from lifecycle.store import LeadReader, LeadStore
 
@@ -38,6 +40,7 @@ class Service:
         memory: The bytes of bodies in work.
         answers: Answers by idempotency key.
         auditor: The last audits.
+        subscriptions: What is offered and configured is accepted.
         sessions: Browsers, and the keys that were given in them.
         news: Who waits for changes.
         metrics: Its figures.
@@ -61,13 +64,15 @@ class Service:
             feeds=lambda: self.news.followers,
         )
         self.writer = StoreWriter(
-            lambda: LeadStore(path),
+            lambda: LeadStore(path, on_contact_delete=settings.on_contact_delete),
             queue=settings.queue,
             batch=settings.batch,
             on_commit=self._note,
+            purging=Purging() if settings.on_contact_delete == "erase" else None,
         )
         self.sessions = Sessions(self.access.keys)
         self.stopping = asyncio.Event()
+        self.subscriptions = Subscriptions(settings.subscriptions, self.stopping)
 
     async def start(self) -> None:
         """Open the store.
@@ -84,6 +89,7 @@ class Service:
         self.stopping.set()
         self.news.stop()
         await self.writer.stop()
+        await self.subscriptions.stop()
         self.readers.close()
         self.auditing.close()
         _LOG.info("stopped; the store is closed")

@@ -30,7 +30,7 @@ from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError
-from lifecycle.store import IngestItem, Outcome, to_stored
+from lifecycle.store import Ignored, IngestItem, Outcome, to_stored
 
 CLOUD_EVENT: Final = "application/cloudevents+json"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
@@ -58,7 +58,10 @@ async def post(service: Service, request: Request, _: dict[str, Any]) -> Respons
 async def take(service: Service, request: Request, body: bytes) -> Response:
     """Take in what a body holds, and answer with what became of it."""
     items = await items_within(service, body)
-    return answer(request, await service.writer.take(items))
+    outcomes = await service.writer.take(items)
+    if any(isinstance(one, Ignored) for one in outcomes):
+        service.subscriptions.accept(body)
+    return answer(request, outcomes)
 
 
 async def items_within(service: Service, body: bytes) -> list[IngestItem]:
