@@ -41,6 +41,7 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self.keys = None if settings.keys is None else KeyFile(settings.keys)
         self._rates = Rates(settings.rate)
+        self._url = settings.url
         # Another site could give its own name the address of this machine, and ask by that. Where
         # keys are needed it would learn nothing, so that names need not be known.
         self._hosts: frozenset[str] | None = None
@@ -56,7 +57,7 @@ class Access:
         """
         self._check_host(request)
         if request.method not in _READING:
-            check_site(request)
+            check_site(request, self._url)
         if call.scope is None:
             return ANYBODY
         key = sessions.key_of(request) if call.is_page else self.key_of(request)
@@ -88,17 +89,27 @@ class Access:
             raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
 
 
-def check_site(request: Request) -> None:
+def check_site(request: Request, url: str | None) -> None:
     """Check that a browser does not send a request on behalf of another site.
+
+    ``url`` is the address under which others reach the service: a proxy may ask by another name.
 
     Raises:
         ProblemError: It does.
     """
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin")
-    is_other = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    names = {request.headers.get("host"), urlsplit(url or "").netloc}
+    is_other = origin is not None and _place_of(origin) not in names
     if site not in _OWN or is_other:
         raise ProblemError("cross_site", "expected a request of this service's own pages")
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _stated_key(request: Request) -> str:

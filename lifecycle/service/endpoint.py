@@ -27,7 +27,8 @@ HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    # With no-referrer browsers would hide where a form is from, and it could not be told.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
 _RAW: Final = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
