@@ -59,6 +59,11 @@ class Hosted(Client):
         self._thread.start()
         super().__init__(database, f"http://{host}:{port}")
 
+    @property
+    def connections(self):
+        """Return the connections that are open."""
+        return self._server.server_state.connections
+
     def terminate(self):
         """Ask it to stop, and wait until it has."""
         self._server.should_exit = True

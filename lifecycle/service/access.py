@@ -56,8 +56,7 @@ class Access:
             ProblemError: The request may not be answered.
         """
         self._check_host(request)
-        if request.method not in _READING:
-            check_site(request, self._url)
+        check_site(request, self._url)
         if call.scope is None:
             return ANYBODY
         key = sessions.key_of(request) if call.is_page else self.key_of(request)
@@ -82,15 +81,20 @@ class Access:
         return key
 
     def _check_host(self, request: Request) -> None:
+        hosts = request.headers.getlist("host")
+        if len(hosts) > 1:
+            raise ProblemError("bad_host", "expected one Host")
         if self._hosts is None:
             return
-        name = _host_name(request.headers.get("host", ""))
+        name = _host_name("".join(hosts))
         if name not in self._hosts:
             raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
 
 
 def check_site(request: Request, url: str | None) -> None:
-    """Check that a browser does not send a request on behalf of another site.
+    """Check that a browser does not ask on behalf of another site.
+
+    A link from elsewhere may lead here; nothing of another site may ask, or send, in its name.
 
     ``url`` is the address under which others reach the service: a proxy may ask by another name.
 
@@ -99,6 +103,8 @@ def check_site(request: Request, url: str | None) -> None:
     """
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin")
+    if request.method in _READING and request.headers.get("sec-fetch-mode") == "navigate":
+        return
     names = {request.headers.get("host"), urlsplit(url or "").netloc}
     is_other = origin is not None and _place_of(origin) not in names
     if site not in _OWN or is_other:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from lifecycle.domain import Rules
 from lifecycle.service.access import Access
@@ -23,6 +24,10 @@ from lifecycle.service.subscriptions import Subscriptions
 from lifecycle.service.writer import Commit, StoreWriter
 from lifecycle.store import LeadReader, LeadStore
 
+#: So many audits may wait for each other.
+_AUDITS: Final = 16
+#: What senders without a key may fill of the memory for bodies.
+_PART: Final = 4
 _LOG = logging.getLogger("lifecycle.service")
 
 
@@ -38,6 +43,7 @@ class Service:
         auditing: The one that audits, which may take long.
         access: Who may do what.
         memory: The bytes of bodies in work.
+        strangers: Those of senders who have yet to show who they are, by a signature.
         answers: Answers by idempotency key.
         auditor: The last audits.
         subscriptions: What is offered and configured is accepted.
@@ -53,14 +59,15 @@ class Service:
         self.calls = calls
         self.access = Access(settings)
         self.memory = Memory(settings.memory)
+        self.strangers = Memory(settings.memory // _PART)
         self.answers = Answers()
-        self.readers = Readers(path, settings.readers)
-        self.auditing = Readers(path, 1)
+        self.readers = Readers(path, settings.readers, settings.connections)
+        self.auditing = Readers(path, 1, _AUDITS)
         self.news = News(self.readers)
         self.auditor = Auditor()
         self.metrics = Metrics(
             depth=lambda: self.writer.depth,
-            memory=lambda: self.memory.used,
+            memory=lambda: self.memory.used + self.strangers.used,
             feeds=lambda: self.news.followers,
         )
         self.writer = StoreWriter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -24,7 +23,7 @@ from lifecycle.service.calls import (
 )
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError
-from lifecycle.service.reading import answer
+from lifecycle.service.reading import answer, as_page
 from lifecycle.store import LeadFilter, LeadReader, lead_dict
 
 _LONGEST_TEXT: Final = 200
@@ -51,12 +50,10 @@ def leads_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     asked = LeadFilter(
         *(given["state"], given["holder"], given["owner"], given["since"], given["q"] or None)
     )
-    page = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
-    is_full = page and len(page) == given["limit"]
-    return {
-        "leads": [lead_dict(lead) for _, lead in page],
-        "next": f"{_BY_NUMBER}{page[-1][0]}" if is_full else None,
-    }
+    found = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
+    page, is_cut = as_page((lead_dict(lead) for _, lead in found), given["limit"])
+    is_full = page and (is_cut or len(page) == given["limit"])
+    return {"leads": page, "next": f"{_BY_NUMBER}{found[len(page) - 1][0]}" if is_full else None}
 
 
 def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
@@ -69,8 +66,8 @@ def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     moments = {name: given[name] for name in ("as_of", "as_known_at")}
     rows = map(lead_dict, reader.leads(state=given["state"], **moments))
     found = (row for row in rows if row["lead_id"] > after and _is_asked(row, given))
-    page = list(islice(found, given["limit"]))
-    is_full = page and len(page) == given["limit"]
+    page, is_cut = as_page(found, given["limit"])
+    is_full = page and (is_cut or len(page) == given["limit"])
     return {"leads": page, "next": f"{_BY_NAME}{page[-1]['lead_id']}" if is_full else None}
 
 
@@ -101,10 +98,11 @@ def history_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
         as_of=given["as_of"],
         as_known_at=given["as_known_at"],
     )
-    page = entries[given["after"] : given["after"] + given["limit"]]
+    rows = (one.as_dict() for one in entries[given["after"] :])
+    page, _ = as_page(rows, given["limit"])
     end = given["after"] + len(page)
     return {
-        "history": [one.as_dict() for one in page],
+        "history": page,
         "next": end if end < len(entries) else None,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode
 
+from attrs import evolve
 from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.requests import Request
@@ -16,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from lifecycle import text
 from lifecycle.auditing.page.environment import inert_environment
+from lifecycle.messages import MAX_BYTES
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call
 from lifecycle.service.calls import text as text_parameter
@@ -30,7 +33,9 @@ _POLICY: Final = (
 _FORM: Final = "application/x-www-form-urlencoded"
 _HTML: Final = "text/html"
 _HOME: Final = "/ui/leads"
-#: A form's text may be three times as long as what it says.
+#: A form's text may be three times as long as what it says: a message of a mebibyte, or a key.
+_LARGEST_FORM: Final = 3 * MAX_BYTES + 4096
+_SMALL_FORM: Final = 4096
 _MOST_FIELDS: Final = 10
 
 
@@ -98,26 +103,31 @@ def failed(problem: ProblemError, request: Request) -> Response:
     return Response(body, status, {"Content-Security-Policy": policy}, media_type=_HTML)
 
 
-async def form_of(service: Service, request: Request) -> dict[str, str]:
-    """Return the fields of a form that is from one of our pages.
+async def form_of(service: Service, request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
+    """Return the fields of a form that is from one of our pages, and has so many bytes at most.
 
     Raises:
         ProblemError: It is not, or it is no form.
     """
     check_media_type(request, (_FORM,))
-    async with body_of(request, service.settings, service.memory) as body:
-        try:
-            fields = parse_qs(
-                body.decode("ascii"),
-                keep_blank_values=True,
-                max_num_fields=_MOST_FIELDS,
-                errors="strict",
-            )
-        except ValueError:
-            raise ProblemError("bad_body", "expected the fields of a form") from None
+    limited = evolve(service.settings, body_limit=min(most, service.settings.body_limit))
+    async with body_of(request, limited, service.memory) as body:
+        fields = await asyncio.to_thread(_fields, body)
     form = {name: values[-1] for name, values in fields.items()}
     service.sessions.check_token(request, form.get("token", ""))
     return form
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    try:
+        return parse_qs(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            max_num_fields=_MOST_FIELDS,
+            errors="strict",
+        )
+    except ValueError:
+        raise ProblemError("bad_body", "expected the fields of a form") from None
 
 
 def is_secure(service: Service, request: Request) -> bool:
@@ -164,7 +174,7 @@ async def ask(service: Service, request: Request, given: dict[str, Any]) -> Resp
 
 async def login(service: Service, request: Request, _: dict[str, Any]) -> Response:
     """Take the key of a browser."""
-    form = await form_of(service, request)
+    form = await form_of(service, request, _SMALL_FORM)
     following = _local(form.get("next"))
     response = RedirectResponse(following, 303)
     secret, secure = form.get("key", "").strip(), is_secure(service, request)
@@ -176,7 +186,7 @@ async def login(service: Service, request: Request, _: dict[str, Any]) -> Respon
 
 async def logout(service: Service, request: Request, _: dict[str, Any]) -> Response:
     """Forget the key of a browser."""
-    await form_of(service, request)
+    await form_of(service, request, _SMALL_FORM)
     response = RedirectResponse("/ui/login", 303)
     service.sessions.close(request, response)
     return response
