@@ -104,6 +104,17 @@ def serve(tmp_path):
     yield from _starting(Hosted, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A service in a thread for all tests of a file that neither write nor set anything."""
+    from served import Hosted  # noqa: PLC0415 - what only these tests need
+
+    folder = tmp_path_factory.mktemp("shared")
+    served = Hosted(folder / "leads.db", folder)
+    yield served
+    served.stop()
+
+
 @pytest.fixture
 def serve_alone(tmp_path):
     """Start a service as a user does, in a process of its own; it is stopped after the test."""
