@@ -14,13 +14,22 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from lifecycle.domain import Note, Party
+from lifecycle.domain import STATES, Note, Party
 from lifecycle.messages import format_time
 from lifecycle.store import refusal_dict
 from lifecycle.utc import optional_datetime
 
 Kind: TypeAlias = Literal[
-    "text", "integer", "boolean", "time", "texts", "reason", "payload", "bytes", "digests"
+    "text",
+    "integer",
+    "boolean",
+    "time",
+    "texts",
+    "reason",
+    "payload",
+    "fields",
+    "bytes",
+    "digests",
 ]
 Row: TypeAlias = tuple[Any, ...]
 
@@ -74,8 +83,8 @@ def _plain(kind: Kind, value: Any) -> Any:
     if value is None:
         return None
     if kind == "time":
-        return format_time(value)
-    return json.loads(value) if kind == "payload" else value
+        return value if isinstance(value, str) else format_time(value)
+    return json.loads(value) if kind in ("payload", "fields") else value
 
 
 def _value(thing: Any, kind: Kind, value: Any) -> Any:
@@ -84,6 +93,8 @@ def _value(thing: Any, kind: Kind, value: Any) -> Any:
         return optional_datetime(value)
     if kind == "texts":
         return [one.code if isinstance(one, Note) else str(one) for one in value]
+    if kind == "fields":
+        return json.dumps(value, ensure_ascii=False)
     if kind == "reason" and thing.refusal is not None:
         return refusal_dict(thing.refusal)
     return str(value) if isinstance(value, Party) else value
@@ -104,6 +115,11 @@ _LEADS: Final = (
     Column("contact_name", "text", "the person behind it", "contact.name"),
     Column("contact_email", "text", "that person's e-mail", "contact.email"),
     Column("contact_telephone", "text", "that person's telephone", "contact.telephone"),
+    Column("source", "text", "where it came from: its messages' `leadSource`"),
+    Column("systems", "texts", "the other systems whose field changes are known of it"),
+    Column("fields", "fields", "its fields there, the last value of each: JSON by system"),
+    *(Column(f"{state}_at", "time", f"when it last came to be `{state}`") for state in STATES[1:]),
+    Column("reason", "text", "what was said as the reason of its last step"),
 )
 _HISTORY: Final = (
     Column("lead_id", "text", "the lead"),
