@@ -14,6 +14,8 @@ from served import Hosted, problem, until
 
 from lifecycle import LeadStore
 
+FROM_THE_WEB = {"leadSource": "Web Site"}
+
 
 def told(path):
     """Make a store with late messages, refusals, a merge of names and a quarantine."""
@@ -21,11 +23,12 @@ def told(path):
     with LeadStore(path) as store:
         store.apply_many(
             [
-                lead("add", "10:00", snapshot={"owner": ORG, "object": contact}),
+                lead("add", "10:00", snapshot={"owner": ORG, "object": contact} | FROM_THE_WEB),
                 lead("accept", "10:03", agent=ADA),
                 lead("reject", "10:04", agent=ADA, reason="<script>alert(1)</script>"),
                 *(lead("add", "11:00", keys=str(number)) for number in range(2, 30)),
                 lead("assign", "11:30", keys="2", recipient=BOB),
+                lead("change", "11:31", keys="3", new="New"),
                 lead("add", "12:00", keys={"web": "https://example.com/a/history?x=1"}),
             ]
         )
@@ -78,6 +81,11 @@ def test_leads_are_those_of_the_command_line_page_by_page(asked, lifecycle):
         ({"holder": BOB}, ["crmleadid:2"]),
         ({"owner": ORG}, ["crmleadid:1"]),
         ({"owner": ORG, "state": "sent"}, []),
+        ({"source": "web site"}, ["crmleadid:1"]),
+        ({"source": "web site", "state": "sent"}, []),
+        ({"system": "crm"}, ["crmleadid:3"]),
+        ({"system": "salesforce"}, []),
+        ({"system": "crm", "as_of": "2026-03-01T11:40:00Z"}, ["crmleadid:3"]),
         ({"q": "JOE@example"}, ["crmleadid:1"]),
         ({"q": "crmleadid:29"}, ["crmleadid:29"]),
         ({"q": "%"}, []),

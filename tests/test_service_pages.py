@@ -23,6 +23,7 @@ HOSTILE = (
     "<img src='LEAK' onerror=\"document.title = 'ran'\"><a href='javascript:x()'>\" x='"
     "{{ 7 * 7 }} {% raw %} ../../etc/passwd?a=b#c \u202etxt.exe \x1b[31m"
 )
+FROM_THE_WEB = {"leadSource": "Web Site"}
 PAGES = ("/ui/leads", "/ui/audit", "/ui/quarantine", "/ui/quarantine/1", "/ui/login")
 
 
@@ -91,9 +92,10 @@ def served(serve, path):
         contact = {"type": "Contact", "name": "Joe Smith", "email": "joe@example.com"}
         store.apply_many(
             [
-                lead("add", "10:00", snapshot={"owner": ORG, "object": contact}),
+                lead("add", "10:00", snapshot={"owner": ORG, "object": contact} | FROM_THE_WEB),
                 lead("accept", "10:03", agent=ADA),
                 lead("reject", "10:04", agent=BOB, reason="no time"),
+                lead("change", "10:05"),
                 *(lead("add", "11:00", keys=str(number)) for number in range(2, 70)),
             ]
         )
@@ -117,7 +119,8 @@ def test_leads_are_searched_filtered_and_turned_over(served):
     found = show(served, "/ui/leads", **form)
     assert [link for link in found.links if "crmleadid" in link] == ["/ui/leads/crmleadid%3A1"]
     assert "<option selected>accepted" in found.html
-    for asked in ({"q": "JOE SMITH"}, {"holder": ADA}, {"owner": ORG}):
+    by_origin = ({"source": "web site"}, {"system": "crm"})
+    for asked in ({"q": "JOE SMITH"}, {"holder": ADA}, {"owner": ORG}, *by_origin):
         assert show(served, "/ui/leads", **asked).words.count("crmleadid:") == 1
     assert "No lead is as you ask." in show(served, "/ui/leads", q="nobody").words
     oldest = leads_of(show(served, "/ui/leads", order="oldest"))
@@ -535,7 +538,8 @@ def test_a_keyboard_reaches_everything_and_does_what_a_mouse_does(served, browse
         reached.append(focus(browser))
     assert reached[:4] == ["Skip to the content", "Leads", "Audit", "Quarantine"]
     assert reached[4:6] == ["sent 68", "accepted 1"]
-    assert reached[6:12] == ["q", "state", "holder", "owner", "since", "order"]
+    fields = ["q", "state", "holder", "owner", "source", "system", "since", "order"]
+    assert reached[6:14] == fields
     browser.run("document.querySelector('[name=q]').focus()")
     browser.type("crmleadid:42")
     browser.press("Enter")

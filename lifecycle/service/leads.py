@@ -47,13 +47,16 @@ def leads_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     if text and not (text.isdecimal() and text.isascii()):
         raise _bad_token()
     after = min(int(text), _LARGEST) if text else None
-    asked = LeadFilter(
-        *(given["state"], given["holder"], given["owner"], given["since"], given["q"] or None)
-    )
+    asked = _filter_of(given)
     found = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
     page, is_cut = as_page((lead_dict(lead) for _, lead in found), given["limit"])
     is_full = page and (is_cut or len(page) == given["limit"])
     return {"leads": page, "next": f"{_BY_NUMBER}{found[len(page) - 1][0]}" if is_full else None}
+
+
+def _filter_of(given: dict[str, Any]) -> LeadFilter:
+    names = ("state", "holder", "owner", "source", "system", "since")
+    return LeadFilter(**{name: given[name] for name in names}, text=given["q"] or None)
 
 
 def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
@@ -64,18 +67,11 @@ def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
         raise ProblemError("bad_query", "newest: not together with as_of or as_known_at")
     after = _behind(given["after"], _BY_NAME)
     moments = {name: given[name] for name in ("as_of", "as_known_at")}
-    rows = map(lead_dict, reader.leads(state=given["state"], **moments))
-    found = (row for row in rows if row["lead_id"] > after and _is_asked(row, given))
+    leads = reader.leads(asked=_filter_of(given), **moments)
+    found = (lead_dict(lead) for lead in leads if lead.lead_id > after)
     page, is_cut = as_page(found, given["limit"])
     is_full = page and (is_cut or len(page) == given["limit"])
     return {"leads": page, "next": f"{_BY_NAME}{page[-1]['lead_id']}" if is_full else None}
-
-
-def _is_asked(row: dict[str, Any], given: dict[str, Any]) -> bool:
-    if any(given[name] not in (None, row[name]) for name in ("holder", "owner")):
-        return False
-    wanted = (given["q"] or "").lower()
-    return any(wanted in name.lower() for name in (row["lead_id"], *row["keys"]))
 
 
 def _behind(token: str | None, mark: str) -> str:
@@ -132,8 +128,10 @@ async def explanation(service: Service, request: Request, given: dict[str, Any])
 
 FILTERS: Final = (
     choice("state", "Only those in this state.", STATES),
-    text("holder", "Only those held by this party, as it was written."),
-    text("owner", "Only those owned by this party, as it was written."),
+    text("holder", "Only those held by this party, as it was written or as lists show it."),
+    text("owner", "Only those owned by this party."),
+    text("source", "Only those that came from there (`leadSource`)."),
+    text("system", "Only those of which this system told field changes."),
     moment("since", "Only those that came into their state at that time or later."),
     text("q", "Only those with this text in a name or in their contact."),
     flag("newest", "The leads that were made last come first."),

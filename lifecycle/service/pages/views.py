@@ -53,6 +53,8 @@ _FILTERS: Final = (
     _or_nothing(choice("state", "The state.", STATES)),
     _or_nothing(text("holder", "Who holds it.")),
     _or_nothing(text("owner", "Who owns it.")),
+    _or_nothing(text("source", "Where it came from.")),
+    _or_nothing(text("system", "What told field changes of it.")),
     _or_nothing(moment("since", "Since when.")),
     _or_nothing(choice("order", "The order.", ("newest", "oldest"), "newest")),
     text("after", "The `next` of the page before."),
