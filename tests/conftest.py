@@ -83,18 +83,41 @@ def write_log(tmp_path):
     return write
 
 
-@pytest.fixture
-def serve(tmp_path):
-    """Start a service in a process of its own; it is stopped after the test."""
-    from served import Served  # noqa: PLC0415 - what only these tests need
-
+def _starting(kind, tmp_path):
     running = []
 
     def start(database=None, **settings):
-        served = Served(database or tmp_path / "leads.db", tmp_path, **settings)
+        served = kind(database or tmp_path / "leads.db", tmp_path, **settings)
         running.append(served)
         return served
 
     yield start
     for served in running:
         served.stop()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start a service in a thread, at a real address; it is stopped after the test."""
+    from served import Hosted  # noqa: PLC0415 - what only these tests need
+
+    yield from _starting(Hosted, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A service in a thread for all tests of a file that neither write nor set anything."""
+    from served import Hosted  # noqa: PLC0415 - what only these tests need
+
+    folder = tmp_path_factory.mktemp("shared")
+    served = Hosted(folder / "leads.db", folder)
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def serve_alone(tmp_path):
+    """Start a service as a user does, in a process of its own; it is stopped after the test."""
+    from served import Served  # noqa: PLC0415 - what only these tests need
+
+    yield from _starting(Served, tmp_path)

@@ -1,4 +1,4 @@
-"""A service that runs in a process of its own, and a client of it."""
+"""A service that runs in a thread or in a process of its own, and a client of it."""
 
 import json
 import os
@@ -6,37 +6,25 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
 import tomli_w
 
+from lifecycle.service import Settings, server
+
 JSON = {"content-type": "application/json"}
 
 
-class Served:
-    """``lifecycle serve`` as a user starts it, with these settings in its file."""
+class Client:
+    """A client of a service."""
 
-    def __init__(self, database, folder, *, options=(), environment=(), limits=None, **settings):
+    def __init__(self, database, url):
         self.database = database
-        self._number = len(list(folder.glob("serve-*.toml")))
-        config = folder / f"serve-{self._number}.toml"
-        config.write_text(tomli_w.dumps(settings), "utf-8")
-        self.log = folder / f"serve-{self._number}.log"
-        arguments = ["serve", database, "--port", "0", "--config", config, *options]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "lifecycle", *map(str, arguments)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | dict(environment),
-                preexec_fn=limits,  # noqa: PLW1509 - no threads here
-            )
-        line = self.process.stdout.readline().decode()
-        assert " at http://" in line, self.log.read_text("utf-8")
-        self.url = line.rpartition(" at ")[2].strip()
-        self.port = int(self.url.rpartition(":")[2])
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.url = url
+        self.port = int(url.rpartition(":")[2])
+        self.client = httpx.Client(base_url=url, timeout=30)
 
     def post(self, path, message, **more):
         """Post a message, or some bytes as they are."""
@@ -53,6 +41,62 @@ class Served:
     def connect(self):
         """Open a connection by hand."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+class Hosted(Client):
+    """The server of ``lifecycle serve``, in a thread: it starts in no time."""
+
+    def __init__(self, database, folder, **settings):
+        number = len(list(folder.glob("serve-*.toml")))
+        config = folder / f"serve-{number}.toml"
+        config.write_text(tomli_w.dumps(settings), "utf-8")
+        known = Settings.load(config, {}, port=0)
+        server.check(database, known)
+        self._server = server.server_of(database, known)
+        self._socket = server.listening(known)
+        host, port = self._socket.getsockname()[:2]
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+        self._thread.start()
+        super().__init__(database, f"http://{host}:{port}")
+
+    @property
+    def connections(self):
+        """Return the connections that are open."""
+        return self._server.server_state.connections
+
+    def terminate(self):
+        """Ask it to stop, and wait until it has."""
+        self._server.should_exit = True
+        self._thread.join(40)
+        return int(self._thread.is_alive())
+
+    def stop(self):
+        """Stop it for good."""
+        self.client.close()
+        assert self.terminate() == 0
+        self._socket.close()
+
+
+class Served(Client):
+    """``lifecycle serve`` as a user starts it, with these settings in its file."""
+
+    def __init__(self, database, folder, *, options=(), environment=(), limits=None, **settings):
+        number = len(list(folder.glob("serve-*.toml")))
+        config = folder / f"serve-{number}.toml"
+        config.write_text(tomli_w.dumps(settings), "utf-8")
+        self.log = folder / f"serve-{number}.log"
+        arguments = ["serve", database, "--port", "0", "--config", config, *options]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "lifecycle", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | dict(environment),
+                preexec_fn=limits,  # noqa: PLW1509 - no threads here
+            )
+        line = self.process.stdout.readline().decode()
+        assert " at http://" in line, self.log.read_text("utf-8")
+        super().__init__(database, line.rpartition(" at ")[2].strip())
 
     def lines(self):
         """Return what it logged."""

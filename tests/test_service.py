@@ -197,8 +197,8 @@ def test_many_clients_share_commits_and_each_gets_its_own_answer(serve):
     assert float(figures[requests]) == 400
 
 
-def test_what_was_accepted_is_answered_when_the_service_stops(serve):
-    served = serve()
+def test_what_was_accepted_is_answered_when_the_service_stops(serve_alone):
+    served = serve_alone()
     codes = []
 
     def post(first):
@@ -228,8 +228,8 @@ def test_what_was_accepted_is_answered_when_the_service_stops(serve):
 
 
 @pytest.mark.usefixtures("uncovered")
-def test_nothing_acknowledged_is_lost_when_the_service_is_killed(serve):
-    served = serve()
+def test_nothing_acknowledged_is_lost_when_the_service_is_killed(serve_alone):
+    served = serve_alone()
     acknowledged = []
 
     def post(first):
@@ -275,14 +275,14 @@ def test_a_full_queue_asks_to_try_again_and_takes_nothing(serve):
     assert set(codes) == {201, 503}
 
 
-def test_a_full_disk_is_an_answer_and_nothing_acknowledged_is_lost(serve):
+def test_a_full_disk_is_an_answer_and_nothing_acknowledged_is_lost(serve_alone):
     size = 400_000
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    served = serve(limits=limit, options=["--quiet"])
+    served = serve_alone(limits=limit, options=["--quiet"])
     acknowledged = []
     for number in range(1, 3000):
         message = lead("add", "10:00", keys=str(number), snapshot={"note": "x" * 3000})
@@ -307,7 +307,8 @@ def test_a_client_that_goes_away_does_no_harm(serve):
         )
         link.sendall(b"Content-Length: 100\r\n\r\n{")
     assert served.post("/inbox/", lead("add", "10:00")).status_code == 201
-    until(lambda: any(one.get("status") == 400 for one in served.lines()))
+    gone = 'lifecycle_requests_total{method="POST",path="/inbox/",status="400"} 1.0'
+    until(lambda: gone in served.client.get("/metrics").text)
 
 
 def answered(link):
@@ -426,8 +427,8 @@ def test_connections_beyond_the_limit_are_told_so(serve):
         link.close()
 
 
-def test_the_log_has_nothing_of_a_message_but_its_id(serve):
-    served = serve()
+def test_the_log_has_nothing_of_a_message_but_its_id(serve_alone):
+    served = serve_alone()
     contact = {"type": "Contact", "name": "Zaphod Beeblebrox"}
     message = lead("add", "10:00", keys="4711", snapshot={"object": contact}, id="urn:log:1\x1b[2J")
     assert served.post("/inbox/", message).status_code == 201
@@ -495,9 +496,9 @@ def test_check_says_what_cannot_be_used(lifecycle, tmp_path, path):
 
 
 def test_the_environment_overrules_the_file_and_options_overrule_both(
-    serve, lifecycle, path, monkeypatch
+    serve_alone, lifecycle, path, monkeypatch
 ):
-    served = serve(environment={"LIFECYCLE_SERVE_BODY_LIMIT": "10"}.items(), body_limit=1000)
+    served = serve_alone(environment={"LIFECYCLE_SERVE_BODY_LIMIT": "10"}.items(), body_limit=1000)
     problem(served.post("/inbox/", b"x" * 11), 413, "body_too_large")
     monkeypatch.setenv("LIFECYCLE_SERVE_HOST", "0.0.0.0")  # noqa: S104 - that is refused
     assert lifecycle("serve", path, "--check").exit_code == 2

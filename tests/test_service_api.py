@@ -10,23 +10,25 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 from letters import ADA, BOB, ORG, lead
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from served import problem, until
+from served import Hosted, problem, until
 
 from lifecycle import LeadStore
 
+FROM_THE_WEB = {"leadSource": "Web Site"}
 
-@pytest.fixture
-def stories(path):
-    """A store with late messages, refusals, a merge of names and a quarantine."""
+
+def told(path):
+    """Make a store with late messages, refusals, a merge of names and a quarantine."""
     contact = {"type": "Contact", "name": "Joe Smith", "email": "joe@example.com"}
     with LeadStore(path) as store:
         store.apply_many(
             [
-                lead("add", "10:00", snapshot={"owner": ORG, "object": contact}),
+                lead("add", "10:00", snapshot={"owner": ORG, "object": contact} | FROM_THE_WEB),
                 lead("accept", "10:03", agent=ADA),
                 lead("reject", "10:04", agent=ADA, reason="<script>alert(1)</script>"),
                 *(lead("add", "11:00", keys=str(number)) for number in range(2, 30)),
                 lead("assign", "11:30", keys="2", recipient=BOB),
+                lead("change", "11:31", keys="3", new="New"),
                 lead("add", "12:00", keys={"web": "https://example.com/a/history?x=1"}),
             ]
         )
@@ -37,8 +39,22 @@ def stories(path):
 
 
 @pytest.fixture
+def stories(path):
+    return told(path)
+
+
+@pytest.fixture
 def served(serve, stories):
     return serve(stories)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A service of such a store, for tests that only ask it."""
+    folder = tmp_path_factory.mktemp("asked")
+    served = Hosted(told(folder / "leads.db"), folder)
+    yield served
+    served.stop()
 
 
 def printed(lifecycle, *arguments):
@@ -47,11 +63,11 @@ def printed(lifecycle, *arguments):
     return json.loads(done.stdout)
 
 
-def test_leads_are_those_of_the_command_line_page_by_page(served, lifecycle, path):
-    listed = printed(lifecycle, "leads", path, "--format", "json")
+def test_leads_are_those_of_the_command_line_page_by_page(asked, lifecycle):
+    listed = printed(lifecycle, "leads", asked.database, "--format", "json")
     rows, token, pages = [], None, 0
     while pages == 0 or token:
-        page = served.get("/leads", limit=7, **({"after": token} if token else {}))
+        page = asked.get("/leads", limit=7, **({"after": token} if token else {}))
         rows, token, pages = rows + page["leads"], page["next"], pages + 1
     assert pages == 5
     assert sorted(rows, key=lambda row: row["lead_id"]) == listed
@@ -59,12 +75,17 @@ def test_leads_are_those_of_the_command_line_page_by_page(served, lifecycle, pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("filters", "found"),
     [
         ({"state": "accepted"}, ["crmleadid:1"]),
         ({"holder": BOB}, ["crmleadid:2"]),
         ({"owner": ORG}, ["crmleadid:1"]),
         ({"owner": ORG, "state": "sent"}, []),
+        ({"source": "web site"}, ["crmleadid:1"]),
+        ({"source": "web site", "state": "sent"}, []),
+        ({"system": "crm"}, ["crmleadid:3"]),
+        ({"system": "salesforce"}, []),
+        ({"system": "crm", "as_of": "2026-03-01T11:40:00Z"}, ["crmleadid:3"]),
         ({"q": "JOE@example"}, ["crmleadid:1"]),
         ({"q": "crmleadid:29"}, ["crmleadid:29"]),
         ({"q": "%"}, []),
@@ -75,61 +96,61 @@ def test_leads_are_those_of_the_command_line_page_by_page(served, lifecycle, pat
         ({"as_of": "2026-03-01T11:40:00Z", "holder": BOB}, ["crmleadid:2"]),
     ],
 )
-def test_leads_are_filtered(served, asked, found):
-    assert [one["lead_id"] for one in served.get("/leads", **asked)["leads"]] == found
+def test_leads_are_filtered(asked, filters, found):
+    assert [one["lead_id"] for one in asked.get("/leads", **filters)["leads"]] == found
 
 
-def test_leads_of_a_moment_come_page_by_page(served, lifecycle, path):
+def test_leads_of_a_moment_come_page_by_page(asked, lifecycle):
     moment = "2026-03-01T11:15:00Z"
-    listed = printed(lifecycle, "leads", path, "--as-of", moment, "--format", "json")
-    first = served.get("/leads", as_of=moment, limit=20)
-    rest = served.get("/leads", as_of=moment, limit=20, after=first["next"])
+    listed = printed(lifecycle, "leads", asked.database, "--as-of", moment, "--format", "json")
+    first = asked.get("/leads", as_of=moment, limit=20)
+    rest = asked.get("/leads", as_of=moment, limit=20, after=first["next"])
     assert first["leads"] + rest["leads"] == listed
     assert rest["next"] is None
 
 
-def test_a_lead_is_found_by_any_name(served, lifecycle, path):
-    shown = printed(lifecycle, "show", path, "crmLeadId:1", "--format", "json")
-    assert served.get("/leads/crmLeadId:1") == shown
-    assert served.get("/leads/%63rmleadid%3A1") == shown
-    web = served.get("/leads/web%3Ahttps%3A%2F%2Fexample.com%2Fa%2Fhistory%3Fx%3D1")
+def test_a_lead_is_found_by_any_name(asked, lifecycle):
+    shown = printed(lifecycle, "show", asked.database, "crmLeadId:1", "--format", "json")
+    assert asked.get("/leads/crmLeadId:1") == shown
+    assert asked.get("/leads/%63rmleadid%3A1") == shown
+    web = asked.get("/leads/web%3Ahttps%3A%2F%2Fexample.com%2Fa%2Fhistory%3Fx%3D1")
     assert web["lead_id"] == "web:https://example.com/a/history?x=1"
-    before = served.get("/leads/crmleadid:1", as_of="2026-03-01T10:00:30Z")
+    before = asked.get("/leads/crmleadid:1", as_of="2026-03-01T10:00:30Z")
     assert before["state"] == "sent"
 
 
-def test_a_history_has_superseded_rows_and_both_times_when_asked(served, lifecycle, path):
-    rows = printed(lifecycle, "history", path, "crmleadid:1", "--all", "--format", "json")
-    answer = served.get("/leads/crmleadid:1/history", all="true")
+def test_a_history_has_superseded_rows_and_both_times_when_asked(asked, lifecycle):
+    rows = printed(lifecycle, "history", asked.database, "crmleadid:1", "--all", "--format", "json")
+    answer = asked.get("/leads/crmleadid:1/history", all="true")
     assert answer == {"history": rows, "next": None}
     assert any(row["superseded_at"] for row in rows)
-    first = served.get("/leads/crmleadid:1/history", all="", limit=2)
-    second = served.get("/leads/crmleadid:1/history", all="", after=first["next"])
+    first = asked.get("/leads/crmleadid:1/history", all="", limit=2)
+    second = asked.get("/leads/crmleadid:1/history", all="", after=first["next"])
     assert first["history"] + second["history"] == rows
     known = rows[0]["recorded_at"]
-    assert len(served.get("/leads/crmleadid:1/history", as_known_at=known)["history"]) == 3
-    told = served.get("/leads/crmleadid:1/history", as_of="2026-03-01T10:00:00Z")["history"]
+    assert len(asked.get("/leads/crmleadid:1/history", as_known_at=known)["history"]) == 3
+    told = asked.get("/leads/crmleadid:1/history", as_of="2026-03-01T10:00:00Z")["history"]
     assert [row["to"] for row in told] == ["sent"]
 
 
-def test_an_explanation_and_an_audit_are_those_of_the_command_line(served, lifecycle, path):
-    told = printed(lifecycle, "explain", path, "crmleadid:1", "--format", "json")
-    assert served.get("/leads/crmleadid:1/explain") == told
-    report = json.loads(lifecycle("audit", path, "--format", "json").stdout)
-    assert served.get("/audit") == report
-    assert served.get("/audit", top=3, on_invalid="force")["on_invalid"] == "force"
-    listed = lifecycle("audit", path, "--list", "deviations", "--format", "json").stdout
-    assert served.get("/audit", list="deviations") == {
+def test_an_explanation_and_an_audit_are_those_of_the_command_line(asked, lifecycle):
+    told = printed(lifecycle, "explain", asked.database, "crmleadid:1", "--format", "json")
+    assert asked.get("/leads/crmleadid:1/explain") == told
+    report = json.loads(lifecycle("audit", asked.database, "--format", "json").stdout)
+    assert asked.get("/audit") == report
+    assert asked.get("/audit", top=3, on_invalid="force")["on_invalid"] == "force"
+    listed = lifecycle("audit", asked.database, "--list", "deviations", "--format", "json").stdout
+    assert asked.get("/audit", list="deviations") == {
         "deviations": json.loads(listed),
         "next": None,
     }
-    overdue = served.get("/audit", overdue="sent>PT1M", now="2026-03-02T00:00:00Z")["overdue"]
+    overdue = asked.get("/audit", overdue="sent>PT1M", now="2026-03-02T00:00:00Z")["overdue"]
     assert overdue
-    problem(served.client.get("/audit?overdue=sent"), 400, "bad_query")
+    problem(asked.client.get("/audit?overdue=sent"), 400, "bad_query")
 
 
-def test_what_cannot_be_asked_is_a_problem(served):
-    get = served.client.get
+def test_what_cannot_be_asked_is_a_problem(asked):
+    get = asked.client.get
     problem(get("/leads/crmleadid:4711"), 404, "unknown_lead")
     problem(get("/leads/crmleadid:4711/history"), 404, "unknown_lead")
     problem(get("/leads/crmleadid:4711/explain"), 404, "unknown_lead")
@@ -151,8 +172,8 @@ def test_what_cannot_be_asked_is_a_problem(served):
     for name in ("%00", "..%2F..%2Fetc%2Fpasswd", "....//etc/passwd", "%2e%2e/%2e%2e", "\u202e"):
         problem(get(f"/leads/{name}"), 404, "unknown_lead")
         assert get(f"/ui/style.css/{name}").status_code == 404
-    assert served.client.head("/leads").content == b""
-    head = served.client.head("/changes", headers={"accept": "text/event-stream"})
+    assert asked.client.head("/leads").content == b""
+    head = asked.client.head("/changes", headers={"accept": "text/event-stream"})
     assert (head.status_code, head.headers["content-type"]) == (200, "application/json")
     assert get("/leads?after=n:99999999999999999999999999").json()["leads"] == []
 
@@ -222,13 +243,13 @@ def test_a_correction_with_another_id_needs_force(serve, path):
     assert served.post("/quarantine/1/retry?force=1", correction).json()["left"] is True
 
 
-def test_the_feed_goes_on_behind_a_number(served, lifecycle, path):
-    rows = printed(lifecycle, "changes", path, "--format", "json")
-    first = served.get("/changes", limit=10)
+def test_the_feed_goes_on_behind_a_number(asked, lifecycle):
+    rows = printed(lifecycle, "changes", asked.database, "--format", "json")
+    first = asked.get("/changes", limit=10)
     assert first == {"changes": rows[:10], "next": rows[9]["change"]}
-    rest = served.get("/changes", after=first["next"], limit=1000)
+    rest = asked.get("/changes", after=first["next"], limit=1000)
     assert rest["changes"] == rows[10:]
-    assert served.get("/changes", after=rest["next"]) == {"changes": [], "next": rest["next"]}
+    assert asked.get("/changes", after=rest["next"]) == {"changes": [], "next": rest["next"]}
 
 
 class Stream:

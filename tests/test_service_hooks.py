@@ -48,17 +48,15 @@ SCHEMES = {"network": network, "standard": standard, "stripe": stripe, "hubspot"
 
 
 @pytest.fixture
-def hooks(serve):
+def hooks(serve, monkeypatch):
     """A service with a webhook of each scheme, that brings messages of the network."""
 
     def table(scheme):
         secrets = WHSEC if scheme == "standard" else [OLD, {"env": "NEW_SECRET"}]
         return {"scheme": scheme, "source": "network", "secrets": secrets}
 
-    return serve(
-        hooks={scheme: table(scheme) for scheme in SCHEMES},
-        environment={"NEW_SECRET": NEW}.items(),
-    )
+    monkeypatch.setenv("NEW_SECRET", NEW)
+    return serve(hooks={scheme: table(scheme) for scheme in SCHEMES})
 
 
 def post(served, scheme, body, headers=None, **how):

@@ -146,9 +146,13 @@ def test_messages_come_out_of_the_envelopes_they_arrived_in(serve):
 
 def test_what_was_erased_is_in_no_inbox(serve, path):
     with LeadStore(path) as store:
-        store.apply_many(letters(120))
-        for number in range(1, 61):
-            store.erase(f"crmleadid:{number}")
+        contact = {"crm": "77"}
+        erased = [
+            lead("add", "10:00", keys=str(n), contact=contact, id=f"urn:letter:{n}")
+            for n in range(1, 61)
+        ]
+        store.apply_many([*erased, *letters(60, first=61)])
+        store.erase("contact:crm:77", all_of_them=True)
     served = serve(path)
     messages, sizes = page_through(served)
     assert [one["id"] for one in messages] == [f"urn:letter:{n}" for n in range(61, 121)]
@@ -334,10 +338,9 @@ def test_a_replay_to_an_address_elsewhere_is_refused_over_http(serve):
 @pytest.mark.parametrize(
     "wrap", [lambda one: one, lambda one: {"object": one}], ids=["bare", "object"]
 )
-def test_a_message_is_checked_as_the_networks_validator_does(serve, seed, wrap):
-    served = serve()
+def test_a_message_is_checked_as_the_networks_validator_does(shared, seed, wrap):
     message = json.loads(seed.read_text("utf-8"))
-    told = served.post("/api/schema/validate", wrap(message)).json()
+    told = shared.post("/api/schema/validate", wrap(message)).json()
     found = validate(message)
     assert told["isValid"] == (not found)
     assert told["object"] == message
@@ -345,14 +348,13 @@ def test_a_message_is_checked_as_the_networks_validator_does(serve, seed, wrap):
     assert len(told.get("error", {}).get("items", [])) == len(found)
 
 
-def test_what_is_no_message_is_not_valid(serve):
-    served = serve()
+def test_what_is_no_message_is_not_valid(shared):
     for body in (b"{", b"[]", b"7", b"{}", b'{"topic": "lead#ad", "data": {}}', b"\xff"):
-        answer = served.post("/api/schema/validate", body)
+        answer = shared.post("/api/schema/validate", body)
         assert answer.status_code == 200
         told = answer.json()
         assert told == [] or (told["isValid"], told["error"]["items"] != []) == (False, True)
-    two = served.post("/api/schema/validate", letters(2)).json()
+    two = shared.post("/api/schema/validate", letters(2)).json()
     assert [one["isValid"] for one in two] == [True, True]
 
 

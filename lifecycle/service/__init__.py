@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle.service.extra import missing
-from lifecycle.service.settings import Hook, Settings, SettingsError
+from lifecycle.service.settings import Hook, Settings, SettingsError, Subscription
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["Hook", "Settings", "SettingsError", "app", "missing"]
+__all__ = ["Hook", "Settings", "SettingsError", "Subscription", "app", "missing"]
 
 
 def app(path: str | Path, settings: Settings | None = None) -> "Starlette":

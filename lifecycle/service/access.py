@@ -16,10 +16,8 @@ from lifecycle.service.calls import Call
 from lifecycle.service.keys import ANYBODY, Key, KeyFile
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.sessions import Sessions
-from lifecycle.service.settings import Settings
+from lifecycle.service.settings import LOOPBACK, Settings
 
-#: Names of this machine.
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _OWN: Final = ("same-origin", "none")
 _REMEMBERED: Final = 10_000
@@ -43,6 +41,7 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self.keys = None if settings.keys is None else KeyFile(settings.keys)
         self._rates = Rates(settings.rate)
+        self._url = settings.url
         # Another site could give its own name the address of this machine, and ask by that. Where
         # keys are needed it would learn nothing, so that names need not be known.
         self._hosts: frozenset[str] | None = None
@@ -57,8 +56,7 @@ class Access:
             ProblemError: The request may not be answered.
         """
         self._check_host(request)
-        if request.method not in _READING:
-            check_site(request)
+        check_site(request, self._url)
         if call.scope is None:
             return ANYBODY
         key = sessions.key_of(request) if call.is_page else self.key_of(request)
@@ -83,24 +81,41 @@ class Access:
         return key
 
     def _check_host(self, request: Request) -> None:
+        hosts = request.headers.getlist("host")
+        if len(hosts) > 1:
+            raise ProblemError("bad_host", "expected one Host")
         if self._hosts is None:
             return
-        name = _host_name(request.headers.get("host", ""))
+        name = _host_name("".join(hosts))
         if name not in self._hosts:
             raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
 
 
-def check_site(request: Request) -> None:
-    """Check that a browser does not send a request on behalf of another site.
+def check_site(request: Request, url: str | None) -> None:
+    """Check that a browser does not ask on behalf of another site.
+
+    A link from elsewhere may lead here; nothing of another site may ask, or send, in its name.
+
+    ``url`` is the address under which others reach the service: a proxy may ask by another name.
 
     Raises:
         ProblemError: It does.
     """
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin")
-    is_other = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if request.method in _READING and request.headers.get("sec-fetch-mode") == "navigate":
+        return
+    names = {request.headers.get("host"), urlsplit(url or "").netloc}
+    is_other = origin is not None and _place_of(origin) not in names
     if site not in _OWN or is_other:
         raise ProblemError("cross_site", "expected a request of this service's own pages")
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _stated_key(request: Request) -> str:

@@ -16,7 +16,7 @@ from lifecycle.messages.parse import parse
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer, text
 from lifecycle.service.core import Service
-from lifecycle.service.posting import told_of
+from lifecycle.service.posting import request_of, told_of
 from lifecycle.service.problems import ProblemError
 from lifecycle.store import system_clock
 from lifecycle.systems import facts_of
@@ -45,8 +45,8 @@ async def operate(service: Service, request: Request, given: dict[str, Any]) -> 
         async def work() -> Response:
             return await _operate(service, request, given, _operation(body, who))
 
-        key = request.headers.get(_KEY)
-        return await (work() if key is None else service.answers.once(who, key, body, work))
+        key, asked = request.headers.get(_KEY), request_of(request, body)
+        return await (work() if key is None else service.answers.once(who, key, asked, work))
 
 
 async def _operate(

@@ -22,12 +22,14 @@ _ACCESS: Final = logging.getLogger("lifecycle.service.access")
 _GONE: Final = 499
 _SERVER_ERROR: Final = 500
 _SHOWN_IDS: Final = 20
+_LONGEST_ID: Final = 200
 #: What every answer says, unless it says something else of the same.
 HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    # With no-referrer browsers would hide where a form is from, and it could not be told.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
 _RAW: Final = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
@@ -93,6 +95,7 @@ def _log(request: Request, call: Call, *, status: int, who: str, seconds: float)
     told = getattr(request.state, "told", None)
     if told is not None:
         line["messages"] = len(told)
-        line["ids"] = [one["id"] for one in told[:_SHOWN_IDS]]
+        ids = (one["id"] for one in told[:_SHOWN_IDS])
+        line["ids"] = [None if one is None else one[:_LONGEST_ID] for one in ids]
     line = {name: part for name, part in line.items() if part is not None}
     _ACCESS.info("request", extra={"request": line})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from lifecycle.service.calls import LIMIT, Call, number
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError
-from lifecycle.service.reading import answer
+from lifecycle.service.reading import answer, as_page
 from lifecycle.store import LeadReader
 
 STREAM: Final = "text/event-stream"
@@ -40,7 +39,7 @@ async def changes(service: Service, request: Request, given: dict[str, Any]) -> 
 
 def changes_behind(reader: LeadReader, after: int, limit: int) -> list[dict[str, Any]]:
     """Return changes behind a number."""
-    return [one.as_dict() for one in islice(reader.changes(after=after), limit)]
+    return as_page((one.as_dict() for one in reader.changes(after=after)), limit)[0]
 
 
 def _last_event(request: Request, after: int) -> int:
@@ -71,11 +70,20 @@ class EventStream(Response):
         request = Request(scope, receive)
         with self._service.news.followed():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            while not self._service.stopping.is_set() and not await request.is_disconnected():
+            while await self._goes_on(request):
                 body = await self._next() or _ALIVE
                 async with asyncio.timeout(self._service.settings.body_seconds):
                     await send({"type": "http.response.body", "body": body, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+
+    async def _goes_on(self, request: Request) -> bool:
+        """Return whether there is somebody to read, whose key is not revoked, and no end yet."""
+        if self._service.stopping.is_set() or await request.is_disconnected():
+            return False
+        try:
+            return self._service.access.key_of(request).allows("read")
+        except ProblemError:
+            return False
 
     async def _next(self) -> bytes:
         """Return the next events; nothing when it is time to say that the feed is alive."""

@@ -39,7 +39,7 @@ class Answers:
         self._bytes = 0
 
     async def once(
-        self, who: str, key: str, body: bytes, work: Callable[[], Awaitable[Response]]
+        self, who: str, key: str, asked: bytes, work: Callable[[], Awaitable[Response]]
     ) -> Response:
         """Return the answer to a request: that of before, where its key is known.
 
@@ -49,7 +49,7 @@ class Answers:
         if not 0 < len(key) <= _LONGEST:
             raise ProblemError("bad_query", f"Idempotency-Key: expected 1 to {_LONGEST} characters")
         self._forget()
-        digest = hashlib.sha256(body).digest()
+        digest = hashlib.sha256(asked).digest()
         known = self._known.get((who, key))
         if known is not None:
             return _again(known, digest)
@@ -59,7 +59,8 @@ class Answers:
         except (Exception, asyncio.CancelledError):
             self._known.pop((who, key), None)
             raise
-        self._bytes += len(known.answer.body)
+        if self._known.get((who, key)) is known:  # it may be forgotten meanwhile
+            self._bytes += len(known.answer.body)
         return known.answer
 
     def _forget(self) -> None:

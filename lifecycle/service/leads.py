@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -24,7 +23,7 @@ from lifecycle.service.calls import (
 )
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError
-from lifecycle.service.reading import answer
+from lifecycle.service.reading import answer, as_page
 from lifecycle.store import LeadFilter, LeadReader, lead_dict
 
 _LONGEST_TEXT: Final = 200
@@ -48,15 +47,16 @@ def leads_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
     if text and not (text.isdecimal() and text.isascii()):
         raise _bad_token()
     after = min(int(text), _LARGEST) if text else None
-    asked = LeadFilter(
-        *(given["state"], given["holder"], given["owner"], given["since"], given["q"] or None)
-    )
-    page = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
-    is_full = page and len(page) == given["limit"]
-    return {
-        "leads": [lead_dict(lead) for _, lead in page],
-        "next": f"{_BY_NUMBER}{page[-1][0]}" if is_full else None,
-    }
+    asked = _filter_of(given)
+    found = reader.listing().pages().leads(after, given["limit"], asked, newest=given["newest"])
+    page, is_cut = as_page((lead_dict(lead) for _, lead in found), given["limit"])
+    is_full = page and (is_cut or len(page) == given["limit"])
+    return {"leads": page, "next": f"{_BY_NUMBER}{found[len(page) - 1][0]}" if is_full else None}
+
+
+def _filter_of(given: dict[str, Any]) -> LeadFilter:
+    names = ("state", "holder", "owner", "source", "system", "since")
+    return LeadFilter(**{name: given[name] for name in names}, text=given["q"] or None)
 
 
 def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
@@ -67,18 +67,11 @@ def _leads_at(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
         raise ProblemError("bad_query", "newest: not together with as_of or as_known_at")
     after = _behind(given["after"], _BY_NAME)
     moments = {name: given[name] for name in ("as_of", "as_known_at")}
-    rows = map(lead_dict, reader.leads(state=given["state"], **moments))
-    found = (row for row in rows if row["lead_id"] > after and _is_asked(row, given))
-    page = list(islice(found, given["limit"]))
-    is_full = page and len(page) == given["limit"]
+    leads = reader.leads(asked=_filter_of(given), **moments)
+    found = (lead_dict(lead) for lead in leads if lead.lead_id > after)
+    page, is_cut = as_page(found, given["limit"])
+    is_full = page and (is_cut or len(page) == given["limit"])
     return {"leads": page, "next": f"{_BY_NAME}{page[-1]['lead_id']}" if is_full else None}
-
-
-def _is_asked(row: dict[str, Any], given: dict[str, Any]) -> bool:
-    if any(given[name] not in (None, row[name]) for name in ("holder", "owner")):
-        return False
-    wanted = (given["q"] or "").lower()
-    return any(wanted in name.lower() for name in (row["lead_id"], *row["keys"]))
 
 
 def _behind(token: str | None, mark: str) -> str:
@@ -101,10 +94,11 @@ def history_page(reader: LeadReader, given: dict[str, Any]) -> dict[str, Any]:
         as_of=given["as_of"],
         as_known_at=given["as_known_at"],
     )
-    page = entries[given["after"] : given["after"] + given["limit"]]
+    rows = (one.as_dict() for one in entries[given["after"] :])
+    page, _ = as_page(rows, given["limit"])
     end = given["after"] + len(page)
     return {
-        "history": [one.as_dict() for one in page],
+        "history": page,
         "next": end if end < len(entries) else None,
     }
 
@@ -134,8 +128,10 @@ async def explanation(service: Service, request: Request, given: dict[str, Any])
 
 FILTERS: Final = (
     choice("state", "Only those in this state.", STATES),
-    text("holder", "Only those held by this party, as it was written."),
-    text("owner", "Only those owned by this party, as it was written."),
+    text("holder", "Only those held by this party, as it was written or as lists show it."),
+    text("owner", "Only those owned by this party."),
+    text("source", "Only those that came from there (`leadSource`)."),
+    text("system", "Only those of which this system told field changes."),
     moment("since", "Only those that came into their state at that time or later."),
     text("q", "Only those with this text in a name or in their contact."),
     flag("newest", "The leads that were made last come first."),

@@ -28,13 +28,16 @@ from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call, json_answer
 from lifecycle.service.core import Service
 from lifecycle.service.problems import ProblemError
-from lifecycle.store import IngestItem, Outcome, to_stored
+from lifecycle.store import Ignored, IngestItem, Outcome, to_stored
 
 CLOUD_EVENT: Final = "application/cloudevents+json"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 ACCEPTED: Final = ("application/json", CLOUD_EVENT, CLOUD_EVENTS)
-#: Bodies up to this size are decoded at once, larger ones in a thread.
+#: Bodies up to this size, and with no more parts, are decoded at once, others in a thread.
 _SMALL: Final = 64 * 1024
+_FEW: Final = 500
+#: Clients take no longer headers.
+_LONGEST_LOCATION: Final = 2_000
 _KEY: Final = "idempotency-key"
 
 
@@ -42,20 +45,30 @@ async def post(service: Service, request: Request, _: dict[str, Any]) -> Respons
     """Take messages in; answer when they are on disk."""
     check_media_type(request, ACCEPTED)
     async with body_of(request, service.settings, service.memory) as body:
+        whole = with_headers(body, request.headers)
 
         async def work() -> Response:
-            return await take(service, request, with_headers(body, request.headers))
+            return await take(service, request, whole)
 
         key = request.headers.get(_KEY)
         if key is None:
             return await work()
-        return await service.answers.once(service.access.key_of(request).name, key, body, work)
+        asked = request_of(request, whole)
+        return await service.answers.once(service.access.key_of(request).name, key, asked, work)
+
+
+def request_of(request: Request, body: bytes) -> bytes:
+    """Return all that a request asks for: where it is posted to, and what it holds."""
+    return b"%b\n%b" % (str(request.scope["path"]).encode(), body)
 
 
 async def take(service: Service, request: Request, body: bytes) -> Response:
     """Take in what a body holds, and answer with what became of it."""
     items = await items_within(service, body)
-    return answer(request, await service.writer.take(items))
+    outcomes = await service.writer.take(items)
+    if any(isinstance(one, Ignored) for one in outcomes):
+        service.subscriptions.accept(body)
+    return answer(request, outcomes)
 
 
 async def items_within(service: Service, body: bytes) -> list[IngestItem]:
@@ -65,7 +78,7 @@ async def items_within(service: Service, body: bytes) -> list[IngestItem]:
         ProblemError: They are more than one body may hold.
     """
     arguments = (body, service.rules.identity, service.settings.messages)
-    if len(body) <= _SMALL:
+    if len(body) <= _SMALL and body.count(b",") < _FEW:
         return items_of(*arguments)
     return await asyncio.to_thread(items_of, *arguments)
 
@@ -134,7 +147,8 @@ def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 def _location(told: Mapping[str, Any]) -> str:
     if told["id"] is not None:
-        return f"/inbox/{quote(told['id'], safe='')}"
+        location = f"/inbox/{quote(told['id'], safe='')}"
+        return location if len(location) <= _LONGEST_LOCATION else "/inbox/"
     return "/quarantine" if told["outcome"] == "quarantined" else "/inbox/"
 
 

@@ -13,6 +13,8 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n"
 #: The application answers first when a body is slow.
 _GRACE_SECONDS: Final = 5.0
+#: So many bytes of an answer a client must take while a body may last, or it is cut off.
+_TAKEN_BYTES: Final = 32 * 1024
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -24,6 +26,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes: int | None = 0
+        self._trailer_bytes = 0
+        self._taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -33,7 +37,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to watch whether a client takes its answer."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Watch no more: it has taken nearly all of it."""
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a head while it has not ended."""
@@ -50,9 +65,19 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._wait(self.settings.header_seconds)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; behind a body nobody reads any, and they have no end."""
+        if self._head_bytes is not None:
+            super().on_header(name, value)
+            return
+        self._trailer_bytes += len(name) + len(value)
+        if self._trailer_bytes > self.settings.header_limit:
+            self._cut(_TOO_LARGE)
+
     def on_headers_complete(self) -> None:
         """Wait for the body, unless the head is too large."""
         self._head_bytes = None
+        self._trailer_bytes = 0
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self.settings.header_limit:
             self._cut(_TOO_LARGE)
@@ -79,6 +104,21 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch(self) -> None:
+        size = self.transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(self.settings.body_seconds, self._check_taking, size)
+
+    def _check_taking(self, before: int) -> None:
+        if before - self.transport.get_write_buffer_size() < _TAKEN_BYTES:
+            self.transport.abort()  # to close it would wait for the client
+        else:
+            self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _cut(self, answer: bytes) -> None:
         """Close the connection, with an answer where none was begun."""

@@ -28,6 +28,8 @@ _LARGEST_PAGE: Final = 64 * 1024 * 1024
 _LARGEST_MESSAGE: Final = 2 * 1024 * 1024
 _ATTEMPTS: Final = 7
 _LONGEST_WAIT: Final = 60.0
+#: So long one answer may take to arrive.
+_LONGEST_ANSWER: Final = 600.0
 _AGAIN: Final = (408, 425, 429, 500, 502, 503, 504)
 _GONE: Final = (404, 410)
 _LONGEST_TOKEN: Final = 4096
@@ -72,7 +74,10 @@ class Inbox:
         self._links = links
         self._wait = wait
         self._client = httpx.Client(
-            headers=headers, timeout=_SECONDS, follow_redirects=False, transport=transport
+            headers={"Accept-Encoding": "identity", **headers},
+            timeout=_SECONDS,
+            follow_redirects=False,
+            transport=transport,
         )
 
     def close(self) -> None:
@@ -137,11 +142,16 @@ class Inbox:
             return None
         if not answer.is_success:
             raise InputError(f"{self.url}: it answered {answer.status_code}")
-        body = bytearray()
-        for chunk in answer.iter_bytes():
+        coding = answer.headers.get("content-encoding", "identity")
+        if coding.lower() != "identity":  # a few packed bytes may become very many
+            raise InputError(f"{self.url}: it answered with a packed body, which was not asked for")
+        body, until = bytearray(), time.monotonic() + _LONGEST_ANSWER
+        for chunk in answer.iter_raw():
             body += chunk
             if len(body) > limit:
                 raise InputError(f"{self.url}: it answered with more than {limit:,} bytes")
+            if time.monotonic() > until:
+                raise InputError(f"{self.url}: its answer did not end within ten minutes")
         return bytes(body)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import local
 from typing import Final, TypeVar
 
+from lifecycle.service.problems import ProblemError
 from lifecycle.store import LeadReader
 
 Result = TypeVar("Result")
@@ -16,10 +17,15 @@ _LINK_BYTES: Final = 8
 
 
 class Readers:
-    """Reads a store in some threads, each with a connection of its own."""
+    """Reads a store in some threads, each with a connection of its own.
 
-    def __init__(self, path: Path, count: int) -> None:
+    Whoever goes away leaves what he asked for behind: no more than ``most`` wait at once.
+    """
+
+    def __init__(self, path: Path, count: int, most: int) -> None:
         self._path = path
+        self._most = most
+        self._waiting = 0
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="store-reader")
         self._local = local()
         self._opened: list[LeadReader] = []
@@ -29,9 +35,18 @@ class Readers:
 
         Raises:
             StoreError: The store cannot be read.
+            ProblemError: Too many wait already.
         """
+        if self._waiting >= self._most:
+            raise ProblemError("too_busy", "too many wait for such an answer")
+        self._waiting += 1
+        reading = self._threads.submit(self._read, work)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read, work)
+        reading.add_done_callback(lambda _: loop.call_soon_threadsafe(self._is_done))
+        return await asyncio.wrap_future(reading)
+
+    def _is_done(self) -> None:
+        self._waiting -= 1
 
     def close(self) -> None:
         """Close the connections."""

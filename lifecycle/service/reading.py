@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import orjson
@@ -13,6 +13,8 @@ from lifecycle.service.core import Service
 from lifecycle.service.readers import Readers, etag_of
 from lifecycle.store import LeadReader
 
+#: A page ends behind so many bytes.
+_PAGE_BYTES: Final = 8 * 1024 * 1024
 #: Whoever has an answer may keep it, and must ask whether it still is one.
 _CACHE: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
 
@@ -36,6 +38,18 @@ async def answer(
     if body is None:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
+
+
+def as_page(rows: Iterable[dict[str, Any]], limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """Return rows of a page, so many at most and fewer where they are large; and if more follow."""
+    page: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        if len(page) == limit or size > _PAGE_BYTES:
+            return page, True
+        page.append(row)
+        size += len(orjson.dumps(row))
+    return page, False
 
 
 def _stated_tags(request: Request) -> list[str]:

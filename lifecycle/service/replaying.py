@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import httpx
 import orjson
 from attrs import frozen
 from starlette.requests import Request
@@ -20,13 +19,12 @@ from lifecycle.service.calls import Call, json_answer
 from lifecycle.service.core import Service
 from lifecycle.service.inbox import PAGE, message_of
 from lifecycle.service.problems import ProblemError
-from lifecycle.service.targets import check_target
+from lifecycle.service.targets import calling, check_target, post
 from lifecycle.store import LeadReader
 
 _ACCEPTED: Final = ("application/json",)
 _TYPE: Final = "ReplayRequestAction"
 _MEMBERS: Final = ("type", "@type", "@context", "target", "startDate", "endDate", "items", "filter")
-_SECONDS: Final = 10.0
 #: So many messages are posted for one request, at most.
 _MOST: Final = 10_000
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -65,9 +63,9 @@ async def replay(service: Service, request: Request, _: dict[str, Any]) -> Respo
         asked = _asked(value, service.settings.targets)
     bodies = await service.readers.read(lambda reader: list(_bodies(reader, asked)))
     sent, error = 0, None
-    async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+    async with calling() as client:
         for one in bodies:
-            error = await _post(client, asked.target, one)
+            error = await post(client, asked.target, one)
             if error is not None:
                 break
             sent += 1
@@ -79,18 +77,6 @@ async def replay(service: Service, request: Request, _: dict[str, Any]) -> Respo
         "actionStatus": "CompletedActionStatus" if error is None else "FailedActionStatus",
     }
     return json_answer(told | ({} if error is None else {"error": error}))
-
-
-async def _post(client: httpx.AsyncClient, target: str, body: bytes) -> str | None:
-    """Post a message; return why it was not taken, None where it was."""
-    try:
-        # What the target answers is not read: it may be of any size.
-        async with client.stream(
-            "POST", target, content=body, headers={"Content-Type": "application/json"}
-        ) as answer:
-            return None if answer.is_success else f"the target answered {answer.status_code}"
-    except httpx.HTTPError as error:
-        return f"the target could not be reached: {type(error).__name__}"
 
 
 def _bodies(reader: LeadReader, asked: Asked) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,9 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at a signal, and leave with status 0: it was asked for."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's
+            return
         signals = (signal.SIGINT, signal.SIGTERM)
         before = [(one, signal.signal(one, self.handle_exit)) for one in signals]
         try:
@@ -81,6 +85,20 @@ def serve(path: Path, settings: Settings, on_start: Callable[[str], None]) -> No
         StoreError: The store cannot be opened.
     """
     check(path, settings)
+    server = server_of(path, settings)
+    with listening(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        on_start(f"http://{shown}:{port}")
+        server.run([listener])
+
+
+def server_of(path: Path, settings: Settings) -> uvicorn.Server:
+    """Return the server of a store, which is told where to listen when it runs.
+
+    Raises:
+        SettingsError: The file of keys cannot be read.
+    """
     made = application(path, settings)
     config = uvicorn.Config(
         made,
@@ -96,14 +114,15 @@ def serve(path: Path, settings: Settings, on_start: Callable[[str], None]) -> No
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    with _listening(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        on_start(f"http://{shown}:{port}")
-        _Server(config, made.state.service).run([listener])
+    return _Server(config, made.state.service)
 
 
-def _listening(settings: Settings) -> socket.socket:
+def listening(settings: Settings) -> socket.socket:
+    """Return a socket that listens at the address of the settings.
+
+    Raises:
+        SettingsError: Nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

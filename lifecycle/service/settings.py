@@ -11,12 +11,15 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from attrs import evolve, field, fields, frozen
 
 from lifecycle.errors import LifecycleError
+from lifecycle.store import OnContactDelete
 
 #: How a webhook is signed.
 Scheme: TypeAlias = Literal["network", "standard", "hubspot", "stripe"]
 #: What a webhook's body holds: messages, or what ``lifecycle import`` of this name reads.
 Source: TypeAlias = Literal["network", "hubspot", "salesforce", "genesys"]
 
+#: Names of this machine.
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _PREFIX: Final = "LIFECYCLE_SERVE_"
 _MIB: Final = 1024 * 1024
 _LARGEST_PORT: Final = 65_535
@@ -49,6 +52,23 @@ class Hook:
 
 
 @frozen
+class Subscription:
+    """A subscription of the network that the service accepts when it is offered.
+
+    Attributes:
+        agent: Who offers it: the ``agent`` of the offer.
+        object: The name of this service in it: the ``object`` of the offer.
+        inbox: Where the answer is posted to. An address in an offer is never called.
+        secret: What is sent as ``x-api-key`` with the answer, where one is needed.
+    """
+
+    agent: str
+    object: str
+    inbox: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@frozen
 class Settings:
     """The settings of a service.
 
@@ -71,8 +91,11 @@ class Settings:
         rate: Requests a second of one key, on average; 0 for any number.
         feeds: The most clients that follow the feed at once.
         heartbeat_seconds: How often a feed without changes says that it is alive.
+        on_contact_delete: With ``erase``, whoever's contact is deleted is erased; else ``keep``.
         targets: Beginnings of addresses that ``/api/replay`` may post to; without any, loopback.
+        origins: Senders of CloudEvents that may deliver when they ask by OPTIONS; ``*`` for all.
         hooks: The webhooks, by name.
+        subscriptions: Subscriptions of the network that are accepted when offered, by name.
     """
 
     host: str = "127.0.0.1"
@@ -93,8 +116,11 @@ class Settings:
     rate: float = 0.0
     feeds: int = 100
     heartbeat_seconds: float = 15.0
+    on_contact_delete: OnContactDelete = "keep"
     targets: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     hooks: Mapping[str, Hook] = field(factory=dict)
+    subscriptions: Mapping[str, Subscription] = field(factory=dict)
 
     @classmethod
     def load(cls, path: Path | None, environment: Mapping[str, str], **options: Any) -> Settings:
@@ -104,7 +130,7 @@ class Settings:
             SettingsError: The file cannot be read, or a setting cannot be used.
         """
         tables = {} if path is None else _read(path)
-        hooks = tables.pop("hooks", {})
+        named = {name: tables.pop(name, {}) for name in _TABLES}
         given = {name: _checked(name, value, name) for name, value in tables.items()}
         for name, text in environment.items():
             if name.startswith(_PREFIX):
@@ -113,9 +139,7 @@ class Settings:
         for name, value in options.items():
             if value is not None:
                 given[name] = _checked(name, value, f"--{name}")
-        if not isinstance(hooks, dict):
-            raise SettingsError("hooks", "expected a table for each webhook")
-        given["hooks"] = {name: _hook(name, table) for name, table in hooks.items()}
+        given |= {name: _named_tables(name, value) for name, value in named.items()}
         if path is not None and given.get("keys") is not None:
             given["keys"] = path.parent / given["keys"]
         return evolve(cls(), **given)
@@ -158,6 +182,10 @@ def _port(value: Any) -> int | None:
     return value if is_port else None
 
 
+def _on_contact_delete(value: Any) -> OnContactDelete | None:
+    return value if value in get_args(OnContactDelete) else None
+
+
 #: How a setting is read, by its type, and what is expected where it cannot be.
 _KINDS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "str": (_text, "expected a text"),
@@ -166,6 +194,7 @@ _KINDS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "tuple[str, ...]": (_texts, "expected a list of texts"),
     "int": (_count, "expected a number above 0"),
     "float": (_number, "expected a number, 0 or above"),
+    "OnContactDelete": (_on_contact_delete, "expected keep or erase"),
 }
 
 
@@ -175,7 +204,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
     Raises:
         SettingsError: There is no such setting, or it cannot have this value.
     """
-    types = {one.name: str(one.type) for one in fields(Settings) if one.name != "hooks"}
+    types = {one.name: str(one.type) for one in fields(Settings) if one.name not in _TABLES}
     if name not in types:
         raise SettingsError(where, f"no such setting; expected one of {', '.join(types)}")
     read, expected = _KINDS[types[name]]
@@ -200,11 +229,15 @@ def _from_text(name: str, text: str, where: str) -> Any:
     return [one.strip() for one in text.split(",")] if kind.startswith("tuple") else text
 
 
-def _hook(name: str, table: Any) -> Hook:
-    where = f"hooks.{name}"
-    if not isinstance(table, dict):
-        raise SettingsError(where, "expected a table with scheme and secrets")
-    table = dict(table)
+def _named_tables(name: str, tables: Any) -> dict[str, Any]:
+    """Return what is set up by name: webhooks, or subscriptions."""
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise SettingsError(name, f"expected a table for each, such as [{name}.crm]")
+    read = _TABLES[name]
+    return {one: read(f"{name}.{one}", dict(table)) for one, table in tables.items()}
+
+
+def _hook(where: str, table: dict[str, Any]) -> Hook:
     scheme = _one_of(where, "scheme", table.pop("scheme", None), get_args(Scheme))
     usual = "hubspot" if scheme == "hubspot" else "network"
     source = _one_of(where, "source", table.pop("source", usual), get_args(Source))
@@ -217,6 +250,26 @@ def _hook(name: str, table: Any) -> Hook:
     if table:
         raise SettingsError(f"{where}.{next(iter(table))}", "no such setting of a webhook")
     return Hook(scheme, source, tuple(_secret(f"{where}.secrets", one) for one in secrets), url)
+
+
+def _subscription(where: str, table: dict[str, Any]) -> Subscription:
+    given = {name: table.pop(name, None) for name in ("agent", "object", "inbox")}
+    for name, value in given.items():
+        if _text(value) is None:
+            raise SettingsError(f"{where}.{name}", "expected an address")
+    secret = table.pop("secret", None)
+    if table:
+        raise SettingsError(f"{where}.{next(iter(table))}", "no such setting of a subscription")
+    return Subscription(
+        **given, secret=None if secret is None else _secret(f"{where}.secret", secret)
+    )
+
+
+#: How what has a table for each name is read.
+_TABLES: Final[dict[str, Callable[[str, dict[str, Any]], Any]]] = {
+    "hooks": _hook,
+    "subscriptions": _subscription,
+}
 
 
 def _one_of(where: str, name: str, value: Any, names: tuple[Any, ...]) -> Any:

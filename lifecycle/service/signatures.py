@@ -20,6 +20,7 @@ from lifecycle.service.settings import Hook, Scheme, SettingsError
 WINDOW_SECONDS: Final = 5 * 60
 #: So many signatures of one request are looked at.
 _MOST: Final = 16
+_MILLION: Final = 1_000_000
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 #: What HubSpot decodes in the address before it signs.
 _DECODED: Final = dict(
@@ -59,6 +60,21 @@ def check_signature(hook: Hook, delivery: Delivery) -> None:
     """
     if not _SCHEMES[hook.scheme](hook.secrets, delivery):
         raise ProblemError("bad_signature", "expected a valid signature, not older than 5 minutes")
+
+
+def signed_at(hook: Hook, headers: Mapping[str, str]) -> int | None:
+    """Return when a valid delivery was signed, microseconds since 1970; None where none is stated.
+
+    The same delivery has the same time whenever it comes, so that to replay it changes nothing.
+    """
+    match hook.scheme:
+        case "standard":
+            return int(float(headers["webhook-timestamp"]) * _MILLION)
+        case "hubspot":
+            return int(headers["x-hubspot-request-timestamp"]) * 1000
+        case "stripe":
+            return int(_stripe_parts(headers)[0]) * _MILLION
+    return None
 
 
 def check_secrets(name: str, hook: Hook) -> None:
@@ -123,14 +139,19 @@ def _hubspot(secrets: Iterable[str], delivery: Delivery) -> bool:
 
 def _stripe(secrets: Iterable[str], delivery: Delivery) -> bool:
     """Check ``Stripe-Signature: t=SECONDS,v1=HEX,...``, over time and body."""
-    header = delivery.headers.get("stripe-signature", "")
-    pairs = [one.strip().partition("=")[::2] for one in header.split(",")]
-    stated = next((value for name, value in pairs if name == "t"), "")
+    stated, signatures = _stripe_parts(delivery.headers)
     if not _is_recent(stated, 1, delivery.now):
         return False
-    signatures = [value for name, value in pairs if name == "v1"]
     signed = b"%b.%b" % (stated.encode(), delivery.body)
     return _is_any(secrets, signatures, signed, "sha256", bytes.hex)
+
+
+def _stripe_parts(headers: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the time and the signatures of a ``Stripe-Signature``."""
+    header = headers.get("stripe-signature", "")
+    pairs = [one.strip().partition("=")[::2] for one in header.split(",")]
+    stated = next((value for name, value in pairs if name == "t"), "")
+    return stated, [value for name, value in pairs if name == "v1"]
 
 
 _SCHEMES: Final[dict[Scheme, Callable[[Iterable[str], Delivery], bool]]] = {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from lifecycle.service.access import LOOPBACK
+import httpx
+
 from lifecycle.service.problems import ProblemError
+from lifecycle.service.settings import LOOPBACK
 
 _SCHEMES: Final = {"http": 80, "https": 443}
+_SECONDS: Final = 10.0
+_JSON: Final = {"Content-Type": "application/json"}
 #: What one reader of an address takes for a part of the host, and another for a part of the path.
 _DOUBTFUL: Final = ("\\", "@", "#", "%2e", "%2f", "%5c", "/../", "/./")
 
@@ -31,6 +36,27 @@ def check_target(target: str, allowed: Sequence[str]) -> str:
     if not is_allowed:
         raise ProblemError("target_not_allowed", "target: not among `targets` of the settings")
     return target
+
+
+@asynccontextmanager
+async def calling() -> AsyncIterator[httpx.AsyncClient]:
+    """Open what posts to targets: it follows no redirects, and uses no proxy of the environment."""
+    async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+        yield client
+
+
+async def post(
+    client: httpx.AsyncClient, target: str, body: bytes, headers: Mapping[str, str] | None = None
+) -> str | None:
+    """Post a message; return why it was not taken, None where it was."""
+    try:
+        # What the target answers is not read: it may be of any size.
+        async with client.stream(
+            *("POST", target), content=body, headers={**_JSON, **(headers or {})}
+        ) as answer:
+            return None if answer.is_success else f"the target answered {answer.status_code}"
+    except httpx.HTTPError as error:
+        return f"the target could not be reached: {type(error).__name__}"
 
 
 def _split(address: str) -> SplitResult | None:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from attrs import define, frozen
 
 from lifecycle.errors import StoreError
+from lifecycle.service.purging import Purging
 from lifecycle.store import IngestItem, LeadStore, Outcome, Place
 
 Result = TypeVar("Result")
@@ -62,7 +63,8 @@ _Done: TypeAlias = tuple[_Request, Any, "BaseException | None"]
 class StoreWriter:
     """Takes messages of many requests into one store, in one thread.
 
-    Nobody waits for company: what queued while the last commit ran is the next one.
+    Nobody waits for company: what queued while the last commit ran is the next one. Messages come
+    decoded: ``LeadStore.apply_group`` would do that here, where everybody waits for it.
 
     Attributes:
         last_error: Why the last commit failed; None where it did not.
@@ -75,11 +77,13 @@ class StoreWriter:
         queue: int,
         batch: int,
         on_commit: Callable[[Commit], None] = lambda _: None,
+        purging: Purging | None = None,
     ) -> None:
         self._open_store = open_store
         self._limit = queue
         self._batch = batch
         self._on_commit = on_commit
+        self._purging = purging
         self._requests: deque[_Request] = deque()
         self._depth = 0
         self._is_stopping = False
@@ -154,15 +158,32 @@ class StoreWriter:
             return
         self._loop.call_soon_threadsafe(self._opened.set_result, None)
         with store:
-            while group := self._next_group():
-                done = self._work(store, group)
-                self._loop.call_soon_threadsafe(_answer, done)
+            while not self._is_done():
+                if group := self._next_group(self._purge(store)):
+                    done = self._work(store, group)
+                    self._loop.call_soon_threadsafe(_answer, done)
+            if self._purging is not None:
+                self._purging.finish(store)
 
-    def _next_group(self) -> list[_Request]:
-        """Wait for requests; return those that share a commit, none when it is time to stop."""
+    def _purge(self, store: LeadStore) -> float | None:
+        """Purge if it is time to and nobody waits; return the seconds until then."""
+        if self._purging is None:
+            return None
+        left = self._purging.seconds_left(store)
+        is_time = left is not None and left <= 0 and not self._requests
+        if is_time or self._purging.is_overdue(left):
+            self._purging.run(store)
+            left = self._purging.seconds_left(store)
+        return left
+
+    def _is_done(self) -> bool:
         with self._wakes:
-            while not self._requests and not self._is_stopping:
-                self._wakes.wait()
+            return self._is_stopping and not self._requests
+
+    def _next_group(self, seconds: float | None) -> list[_Request]:
+        """Wait for requests; return those that share a commit, none after so many seconds."""
+        with self._wakes:
+            self._wakes.wait_for(lambda: self._requests or self._is_stopping, seconds)
             group: list[_Request] = []
             size = 0
             while self._requests:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode
 
+from attrs import evolve
 from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.requests import Request
@@ -15,21 +18,24 @@ from starlette.responses import RedirectResponse, Response
 
 from lifecycle import text
 from lifecycle.auditing.page.environment import inert_environment
+from lifecycle.messages import MAX_BYTES
 from lifecycle.service.bodies import body_of, check_media_type
 from lifecycle.service.calls import Call
 from lifecycle.service.calls import text as text_parameter
 from lifecycle.service.core import Service
 from lifecycle.service.problems import TITLES, ProblemError
 
-#: Pages run nothing, load nothing but the style, and send forms nowhere but here.
+#: Pages run htmx alone, load nothing but the style, and send forms nowhere but here.
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
+    " frame-ancestors 'none'; script-src 'nonce-{nonce}'; connect-src 'self'"
 )
 _FORM: Final = "application/x-www-form-urlencoded"
 _HTML: Final = "text/html"
 _HOME: Final = "/ui/leads"
-#: A form's text may be three times as long as what it says.
+#: A form's text may be three times as long as what it says: a message of a mebibyte, or a key.
+_LARGEST_FORM: Final = 3 * MAX_BYTES + 4096
+_SMALL_FORM: Final = 4096
 _MOST_FIELDS: Final = 10
 
 
@@ -69,48 +75,59 @@ def page(
         "here": request.url.path,
         "has_keys": service.access.keys is not None,
     }
-    html = _environment().get_template(template).render({**of_all, **values})
+    html, policy = _rendered(template, {**of_all, **values})
     response.body = html.encode()
     response.headers["Content-Length"] = str(len(response.body))
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = policy
     return response
+
+
+def _rendered(template: str, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a page, and a policy that lets it run its one script."""
+    nonce = secrets.token_urlsafe(16)
+    html = _environment().get_template(template).render({"nonce": nonce, **values})
+    return html, _POLICY.format(nonce=nonce)
 
 
 def failed(problem: ProblemError, request: Request) -> Response:
     """Return the page of a request that failed; whoever has not given a key is asked for it."""
     if problem.code == "login_needed" and request.method == "GET":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/ui/login?{urlencode({'next': here})}", 303)
+        address = f"/ui/login?{urlencode({'next': here})}"
+        if "hx-request" in request.headers:  # a part of a page is no place to ask
+            return Response(status_code=401, headers={"HX-Redirect": address})
+        return RedirectResponse(address, 303)
     status, title = TITLES[problem.code]
-    body = (
-        _environment()
-        .get_template("error.jinja")
-        .render(title=title, detail=problem.detail, here="", token="", has_keys=False)
-    )
-    headers = {"Content-Security-Policy": _POLICY}
-    return Response(body, status, headers, media_type=_HTML)
+    values = {"title": title, "detail": problem.detail, "here": "", "token": "", "has_keys": False}
+    body, policy = _rendered("error.jinja", values)
+    return Response(body, status, {"Content-Security-Policy": policy}, media_type=_HTML)
 
 
-async def form_of(service: Service, request: Request) -> dict[str, str]:
-    """Return the fields of a form that is from one of our pages.
+async def form_of(service: Service, request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
+    """Return the fields of a form that is from one of our pages, and has so many bytes at most.
 
     Raises:
         ProblemError: It is not, or it is no form.
     """
     check_media_type(request, (_FORM,))
-    async with body_of(request, service.settings, service.memory) as body:
-        try:
-            fields = parse_qs(
-                body.decode("ascii"),
-                keep_blank_values=True,
-                max_num_fields=_MOST_FIELDS,
-                errors="strict",
-            )
-        except ValueError:
-            raise ProblemError("bad_body", "expected the fields of a form") from None
+    limited = evolve(service.settings, body_limit=min(most, service.settings.body_limit))
+    async with body_of(request, limited, service.memory) as body:
+        fields = await asyncio.to_thread(_fields, body)
     form = {name: values[-1] for name, values in fields.items()}
     service.sessions.check_token(request, form.get("token", ""))
     return form
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    try:
+        return parse_qs(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            max_num_fields=_MOST_FIELDS,
+            errors="strict",
+        )
+    except ValueError:
+        raise ProblemError("bad_body", "expected the fields of a form") from None
 
 
 def is_secure(service: Service, request: Request) -> bool:
@@ -126,9 +143,27 @@ async def home(_: Service, __: Request, ___: dict[str, Any]) -> Response:
 
 async def style(_: Service, __: Request, ___: dict[str, Any]) -> Response:
     """Answer with the style of all pages."""
-    css = files("lifecycle.service.pages").joinpath("style.css").read_bytes()
+    return _file("style.css", "text/css")
+
+
+async def script(_: Service, __: Request, ___: dict[str, Any]) -> Response:
+    """Answer with htmx, by which parts of pages are renewed."""
+    return _file("htmx.min.js", "text/javascript")
+
+
+async def icon(_: Service, __: Request, ___: dict[str, Any]) -> Response:
+    """Answer with the icon of all pages."""
+    return _file("icon.svg", "image/svg+xml")
+
+
+@cache
+def _content(name: str) -> bytes:
+    return files("lifecycle.service.pages").joinpath(name).read_bytes()
+
+
+def _file(name: str, media_type: str) -> Response:
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(css, headers=headers, media_type="text/css")
+    return Response(_content(name), headers=headers, media_type=media_type)
 
 
 async def ask(service: Service, request: Request, given: dict[str, Any]) -> Response:
@@ -139,7 +174,7 @@ async def ask(service: Service, request: Request, given: dict[str, Any]) -> Resp
 
 async def login(service: Service, request: Request, _: dict[str, Any]) -> Response:
     """Take the key of a browser."""
-    form = await form_of(service, request)
+    form = await form_of(service, request, _SMALL_FORM)
     following = _local(form.get("next"))
     response = RedirectResponse(following, 303)
     secret, secure = form.get("key", "").strip(), is_secure(service, request)
@@ -151,7 +186,7 @@ async def login(service: Service, request: Request, _: dict[str, Any]) -> Respon
 
 async def logout(service: Service, request: Request, _: dict[str, Any]) -> Response:
     """Forget the key of a browser."""
-    await form_of(service, request)
+    await form_of(service, request, _SMALL_FORM)
     response = RedirectResponse("/ui/login", 303)
     service.sessions.close(request, response)
     return response
@@ -167,6 +202,8 @@ _NEXT: Final = text_parameter("next", "Where to go on.")
 CALLS: Final = (
     Call("GET", "/", home, "The first page.", scope=None, is_page=True),
     Call("GET", "/ui/style.css", style, "The style.", scope=None, is_page=True),
+    Call("GET", "/ui/htmx.js", script, "The script.", scope=None, is_page=True),
+    Call("GET", "/ui/icon.svg", icon, "The icon.", scope=None, is_page=True),
     Call("GET", "/ui/login", ask, "Ask.", scope=None, parameters=(_NEXT,), is_page=True),
     Call("POST", "/ui/login", login, "Take a key.", scope=None, is_page=True),
     Call("POST", "/ui/logout", logout, "Forget it.", scope=None, is_page=True),

@@ -27,10 +27,12 @@ from lifecycle.service.calls import (
 from lifecycle.service.core import Service
 from lifecycle.service.leads import leads_page
 from lifecycle.service.pages.frame import page
+from lifecycle.service.readers import etag_of
 from lifecycle.store import LeadReader, lead_dict
 
 _PAGE: Final = 50
 _SHOWN: Final = 100
+_OF_FIGURES: Final = ("still", "known")
 #: The audit as one page has its style in itself.
 _WHOLE: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -51,6 +53,8 @@ _FILTERS: Final = (
     _or_nothing(choice("state", "The state.", STATES)),
     _or_nothing(text("holder", "Who holds it.")),
     _or_nothing(text("owner", "Who owns it.")),
+    _or_nothing(text("source", "Where it came from.")),
+    _or_nothing(text("system", "What told field changes of it.")),
     _or_nothing(moment("since", "Since when.")),
     _or_nothing(choice("order", "The order.", ("newest", "oldest"), "newest")),
     text("after", "The `next` of the page before."),
@@ -109,20 +113,29 @@ async def explanation(service: Service, request: Request, given: dict[str, Any])
 
 
 async def audited(service: Service, request: Request, given: dict[str, Any]) -> Response:
-    """Show the figures of the audit, and what was not allowed first."""
+    """Show the figures of the audit; nothing where those that are shown are still these."""
     asked = {**given, "top": TOP}
 
-    def read(reader: LeadReader) -> dict[str, Any]:
+    def read(reader: LeadReader) -> dict[str, Any] | None:
+        tag = etag_of(reader)
+        if given["known"] == tag:
+            return None
         made = service.auditor.of(reader, asked)
         deviations = [_in_words(row) for row in LISTS["deviations"][0](made)]
         return {
+            "tag": tag,
             "report": report(made, TOP),
             "times": [_in_words(row) for row in LISTS["times"][0](made)],
             "deviations": deviations[:_SHOWN],
             "left_out": max(0, len(deviations) - _SHOWN),
         }
 
-    return page(service, request, "audit.jinja", await service.auditing.read(read))
+    found = await service.auditing.read(read)
+    if found is None:
+        return Response(status_code=204)
+    shown = {one: text for one, text in request.query_params.items() if one not in _OF_FIGURES}
+    values = {"shown": shown, "still": given["still"]}
+    return page(service, request, "audit.jinja", {**values, **found})
 
 
 async def whole_audit(service: Service, _: Request, given: dict[str, Any]) -> Response:
@@ -158,6 +171,14 @@ CALLS: Final = (
         parameters=(LEAD,),
         is_page=True,
     ),
-    Call("GET", "/ui/audit", audited, "The audit.", parameters=_AUDIT, is_page=True),
+    Call(
+        *("GET", "/ui/audit", audited, "The audit."),
+        parameters=(
+            *_AUDIT,
+            flag("still", "Do not renew the figures."),
+            text("known", "What the figures that are shown are of."),
+        ),
+        is_page=True,
+    ),
     Call("GET", "/ui/audit/page", whole_audit, "All of it.", parameters=_AUDIT, is_page=True),
 )
