@@ -24,18 +24,18 @@ STEPS: Final = 40
 _SHADES: Final = 5
 
 
-def write_page(path: Path, audit: Audit, top: int) -> None:
+def write_page(path: Path, audit: Audit, top: int, *, name: str = "") -> None:
     """Write the page; a file that is there is replaced when the new one is whole.
 
     Raises:
         InputError: It cannot be written.
     """
-    page = render(audit, top)
+    page = render(audit, top, name=name)
     with replacing(path) as unfinished:
         unfinished.write_text(page, "utf-8")
 
 
-def render(audit: Audit, top: int) -> str:
+def render(audit: Audit, top: int, *, name: str = "") -> str:
     """The page as HTML: the same for the same audit."""
     environment = inert_environment("lifecycle.auditing", "page")
     environment.filters |= {
@@ -49,6 +49,7 @@ def render(audit: Audit, top: int) -> str:
     template = environment.get_template("audit.html.jinja")
     return template.render(
         audit=audit,
+        name=name,
         top=top,
         steps=STEPS,
         states=STATES,
