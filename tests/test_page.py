@@ -157,7 +157,7 @@ def test_the_page_begins_with_its_store_its_period_and_what_is_most_wrong(write_
     refused = words.index("1 message refused, in 1 lead most often accept when accepted (1)")
     late = words.index("2 leads overdue the longest sent for 6 min, with ada.example.com")
     lost = words.index("2 leads sent and never accepted 66.67% of 3")
-    assert refused < late < lost < words.index("Funnel How")
+    assert refused < late < lost < words.index("How long after they were sent")
 
 
 def test_who_is_far_slower_than_the_others_is_named(write_log):
@@ -202,10 +202,7 @@ def test_no_label_of_the_states_covers_another_or_a_state(count, write_log):
     drawing = draw_states(found)
     number, sides = r'="(-?[\d.]+)"', ("x", "y", "width", "height")
     boxes = [
-        tuple(
-            float(re.search(rf"\b{name}{number}", rect)[1])
-            for name in ("x", "y", "width", "height")
-        )
+        tuple(float(re.search(rf"\b{name}{number}", rect)[1]) for name in sides)
         for rect in re.findall(r"<rect [^>]*>", drawing)
     ]
     labels = len(re.findall('class="label"', drawing))
