@@ -155,6 +155,9 @@ def test_the_json_of_a_lead_and_of_a_row(replayed, lifecycle):
         "events",
         "refusals",
         "contact_deleted_at",
+        "source",
+        "systems",
+        "fields",
     ]
     row = loaded(lifecycle("history", replayed, "crmleadid:1", "--format", "json"))[-1]
     assert list(row) == [

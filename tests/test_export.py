@@ -224,6 +224,7 @@ TYPES = {
     "texts": pa.list_(pa.string()),
     "reason": pa.string(),
     "payload": pa.string(),
+    "fields": pa.string(),
 }
 
 
@@ -246,7 +247,7 @@ def _as_json(kind, value):
         text = value.astimezone(UTC).replace(tzinfo=None)
         spec = "milliseconds" if value.microsecond % 1000 == 0 else "microseconds"
         return text.isoformat(timespec=spec if value.microsecond else "seconds") + "Z"
-    if kind == "payload" or (kind == "reason" and value and value.startswith("{")):
+    if kind in ("payload", "fields") or (kind == "reason" and value and value.startswith("{")):
         return json.loads(value)
     return value
 

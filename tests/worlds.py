@@ -38,6 +38,17 @@ FIELD_CHANGES = st.fixed_dictionaries(
     },
     optional=dict.fromkeys(("old", "new"), st.sampled_from(["Working", "Unqualified", "B", ""])),
 )
+SOURCES = [
+    "portal",
+    " Portal ",
+    7,
+    "***",
+    None,
+    {"type": "WebSite", "name": "portal.example", "url": "https://portal.example/1"},
+    {"type": "MobileApplication", "url": "https://app.example"},
+    [None, {"type": "AskAction", "id": "https://portal.example/q/1", "object": {"text": "Why?"}}],
+    [[], {}, {"@type": "Event"}],
+]
 ODD_DATES = ["0001-01-01T00:00:00Z", "1985-01-01T00:00:00Z", None]
 NOW = 1_900_000_000_000_000
 
@@ -80,6 +91,7 @@ def lead_objects(draw):
     else:
         value["object"] = contact
     optional = dict.fromkeys(("owner", "sender", "recipient"), PARTIES)
+    optional["leadSource"] = st.sampled_from(SOURCES)
     dates = ("dateSent", "dateReceived", "dateAccepted", "dateRejected")
     optional |= {name: moments() | st.sampled_from(ODD_DATES) for name in dates}
     if not draw(st.integers(0, 9)):

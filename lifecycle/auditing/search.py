@@ -41,6 +41,8 @@ _STATE_ORDER: Final = {state: number for number, state in enumerate(STATES)}
 _HANDS_ON_NOTHING: Final = ("receive", "update")
 #: All that is known of a lead, in the order in which a new one takes it.
 _everything = attrgetter(*(field.name for field in fields(Lead)))
+#: The same as a guard may look at it; fields in other systems are not known in a search.
+_judged = attrgetter(*(field.name for field in fields(Lead) if field.name != "fields"))
 
 
 @frozen(eq=False)
@@ -232,7 +234,7 @@ class Search:
         """Return what of a lead decides what comes next."""
         lead = way.lead
         if self._machine.has_own_guards:
-            return (way.named, *_everything(lead))
+            return (way.named, *_judged(lead))
         since = lead.since_micros if lead.state in self._timed else None
         if not self._machine.has_guards:
             return (lead.state, since)

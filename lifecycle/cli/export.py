@@ -129,12 +129,13 @@ def _write_jsonl(table: Table, rows: Iterable[Row], file: IO[str]) -> int:
 
 
 def _write_csv(table: Table, rows: Iterable[Row], file: IO[str]) -> int:
-    cells = (
-        # A list with spaces between could not be taken apart: keys may hold spaces.
-        {name: to_json(one) if isinstance(one, (bool, list)) else one for name, one in row.items()}
-        for row in plain_rows(table, rows)
-    )
+    cells = ({name: _flat(one) for name, one in row.items()} for row in plain_rows(table, rows))
     return write_csv(cells, table.header, file)
+
+
+def _flat(value: Any) -> Any:
+    # A list with spaces between could not be taken apart: keys may hold spaces.
+    return to_json(value) if isinstance(value, (bool, list)) else value
 
 
 def _parquet_writer() -> Callable[[Table, Iterable[Row], IO[bytes]], int]:

@@ -6,7 +6,7 @@ that was refused; what is not true any more is struck out, and says how long it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -153,12 +153,19 @@ def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
         ("sender", [str(lead.sender or "")]),
         ("recipient", [str(lead.recipient or "")]),
         ("contact", [", ".join(part for part in contact if part)]),
+        ("source", [lead.source or ""]),
         ("known as", keys),
+        ("fields", [_fields(system, its) for system, its in sorted(lead.fields.items())]),
         ("events", [f"{lead.events}, {lead.refusals} of them refused"]),
     ]
     if lead.contact_deleted_at is not None:
         facts.append(("contact deleted", [_time(lead.contact_deleted_at)]))
     return [(name, lines) for name, lines in facts if any(lines)]
+
+
+def _fields(system: str, fields: Mapping[str, str]) -> str:
+    said = ", ".join(f"{name} {value!r}" for name, value in sorted(fields.items()))
+    return f"{system}: {said}"
 
 
 def _time(at: datetime) -> str:

@@ -61,6 +61,7 @@ class Course:
     sender: PartyValue | None = None
     recipient: PartyValue | None = None
     contact: Sequence[str | None] = (None, None, None)
+    source: str | None = None
     events: int = 0
     position: Position | None = None
     decisions: dict[str, str | None] = field(factory=dict)
@@ -72,7 +73,7 @@ class Course:
         if list in map(type, told[1:7]):
             told = [tuple(one) if type(one) is list else one for one in told]
         _, agent, recipient, participant, owner, sender, offered, sent, received, *rest = told
-        accepted, rejected, contact, reason, notes, _ = rest
+        accepted, rejected, contact, source, reason, notes, _ = rest
         if notes or trigger in _OTHERS:
             return None
         steps = self._steps(trigger, time, sent, received)
@@ -85,6 +86,7 @@ class Course:
         self.owner = owner or self.owner
         self.sender = sender or self.sender
         self.recipient = offered or self.recipient
+        self.source = source or self.source
         if contact is not None:
             self.contact = [new or old for new, old in zip(contact, self.contact, strict=True)]
         moved: Verdicts = "noted"

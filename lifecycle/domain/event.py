@@ -100,7 +100,10 @@ class Contact:
 
 @immutable
 class Snapshot:
-    """The lead as a message saw it. Dates are microseconds since 1970 in UTC."""
+    """The lead as a message saw it. Dates are microseconds since 1970 in UTC.
+
+    ``lead_source`` is where the lead came from, in a few words: the message's ``leadSource``.
+    """
 
     owner: Party | None = None
     sender: Party | None = None
@@ -110,6 +113,7 @@ class Snapshot:
     date_accepted: int | None = None
     date_rejected: int | None = None
     contact: Contact | None = None
+    lead_source: str | None = None
 
 
 @immutable

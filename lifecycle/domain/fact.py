@@ -178,6 +178,7 @@ def _merged_snapshot(snapshots: Sequence[Snapshot]) -> Snapshot:
         )
         if contacts
         else None,
+        lead_source=_smallest(one.lead_source for one in snapshots),
     )
 
 

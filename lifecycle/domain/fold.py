@@ -507,6 +507,7 @@ def subject_history(
 
 def _lead_history(track: Track, deletion: Position | None, event_ids: Iterable[str]) -> LeadHistory:
     track.lead.keys = tuple(sorted(track.keys, key=Key.order))
+    track.lead.fields = track.memory.fields()
     if deletion is not None:
         track.lead.contact_deleted_micros = deletion[0]
     findings = sorted(track.findings + track.open_findings(), key=_in_order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from attrs import define, field
@@ -29,7 +30,10 @@ class Lead:
         sender: Who provided it.
         recipient: To whom it was offered.
         contact: The person behind it.
+        source: Where it came from, as the last message that said so in its ``leadSource``.
         keys: All its names: its own, and those of its contact in its messages.
+        fields: The last values of its fields in other systems, by system and field in the form in
+            which they are compared.
         events: How many events are its own, refused ones included.
         refusals: How many of them were refused.
         contact_deleted_micros: When its contact was deleted; it refuses what comes later.
@@ -43,7 +47,9 @@ class Lead:
     sender: Party | None = None
     recipient: Party | None = None
     contact: Contact = field(factory=Contact)
+    source: str | None = None
     keys: tuple[Key, ...] = ()
+    fields: Mapping[str, Mapping[str, str]] = field(factory=dict)
     events: int = 0
     refusals: int = 0
     contact_deleted_micros: int | None = None
@@ -52,6 +58,11 @@ class Lead:
     def since(self) -> datetime | None:
         """When its last step was, in UTC; None while it is ``new``."""
         return optional_datetime(self.since_micros)
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The other systems whose field changes are known of it, by name."""
+        return tuple(sorted(self.fields))
 
     @property
     def contact_deleted_at(self) -> datetime | None:

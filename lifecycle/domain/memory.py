@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define, field
 
 from lifecycle.domain.event import Party
+from lifecycle.domain.fact import compared
 
 #: So many fields are remembered of a lead, and values of so many characters: anybody may send such.
 _MOST: Final = 50
@@ -59,6 +60,15 @@ class Memory:
             return False
         self.unmapped.add(place)
         return True
+
+    def fields(self) -> dict[str, dict[str, str]]:
+        """Return the newest value of each field as written, by source and field."""
+        written: dict[str, dict[str, str]] = {}
+        for (source, _, name), value in sorted(self.values.items()):
+            fields = written.setdefault(source, {})
+            if name not in fields or compared(value) == self.newest.get((source, name)):
+                fields[name] = value
+        return written
 
     def as_data(self) -> list[Any]:
         """Return the memory as JSON can say it; an empty list where there is none."""

@@ -246,6 +246,7 @@ def learn(lead: Lead, snapshot: Snapshot) -> None:
     lead.owner = snapshot.owner or lead.owner
     lead.sender = snapshot.sender or lead.sender
     lead.recipient = snapshot.recipient or lead.recipient
+    lead.source = snapshot.lead_source or lead.source
     if snapshot.contact is not None:
         lead.contact = lead.contact.updated(snapshot.contact)
 

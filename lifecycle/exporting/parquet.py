@@ -25,6 +25,7 @@ _TYPES: Final[dict[Kind, pa.DataType]] = {
     "texts": pa.list_(pa.string()),
     "reason": pa.string(),
     "payload": pa.string(),
+    "fields": pa.string(),
     "bytes": pa.binary(),
     "digests": pa.list_(pa.binary()),
 }

@@ -20,7 +20,16 @@ from lifecycle.store import refusal_dict
 from lifecycle.utc import optional_datetime
 
 Kind: TypeAlias = Literal[
-    "text", "integer", "boolean", "time", "texts", "reason", "payload", "bytes", "digests"
+    "text",
+    "integer",
+    "boolean",
+    "time",
+    "texts",
+    "reason",
+    "payload",
+    "fields",
+    "bytes",
+    "digests",
 ]
 Row: TypeAlias = tuple[Any, ...]
 
@@ -75,7 +84,7 @@ def _plain(kind: Kind, value: Any) -> Any:
         return None
     if kind == "time":
         return format_time(value)
-    return json.loads(value) if kind == "payload" else value
+    return json.loads(value) if kind in ("payload", "fields") else value
 
 
 def _value(thing: Any, kind: Kind, value: Any) -> Any:
@@ -84,6 +93,8 @@ def _value(thing: Any, kind: Kind, value: Any) -> Any:
         return optional_datetime(value)
     if kind == "texts":
         return [one.code if isinstance(one, Note) else str(one) for one in value]
+    if kind == "fields":
+        return json.dumps(value, ensure_ascii=False)
     if kind == "reason" and thing.refusal is not None:
         return refusal_dict(thing.refusal)
     return str(value) if isinstance(value, Party) else value
@@ -104,6 +115,9 @@ _LEADS: Final = (
     Column("contact_name", "text", "the person behind it", "contact.name"),
     Column("contact_email", "text", "that person's e-mail", "contact.email"),
     Column("contact_telephone", "text", "that person's telephone", "contact.telephone"),
+    Column("source", "text", "where it came from: its messages' `leadSource`"),
+    Column("systems", "texts", "the other systems whose field changes are known of it"),
+    Column("fields", "fields", "its fields there, the last value of each: JSON by system"),
 )
 _HISTORY: Final = (
     Column("lead_id", "text", "the lead"),

@@ -469,6 +469,7 @@ def _snapshot(action: Action, dates: _Dates) -> Snapshot:
         date_accepted=dates.micros("object.dateAccepted"),
         date_rejected=dates.micros("object.dateRejected"),
         contact=_contact(person) if person else None,
+        lead_source=lead.leadSource,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lifecycle.domain import TRIGGERS, Contact, Identity, LeadEvent, Snapshot, WrittenNames
 from lifecycle.messages.parse import canonical
-from lifecycle.messages.shapes import detail_of, identifiers_of, party_of, text_of
+from lifecycle.messages.shapes import detail_of, identifiers_of, origin_of, party_of, text_of
 from lifecycle.messages.times import usual_micros
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts, usual_topic
 
@@ -85,6 +85,7 @@ def _snapshot(thing: dict[str, Any], contact: Contact | None) -> Snapshot:
         _micros(thing.get("dateAccepted")),
         _micros(thing.get("dateRejected")),
         contact,
+        None if (origin := thing.get("leadSource")) is None else origin_of(origin),
     )
 
 

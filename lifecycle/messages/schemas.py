@@ -38,6 +38,7 @@ from lifecycle.messages.shapes import (
     LeadAction,
     LeadShape,
     Name,
+    Origin,
     PersonAction,
     PersonShape,
     Text,
@@ -174,6 +175,13 @@ def _date(pattern: str) -> Schema:
 _LEAVES: Final[dict[Any, tuple[str, Schema]]] = {
     Text: ("text", {"type": ["string", "number", "null"]}),
     Detail: ("detail", {"description": "A text; anything else is passed over."}),
+    Origin: (
+        "origin",
+        {
+            "description": "A text, a thing or an action, or a list of such: of the first that says"
+            " so the name, of a thing else its url, its id or its type, of an action its type."
+        },
+    ),
     Identifiers: ("identifiers", _identifiers()),
     Instant: ("date", _date(DATE)),
     Party: ("party", _party()),

@@ -37,6 +37,8 @@ Name = NewType("Name", str)
 Value = NewType("Value", str)
 #: A text that nothing depends on: anything else in its place is passed over.
 Detail = NewType("Detail", str)
+#: Where a lead came from: a text, a thing or an action, or a list of such.
+Origin = NewType("Origin", str)
 Shape = TypeVar("Shape")
 
 
@@ -70,6 +72,7 @@ class LeadShape:
     dateReceived: Instant | None = None
     dateAccepted: Instant | None = None
     dateRejected: Instant | None = None
+    leadSource: Origin | None = None
 
 
 @immutable
@@ -206,6 +209,32 @@ def detail_of(value: Any, _: object = None) -> str | None:
         return text_of(first, None)
     except _Unexpected:
         return None
+
+
+def origin_of(value: Any, _: object = None) -> str | None:
+    """Return where a lead came from, of several the first that says so.
+
+    Of a thing it is the name, else the address, else the type; of an action, such as a question
+    that somebody asked on a web site, the name, else the type: its address is its own alone.
+    """
+    if isinstance(value, list):
+        return next((text for one in value if (text := _origin_of(one))), None)
+    return _origin_of(value)
+
+
+def _origin_of(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return _said(value)
+    kind = _said(value.get("type")) or _said(value.get("@type"))
+    is_action = kind is not None and kind.endswith("Action")
+    names = ("name",) if is_action else ("name", "url", "id", "@id")
+    return next((text for name in names if (text := _said(value.get(name)))), kind)
+
+
+def _said(value: Any) -> str | None:
+    """Return a text or a number that says something, without the spaces around it."""
+    text = None if isinstance(value, list) else detail_of(value)
+    return None if text is None or is_mask(text) else text.strip()
 
 
 def decimal_text(number: int | float) -> str:  # noqa: PYI041 - they are written differently
@@ -372,6 +401,7 @@ def _converter(*, thorough: bool) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Text, text_of)
     converter.register_structure_hook_func(lambda kind: kind is Detail, detail_of)
     converter.register_structure_hook_func(lambda kind: kind is Identifiers, identifiers_of)
+    converter.register_structure_hook_func(lambda kind: kind is Origin, origin_of)
     converter.register_structure_hook(Instant, _instant)
     converter.register_structure_hook(Party, party_of)
     converter.register_structure_hook_func(lambda kind: kind is Name, _name)

@@ -70,6 +70,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "dateReceived": "The date/time the item was received by its recipient.",
         "dateAccepted": "The date/time the item was accepted by the recipient.",
         "dateRejected": "The date/time the item was rejected by the recipient.",
+        "leadSource": "Where the lead came from: a web site, an event on it, a mobile application.",
     },
     "ContactShape": {
         "": "The person behind a lead.",

@@ -50,6 +50,9 @@ _LEAD: Final = _object(
     events=_COUNT,
     refusals=_COUNT,
     contact_deleted_at=_TIME_OR_NULL,
+    source=_TEXT_OR_NULL,
+    systems={"type": "array", "items": _TEXT},
+    fields={"type": "object"},
 )
 _ROW: Final[dict[str, Schema]] = {
     "trigger": _TRIGGER,

@@ -168,9 +168,9 @@ class StoredEvent:
 # --- leads ----------------------------------------------------------------------------------
 
 LEAD_COLUMNS: Final = (
-    "id, lead_id, cluster, state, since, holder, owner, sender, recipient, contact, events,"
-    " refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only, keys,"
-    " deleted_at, kept_holder, known_since, sealed"
+    "id, lead_id, cluster, state, since, holder, owner, sender, recipient, contact, source,"
+    " events, refusals, last_time, last_trigger, last_id, decisions, memory, doubts, contact_only,"
+    " keys, deleted_at, kept_holder, known_since, sealed"
 )
 SELECT_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM lead"
 
@@ -194,7 +194,7 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
     """The lead of a row of SELECT_LEADS."""
     pk, lead_id, _, state, since, holder, owner, sender, recipient, contact = row[:10]
     events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[
-        10:20
+        11:21
     ]
     lead = Lead(
         lead_id=lead_id,
@@ -205,13 +205,14 @@ def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
         sender=parties.party(sender),
         recipient=parties.party(recipient),
         contact=Contact(*orjson.loads(contact)) if contact else Contact(),
+        source=row[10],
         events=events,
         refusals=refusals,
     )
     known = orjson.loads(decisions) if decisions else {}
     claims = bool(doubts) or any(event_id is not None for event_id in known.values())
     keys = row_keys(row)
-    lead.contact_deleted_micros = row[20]
+    lead.contact_deleted_micros = row[21]
     own = {key for key in keys if key.kind == "lead"}
     track = Track(
         lead,
@@ -231,6 +232,7 @@ def complete_lead(row: tuple[Any, ...], parties: Parties) -> Lead:
     stored = stored_lead(row, parties)
     lead = stored.track.lead
     lead.keys = tuple(sorted(stored.keys, key=Key.order))
+    lead.fields = stored.track.memory.fields()
     return lead
 
 
@@ -246,7 +248,7 @@ def id_hash(secret: bytes, event_id: str) -> int:
 
 def row_keys(row: tuple[Any, ...]) -> list[Key]:
     """The keys of the lead of a row of SELECT_LEADS."""
-    return [Key(*key) for key in orjson.loads(row[19])]
+    return [Key(*key) for key in orjson.loads(row[20])]
 
 
 def lead_row(pk: int, cluster: int, track: Track, parties: Parties) -> tuple[Any, ...]:
@@ -263,6 +265,7 @@ def lead_row(pk: int, cluster: int, track: Track, parties: Parties) -> tuple[Any
         number(lead.sender),
         number(lead.recipient),
         None if lead.contact == _NOBODY else json_text(contact_value(lead.contact)),
+        lead.source,
         lead.events,
         lead.refusals,
         *(track.position or ()),

@@ -82,6 +82,7 @@ _TABLES: Final = (
         contact_only INTEGER NOT NULL,
         deletion INTEGER
     ) STRICT""",
+    # source: where it came from, in the words of its messages.
     # last_*: where its last event stands in the order. memory: what it remembers of its fields
     # in other systems. doubts: values of one scheme that no event states together. keys: all its
     # names, with their kinds. known_since: since when its name, kept_holder and deleted_at are
@@ -98,6 +99,7 @@ _TABLES: Final = (
         sender INTEGER,
         recipient INTEGER,
         contact TEXT,
+        source TEXT,
         events INTEGER NOT NULL,
         refusals INTEGER NOT NULL,
         last_time INTEGER NOT NULL,
@@ -282,7 +284,8 @@ _VIEWS: Final = (
         {_party("lead.holder")} AS holder, {_party("lead.owner")} AS owner,
         {_party("lead.sender")} AS sender, {_party("lead.recipient")} AS recipient,
         lead.events, lead.refusals, {_time("lead.deleted_at")} AS contact_deleted_at,
-        (SELECT {_time("erased_at")} FROM erasure WHERE id = lead.sealed) AS erased_at
+        (SELECT {_time("erased_at")} FROM erasure WHERE id = lead.sealed) AS erased_at,
+        lead.source
     FROM lead""",
     f"""CREATE VIEW lead_history AS SELECT
         {_lead_id("history")} AS lead_id,

@@ -30,8 +30,8 @@ from lifecycle.utc import optional_datetime
 _LEADS: Final = "SELECT id, holder, owner, sender, recipient, kept_holder FROM lead WHERE id IN"
 _SEAL_LEAD: Final = (
     "UPDATE lead SET lead_id = 'erased:' || id, holder = ?2, owner = ?3, sender = ?4,"
-    " recipient = ?5, kept_holder = ?6, contact = NULL, last_id = '', decisions = NULL,"
-    " memory = NULL, doubts = NULL, keys = '[]', sealed = {} WHERE id = ?1"
+    " recipient = ?5, kept_holder = ?6, contact = NULL, source = NULL, last_id = '',"
+    " decisions = NULL, memory = NULL, doubts = NULL, keys = '[]', sealed = {} WHERE id = ?1"
 )
 _SEAL_NAME: Final = (
     "UPDATE former_lead SET lead_id = 'erased:' || lead, kept_holder = ?3"

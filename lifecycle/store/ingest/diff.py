@@ -35,7 +35,7 @@ _MARKS: Final = (
     "SELECT id, lead_id, deleted_at, kept_holder, known_since FROM lead WHERE cluster = ?"
 )
 # Columns of a lead's row.
-_LEAD_ID, _HOLDER, _DELETED_AT, _KEPT_HOLDER, _KNOWN_SINCE = 1, 5, 20, 21, 22
+_LEAD_ID, _HOLDER, _DELETED_AT, _KEPT_HOLDER, _KNOWN_SINCE = 1, 5, 21, 22, 23
 
 
 class Diff:

@@ -12,10 +12,11 @@ from lifecycle.store.db.rows import STATE_NUMBER, VERDICT_NUMBER, Parties, json_
 
 Row: TypeAlias = tuple[Any, ...]
 # Columns of a lead's row.
-LEAD_ID, CLUSTER, STATE, SINCE, HOLDER, CONTACT, EVENTS, REFUSALS = 1, 2, 3, 4, 5, 9, 10, 11
-POSITION: Final = slice(12, 15)
-DECISIONS, MEMORY, DOUBTS, CONTACT_ONLY, KEYS, DELETED_AT = 15, 16, 17, 18, 19, 20
-KEPT_HOLDER, KNOWN_SINCE = 21, 22
+LEAD_ID, CLUSTER, STATE, SINCE, HOLDER, CONTACT = 1, 2, 3, 4, 5, 9
+SOURCE, EVENTS, REFUSALS = 10, 11, 12
+POSITION: Final = slice(13, 16)
+DECISIONS, MEMORY, DOUBTS, CONTACT_ONLY, KEYS, DELETED_AT = 16, 17, 18, 19, 20, 21
+KEPT_HOLDER, KNOWN_SINCE = 22, 23
 
 
 def course_of(machine: LeadMachine, row: Row | None, parties: Parties) -> Course:
@@ -32,6 +33,7 @@ def course_of(machine: LeadMachine, row: Row | None, parties: Parties) -> Course
         sender,
         recipient,
         contact=orjson.loads(row[CONTACT] or "[null,null,null]"),
+        source=row[SOURCE],
         events=row[EVENTS],
         position=row[POSITION],
         decisions=orjson.loads(row[DECISIONS]) if row[DECISIONS] else {},
@@ -59,6 +61,7 @@ def lead_of(course: Course, about: Row, parties: Parties, before: Row | None = N
         number(course.sender),
         number(course.recipient),
         json_text(course.contact) if any(course.contact) else None,
+        course.source,
         course.events,
         0 if before is None else before[REFUSALS],
         *(course.position or ()),

@@ -45,8 +45,9 @@ _STEP: Final = (
 _FINDING: Final = "id, code, lead, event, detail, recorded_at"
 _FORMER: Final = f"lead, lead_id, deleted_at, {_party('kept_holder')}, known_since, superseded_at"
 _LEAD: Final = (
-    "id, lead_id, cluster, state, since, contact, events, refusals, last_time, last_trigger,"
-    " last_id, decisions, memory, doubts, contact_only, keys, deleted_at, known_since, sealed, "
+    "id, lead_id, cluster, state, since, contact, source, events, refusals, last_time,"
+    " last_trigger, last_id, decisions, memory, doubts, contact_only, keys, deleted_at,"
+    " known_since, sealed, "
     + ", ".join(map(_party, ("holder", "owner", "sender", "recipient", "kept_holder")))
 )
 _EVENT: Final = (

@@ -45,6 +45,9 @@ def lead_dict(lead: Lead) -> dict[str, Any]:
         "events": lead.events,
         "refusals": lead.refusals,
         "contact_deleted_at": _time(lead.contact_deleted_at),
+        "source": lead.source,
+        "systems": list(lead.systems),
+        "fields": {system: dict(fields) for system, fields in lead.fields.items()},
     }
 
 

@@ -139,9 +139,9 @@ class Table(NamedTuple):
 DERIVED: Final = (
     Table(
         *("lead", "lead {lead_id}", "lead_id"),
-        "state since holder owner sender recipient contact events refusals last_time last_trigger"
-        " last_id decisions memory doubts contact_only keys deleted_at kept_holder known_since"
-        " sealed cluster",
+        "state since holder owner sender recipient contact source events refusals last_time"
+        " last_trigger last_id decisions memory doubts contact_only keys deleted_at kept_holder"
+        " known_since sealed cluster",
         rows="id NOT IN gone",
         loose="kept_holder known_since",
         is_loose="id IN loose",
