@@ -114,13 +114,8 @@ def test_each_view_has_facets(view, facets, get):
 
 def test_durations_are_those_of_the_audit(get, told):
     expected = [
-        (
-            state,
-            spread.count,
-            None if spread.median is None else round(spread.median / 3.6e9, 2),
-            open,
-        )
-        for state, spread, open in audit(told).times.by_state()
+        (state, spread.count, spread.median and round(spread.median / 3.6e9, 2), still_open)
+        for state, spread, still_open in audit(told).times.by_state()
     ]
     rows = data(get("/leads/durations.json"))
     assert [(row["state"], row["stays"], row["median"], row["open"]) for row in rows] == expected

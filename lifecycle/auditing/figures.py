@@ -11,7 +11,7 @@ from lifecycle.auditing.tallies import OUTCOMES, Key, Tallies, Tally
 from lifecycle.domain import STATES, State, immutable
 
 #: The groupings of a page.
-PAGE_BY: Final = ("holder", "week")
+PAGE_BY: Final = ("holder", "source", "week")
 #: A group of fewer leads is marked: its figures are those of a few.
 SMALL: Final = 10
 _OF_PARTIES: Final = ("holder", "owner", "sender")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -130,7 +130,7 @@ class Watch:
     limits: tuple[Limit, ...]
     _stays: list[tuple[Limit, Stay]] = field(factory=list)
 
-    def add(self, its_stays: Iterable[Stay]) -> None:
+    def add(self, its_stays: Sequence[Stay]) -> None:
         """Take up stays."""
         for limit in self.limits:
             self._stays += [

@@ -16,11 +16,11 @@ from attrs import define, field
 from lifecycle.auditing.overdue import Limit, Watch
 from lifecycle.auditing.people import party_key
 from lifecycle.auditing.stays import Milestones, Stay, Times
-from lifecycle.domain import STATES, LeadHistory, State, immutable
+from lifecycle.domain import STATES, LeadHistory, State, immutable, trimmed
 from lifecycle.utc import as_datetime
 
 #: What leads can be grouped by.
-BY: Final = ("holder", "owner", "sender", "week", "month")
+BY: Final = ("holder", "owner", "sender", "source", "week", "month")
 #: The way of a lead, of those that were sent.
 FUNNEL: Final[tuple[State, ...]] = ("sent", "received", "assigned", "accepted")
 #: What became of a lead in somebody's hands, besides the states: somebody else has it.
@@ -169,7 +169,7 @@ def _add_share(tally: Tally, key: Key, its_stays: Sequence[Stay], story: Story) 
     took = _response(key, story.stays)
     if took is not None:
         tally.times.to_accepted.append(took)
-    tally.watch.add(stay for stay in story.watched if party_key(stay.holder) == key)
+    tally.watch.add([stay for stay in story.watched if party_key(stay.holder) == key])
 
 
 def _outcome(its_stays: Sequence[Stay], story: Story) -> str:
@@ -229,10 +229,17 @@ def _party(which: Literal["owner", "sender"]) -> Callable[[Story], tuple[Key, st
     return key
 
 
+def _source(story: Story) -> tuple[Key, str | None]:
+    """Group sources as people write them: without case and spaces around them."""
+    text = story.found.lead.source
+    return (None, None) if text is None else (trimmed(text).casefold() or None, trimmed(text))
+
+
 #: The key of a lead's group, and the group's text.
 _KEYS: Final[dict[str, Callable[[Story], tuple[Key, str | None]]]] = {
     "owner": _party("owner"),
     "sender": _party("sender"),
+    "source": _source,
     "week": _week,
     "month": _month,
 }
