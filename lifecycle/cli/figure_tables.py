@@ -38,7 +38,7 @@ def _print_groups(by: str, groups: Sequence[Group], *, is_watched: bool) -> None
     small = sum(one.is_small for one in groups)
     note = f"; * fewer than {SMALL} leads" if small else ""
     heading(f"By {by}", _NOTES.get(by, _LEAD) + note)
-    columns = (by, "leads", "accepted", "share", "speed", "90 %", "of", "refused")
+    columns = (by, "leads", "accepted", "share", "speed", "90 %", "n", "refused")
     rows = [(*_speed(one), *((one.overdue,) if is_watched else ())) for one in groups]
     table((*columns, *(("overdue",) if is_watched else ())), rows)
     _outcomes(by, groups)
