@@ -158,6 +158,13 @@ def test_the_json_of_a_lead_and_of_a_row(replayed, lifecycle):
         "source",
         "systems",
         "fields",
+        "sent_at",
+        "received_at",
+        "assigned_at",
+        "accepted_at",
+        "rejected_at",
+        "retracted_at",
+        "reason",
     ]
     row = loaded(lifecycle("history", replayed, "crmleadid:1", "--format", "json"))[-1]
     assert list(row) == [

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from lifecycle.cli import options
+from lifecycle.cli.find import offering
 from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import waiting
 from lifecycle.store import Erasure, LeadStore
@@ -74,10 +75,11 @@ def erase(
             run = partial(store.erase_deleted, forever=forever)
         else:
             run = partial(store.erase, who, all_of_them=all_of_them, forever=forever)
-        if is_asked:
-            _ask(run(dry_run=True))
-        with waiting("erase"):
-            erasure = run(dry_run=dry_run)
+        with offering(store, who or ""):
+            if is_asked:
+                _ask(run(dry_run=True))
+            with waiting("erase"):
+                erasure = run(dry_run=dry_run)
         for reason in store.spared:
             click.echo(f"not erased, it may be many people: {clean(reason)}", err=True)
     if as_json:

@@ -13,6 +13,7 @@ from lifecycle.auditing.explanation import Copy, Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
 from lifecycle.auditing.words import moment
 from lifecycle.cli import options
+from lifecycle.cli.find import offering
 from lifecycle.cli.output import console, emit_one, to_json
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
 from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessage
@@ -38,7 +39,7 @@ def explain(database: Path, lead: str, style: str) -> None:
     How it got there, message by message; what was refused, and why; what arrived late, and what it
     changed; what may happen next, and who may do it. LEAD is any of its names.
     """
-    with LeadReader(database) as store:
+    with LeadReader(database) as store, offering(store, lead):
         found = explained(store, lead)
     if style != "table":
         emit_one(found.as_dict(), style)

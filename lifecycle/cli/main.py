@@ -53,6 +53,7 @@ COMMANDS: Final = {
     ),
     "explain": ("explain", "Tell why a lead is in its state."),
     "export": ("export", "Write all leads, all history or all events for other tools."),
+    "find": ("find", "Find leads by any id, e-mail, telephone or name, in any spelling."),
     "history": ("reading", "Show every transition and refusal of one lead, in order."),
     "import": ("importing", "Take in what other systems export or log."),
     "leads": ("reading", "List the leads and the state each is in."),

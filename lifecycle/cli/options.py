@@ -8,29 +8,16 @@ from typing import Any, TypeAlias
 
 import click
 
-from lifecycle.errors import ArgumentError
-from lifecycle.messages import parse_time
+from lifecycle.cli.moments import AgeType, MomentType, remember_zone
+from lifecycle.domain import STATES
+from lifecycle.store import FILTERS, SORTS, LeadFilter
 
 Decorator: TypeAlias = Callable[[Any], Any]
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
-class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3
-    """A time in RFC 3339, as microseconds since 1970 in UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse the text."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_time(value).micros
-        except ArgumentError as error:
-            self.fail(str(error), param, ctx)
-
-
 MOMENT = MomentType()
+AGE = AgeType()
 PATH = click.Path(path_type=Path, readable=False)
 
 
@@ -64,8 +51,78 @@ def file(*names: str, meaning: str) -> Decorator:
 
 
 def time(name: str, meaning: str) -> Decorator:
-    """Return an option that takes a moment."""
-    return click.option(name, type=MOMENT, metavar="TIME", help=meaning)
+    """Return an option that takes a moment, with --zone beside."""
+
+    def decorate(function: Any) -> Any:
+        option = click.option(name, type=MOMENT, metavar="TIME", help=meaning)
+        return option(zone(function))
+
+    return decorate
+
+
+def zone(function: Any) -> Any:
+    """Add the option ``--zone``, once."""
+    known = getattr(function, "__click_params__", [])
+    if any(one.name == "zone" for one in known):
+        return function
+    return click.option(
+        "--zone",
+        metavar="NAME",
+        is_eager=True,
+        expose_value=False,
+        callback=remember_zone,
+        help="The zone of times that name none, as Europe/Berlin; without it the local one.",
+    )(function)
+
+
+def _pair(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, str] | None:
+    """Return the name and the value of ``NAME=VALUE``."""
+    if value is None:
+        return None
+    name, equals, its_value = value.partition("=")
+    if not (name and equals):
+        raise click.BadParameter(f"expected NAME=VALUE, got {value[:80]!r}")
+    return name, its_value
+
+
+_FILTER_KINDS: dict[str, dict[str, Any]] = {
+    "state": {"type": click.Choice(STATES)},
+    "text": {"metavar": "TEXT"},
+    "pair": {"metavar": "NAME=VALUE", "callback": _pair},
+    "time": {"type": MOMENT, "metavar": "TIME"},
+    "age": {"type": AGE, "metavar": "SPAN"},
+}
+
+
+def filters(function: Any) -> Any:
+    """Add the options that say which leads are asked for; ``filter_of`` reads them."""
+    function = zone(function)
+    for one in reversed(FILTERS):
+        name = f"--{one.name.replace('_', '-')}"
+        kind = _FILTER_KINDS[one.kind]
+        function = click.option(name, one.attribute, help=one.meaning, **kind)(function)
+    return function
+
+
+def filter_of(given: dict[str, Any]) -> LeadFilter:
+    """Return the leads that are asked for, and take the options of ``filters`` out of the given."""
+    return LeadFilter(**{one.attribute: given.pop(one.attribute) for one in FILTERS})
+
+
+def _sort(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value.removeprefix("-") not in SORTS:
+        raise click.BadParameter(f"expected one of {', '.join(SORTS)}, got {value[:80]!r}")
+    return value
+
+
+sort = click.option(
+    "--sort",
+    default="lead_id",
+    metavar="COLUMN",
+    callback=_sort,
+    help=f"Sort by one of {', '.join(SORTS)}; -COLUMN turns the order round.",
+)
+limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
 
 
 output = style(FORMATS)

@@ -11,11 +11,13 @@ import json
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import click
+from attrs import frozen
 
 from lifecycle.text import UNSAFE, clean, most_common, short
 
@@ -57,7 +59,7 @@ def emit(
     """
     match style:
         case "json":
-            _emit_json(rows)
+            write_json(rows, sys.stdout)
         case "jsonl":
             write_jsonl(rows, sys.stdout)
         case "csv" | "tsv":
@@ -94,15 +96,6 @@ def say_all_ignored(topics: Mapping[str, int]) -> None:
     )
 
 
-def _emit_json(rows: Iterable[dict[str, Any]]) -> None:
-    """An array, printed as it comes."""
-    separator = "["
-    for row in rows:
-        click.echo(f"{separator}\n  {to_json(row)}", nl=False)
-        separator = ","
-    click.echo("[]" if separator == "[" else "\n]")
-
-
 def write_jsonl(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
     """Write rows as JSON, one a line; how many."""
     written = 0
@@ -114,11 +107,39 @@ def write_jsonl(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
     return written
 
 
+def write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
+    """Write rows as one array, as they come; return how many."""
+    written = 0
+    for row in rows:
+        file.write(f"{',' if written else '['}\n  {to_json(row)}")
+        written += 1
+    file.write("\n]\n" if written else "[]\n")
+    file.flush()
+    return written
+
+
+@frozen
+class Excel:
+    """How text is written for Excel: ``local`` makes a time one of the person's own zone."""
+
+    local: Callable[[datetime], str]
+
+
 def write_csv(
-    rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[str], delimiter: str = ","
+    rows: Iterable[dict[str, Any]],
+    columns: Sequence[str],
+    file: IO[str],
+    delimiter: str = ",",
+    *,
+    excel: bool = False,
 ) -> int:
-    """Write rows with their names before them, ``columns`` where there is no row; how many."""
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    """Write rows with their names before them, ``columns`` where there is no row; how many.
+
+    ``excel`` begins with a byte order mark, by which Excel knows UTF-8, and ends lines as it does.
+    """
+    if excel:
+        file.write("\ufeff")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n" if excel else "\n")
     written = 0
     for row in rows:
         if not written:
@@ -133,6 +154,8 @@ def write_csv(
 
 def _cell(value: Any) -> Any:
     """A value for a spread-sheet: what it would run as a formula begins with an apostrophe."""
+    if value in ({}, []):
+        return None
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = " ".join(value)
     elif isinstance(value, (dict, list)):

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from lifecycle.cli import options
+from lifecycle.cli.find import offering
 from lifecycle.cli.output import emit, emit_one
-from lifecycle.domain import STATES, State
 from lifecycle.store import LeadReader, lead_dict
 
 LAST_NUMBER = 2**63 - 1
@@ -22,18 +22,32 @@ _CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "to", "verdict"
 
 @click.command()
 @options.database
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@options.filters
+@options.sort
+@options.limit
 @options.as_of
 @options.as_known_at
 @options.output
-def leads(*, database: Path, state: State | None, style: str, **moments: int | None) -> None:
+def leads(
+    *,
+    database: Path,
+    sort: str,
+    limit: int | None,
+    as_of: int | None,
+    as_known_at: int | None,
+    style: str,
+    **given: Any,
+) -> None:
     """List the leads and the state each is in.
 
-    A lead for which nothing valid has happened is listed as `new`.
+    A lead for which nothing valid has happened is listed as `new`. A time may be a day, `yesterday`
+    or `7d` for seven days ago; a span is `3d`, `2h` or `90m`.
     """
+    asked = options.filter_of(given)
     with LeadReader(database) as store, store.snapshot():
-        found = store.leads(state=state, **moments)
-        emit(map(lead_dict, found), _LEAD_COLUMNS, style, nothing="no leads")
+        found = store.leads(asked=asked, sort=sort, as_of=as_of, as_known_at=as_known_at)
+        shown = islice(found, limit)
+        emit(map(lead_dict, shown), _LEAD_COLUMNS, style, nothing="no leads")
 
 
 @click.command()
@@ -48,7 +62,7 @@ def show(*, database: Path, lead: str, superseded: bool, style: str, **moments: 
 
     LEAD is any of its names: `scheme:value`, or a key with its kind, as in `contact:email:...`.
     """
-    with LeadReader(database) as store, store.snapshot():
+    with LeadReader(database) as store, store.snapshot(), offering(store, lead):
         found = store.lead(lead, **moments)
         if style != "table":
             emit_one(lead_dict(found), style)
@@ -73,7 +87,7 @@ def history(
     *, database: Path, lead: str, superseded: bool, style: str, **moments: int | None
 ) -> None:
     """Show every transition and refusal of one lead, in order."""
-    with LeadReader(database) as store:
+    with LeadReader(database) as store, offering(store, lead):
         entries = store.history(lead, superseded=superseded, **moments)
         if style != "table":
             emit((entry.as_dict() for entry in entries), _HISTORY_COLUMNS, style, nothing="")

@@ -508,6 +508,9 @@ def subject_history(
 def _lead_history(track: Track, deletion: Position | None, event_ids: Iterable[str]) -> LeadHistory:
     track.lead.keys = tuple(sorted(track.keys, key=Key.order))
     track.lead.fields = track.memory.fields()
+    moves = [row for row in track.rows if not row.refused]
+    track.lead.reached = {row.target: row.at_micros for row in moves}
+    track.lead.reason = moves[-1].reason if moves else None
     if deletion is not None:
         track.lead.contact_deleted_micros = deletion[0]
     findings = sorted(track.findings + track.open_findings(), key=_in_order)

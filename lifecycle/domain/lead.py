@@ -32,6 +32,8 @@ class Lead:
         contact: The person behind it.
         source: Where it came from, as the last message that said so in its ``leadSource``.
         keys: All its names: its own, and those of its contact in its messages.
+        reached: When it last came into each state that it has been in, in microseconds.
+        reason: What was said as the reason of its last step.
         fields: The last values of its fields in other systems, by system and field in the form in
             which they are compared.
         events: How many events are its own, refused ones included.
@@ -50,6 +52,8 @@ class Lead:
     source: str | None = None
     keys: tuple[Key, ...] = ()
     fields: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    reached: Mapping[State, int] = field(factory=dict)
+    reason: str | None = None
     events: int = 0
     refusals: int = 0
     contact_deleted_micros: int | None = None
@@ -63,6 +67,36 @@ class Lead:
     def systems(self) -> tuple[str, ...]:
         """The other systems whose field changes are known of it, by name."""
         return tuple(sorted(self.fields))
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """When it last came to be ``sent``."""
+        return optional_datetime(self.reached.get("sent"))
+
+    @property
+    def received_at(self) -> datetime | None:
+        """When it last came to be ``received``."""
+        return optional_datetime(self.reached.get("received"))
+
+    @property
+    def assigned_at(self) -> datetime | None:
+        """When it last came to be ``assigned``."""
+        return optional_datetime(self.reached.get("assigned"))
+
+    @property
+    def accepted_at(self) -> datetime | None:
+        """When it last came to be ``accepted``."""
+        return optional_datetime(self.reached.get("accepted"))
+
+    @property
+    def rejected_at(self) -> datetime | None:
+        """When it last came to be ``rejected``."""
+        return optional_datetime(self.reached.get("rejected"))
+
+    @property
+    def retracted_at(self) -> datetime | None:
+        """When it last came to be ``retracted``."""
+        return optional_datetime(self.reached.get("retracted"))
 
     @property
     def contact_deleted_at(self) -> datetime | None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from lifecycle.domain import Note, Party
+from lifecycle.domain import STATES, Note, Party
 from lifecycle.messages import format_time
 from lifecycle.store import refusal_dict
 from lifecycle.utc import optional_datetime
@@ -83,7 +83,7 @@ def _plain(kind: Kind, value: Any) -> Any:
     if value is None:
         return None
     if kind == "time":
-        return format_time(value)
+        return value if isinstance(value, str) else format_time(value)
     return json.loads(value) if kind in ("payload", "fields") else value
 
 
@@ -118,6 +118,8 @@ _LEADS: Final = (
     Column("source", "text", "where it came from: its messages' `leadSource`"),
     Column("systems", "texts", "the other systems whose field changes are known of it"),
     Column("fields", "fields", "its fields there, the last value of each: JSON by system"),
+    *(Column(f"{state}_at", "time", f"when it last came to be `{state}`") for state in STATES[1:]),
+    Column("reason", "text", "what was said as the reason of its last step"),
 )
 _HISTORY: Final = (
     Column("lead_id", "text", "the lead"),

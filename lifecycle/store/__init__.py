@@ -43,13 +43,17 @@ if TYPE_CHECKING:
     from lifecycle.store.erasure.erase import Erasure
     from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
     from lifecycle.store.query.export import EventEntry, StoreListing
-    from lifecycle.store.query.pages import InboxEntry, LeadFilter, StorePages
+    from lifecycle.store.query.filters import FILTERS, SORTS, FilterOption, LeadFilter
+    from lifecycle.store.query.matches import Match, Matches
+    from lifecycle.store.query.pages import InboxEntry, StorePages
     from lifecycle.store.verify import Defect, Verification
 
 __all__ = [
     "AHEAD",
     "BLOCK",
     "CHANGE_NUMBER",
+    "FILTERS",
+    "SORTS",
     "Applied",
     "Change",
     "Conflict",
@@ -58,6 +62,7 @@ __all__ = [
     "Duplicate",
     "Erasure",
     "EventEntry",
+    "FilterOption",
     "FindingEntry",
     "Head",
     "HistoryEntry",
@@ -67,6 +72,8 @@ __all__ = [
     "LeadFilter",
     "LeadReader",
     "LeadStore",
+    "Match",
+    "Matches",
     "Noted",
     "OnContactDelete",
     "Origin",
@@ -114,9 +121,18 @@ __getattr__ = lazily(
             "EventEntry",
             "StoreListing",
         ),
+        "query.filters": (
+            "FILTERS",
+            "SORTS",
+            "FilterOption",
+            "LeadFilter",
+        ),
+        "query.matches": (
+            "Match",
+            "Matches",
+        ),
         "query.pages": (
             "InboxEntry",
-            "LeadFilter",
             "StorePages",
         ),
         "verify": (

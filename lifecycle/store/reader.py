@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
-from functools import wraps
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from lifecycle.domain import STATES, Lead, Rules, State
 from lifecycle.errors import ArgumentError, NotFoundError
@@ -19,7 +18,7 @@ from lifecycle.store import ledger, query
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.db.transaction import Gate, snapshot, translated
+from lifecycle.store.db.transaction import Gate, reading, snapshot, translated
 from lifecycle.store.ledger.chain import Head, head_of
 from lifecycle.store.query.as_known_at import KnownAt
 from lifecycle.store.query.findings import read_findings
@@ -45,24 +44,13 @@ if TYPE_CHECKING:
     from lifecycle.store.db.file import Mode
     from lifecycle.store.query.audit_source import StoreEvidence
     from lifecycle.store.query.export import StoreListing
+    from lifecycle.store.query.filters import LeadFilter
+    from lifecycle.store.query.matches import Matches
     from lifecycle.store.verify import Verification
 
 _LOG: Final = logging.getLogger("lifecycle")
 _PAGE: Final = 1000
-Params = ParamSpec("Params")
 Result = TypeVar("Result")
-
-
-def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Let a method read as of one moment."""
-
-    @wraps(method)
-    def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-        store = cast("LeadReader", args[0])
-        with store.snapshot():
-            return method(*args, **kwargs)
-
-    return read
 
 
 class LeadReader:
@@ -137,18 +125,24 @@ class LeadReader:
         self,
         *,
         state: State | None = None,
+        asked: LeadFilter | None = None,
+        sort: str = "lead_id",
         as_of: Moment | None = None,
         as_known_at: Moment | None = None,
     ) -> Iterator[Lead]:
-        """Return all leads, or those in one state, sorted by ``lead_id``; moments as in ``lead``.
+        """Return all leads, those in one state, or those ``asked`` for; moments as in ``lead``.
 
-        Within ``snapshot`` all of them are as of one moment, elsewhere a thousand at a time.
+        ``sort`` is one of SORTS, the other way round with ``-`` before it. Within ``snapshot`` all
+        of them are as of one moment, elsewhere a thousand at a time.
         """
-        if state not in (None, *STATES):
-            raise ArgumentError(f"expected one of {', '.join(STATES)}; got {state!r}")
+        from lifecycle.store.query import filters  # noqa: PLC0415 - few ask for it
+
+        asked = asked or filters.LeadFilter(state)
+        filters.order_by(sort)
         if as_of is None and as_known_at is None:
-            return self._paged(self.listing().leads(state))
-        return iter(self._leads_at(state, as_of, as_known_at))
+            return self._paged(self.listing().leads(asked, sort=sort))
+        leads = self._leads_at(as_of, as_known_at)
+        return iter(filters.in_order(filter(asked.matches, leads), sort))
 
     @reading
     def history(
@@ -168,6 +162,16 @@ class LeadReader:
         return self._known(as_known_at).history(
             alias, optional_micros(as_of), superseded=superseded
         )
+
+    @reading
+    def find(self, text: str, *, messages: bool = False) -> Matches:
+        """Return leads by any id, e-mail address, telephone number or name, in any spelling.
+
+        ``messages`` finds them by the whole text of their messages, too, which takes a while.
+        """
+        from lifecycle.store.query.matches import find_matches  # noqa: PLC0415 - few ask for it
+
+        return find_matches(self._working(), text, messages=messages)
 
     def state_at(self, alias: str, moment: Moment, *, as_known_at: Moment | None = None) -> State:
         """Return the state of a lead at a moment; ``new`` before anything happened to it."""
@@ -333,11 +337,8 @@ class LeadReader:
         return int(self._connection.execute(select).fetchone()[0])
 
     @reading
-    def _leads_at(
-        self, state: State | None, as_of: Moment | None, as_known_at: Moment | None
-    ) -> list[Lead]:
-        leads = self._known(as_known_at).leads(optional_micros(as_of))
-        return [lead for lead in leads if state in (None, lead.state)]
+    def _leads_at(self, as_of: Moment | None, as_known_at: Moment | None) -> list[Lead]:
+        return list(self._known(as_known_at).leads(optional_micros(as_of)))
 
     def _paged(self, items: Iterator[Result], size: int = _PAGE) -> Iterator[Result]:
         """Return items that are read a page at a time, each page as of one moment."""

@@ -13,12 +13,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from lifecycle.errors import BusyStoreError, StoreError
 
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 #: Connections that a fork brought along. SQLite must not close them there: it would let go of the
 #: locks of the process that opened them.
 _FROM_BEFORE_A_FORK: Final[list[sqlite3.Connection]] = []
@@ -134,6 +137,22 @@ def while_busy(path: Path, attempt: Callable[[], object]) -> None:
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep writers apart
         else:
             return
+
+
+class _Readable(Protocol):
+    def snapshot(self) -> AbstractContextManager[None]: ...
+
+
+def reading(method: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Let a method of a store read as of one moment."""
+
+    @wraps(method)
+    def read(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        store = cast("_Readable", args[0])
+        with store.snapshot():
+            return method(*args, **kwargs)
+
+    return read
 
 
 @contextmanager

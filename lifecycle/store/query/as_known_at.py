@@ -19,7 +19,7 @@ from lifecycle.store.db.lookups import COPIES, WorkingSet
 from lifecycle.store.db.rows import complete_lead, select_in
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.query.find import find_lead, leads_of, possible_keys, sealed_leads, the_one
-from lifecycle.store.query.history import NOW, entry_of, full_history, read_rows
+from lifecycle.store.query.history import NOW, add_steps, entry_of, full_history, read_rows
 from lifecycle.store.query.results import HistoryEntry
 
 #: So many leads are read together.
@@ -128,7 +128,9 @@ class KnownAt:
         numbers = [version.lead for version in versions]
         rows = self._working.lead_rows(numbers)
         if as_of is None and not self._is_past:
-            yield from (complete_lead(rows[number], self._working.parties) for number in numbers)
+            leads = {one: complete_lead(rows[one], self._working.parties) for one in numbers}
+            add_steps(self._connection, leads)
+            yield from leads.values()
             return
         histories = self._histories(versions)
         events: Counter[int] = Counter()
@@ -146,7 +148,8 @@ class KnownAt:
     ) -> Lead:
         """Return a lead with its state, its holder and its marks as they were."""
         rows = [row for row in entries if as_of is None or row.at_micros <= as_of]
-        last = next((row for row in reversed(rows) if not row.refused), None)
+        moves = [row for row in rows if not row.refused]
+        last = moves[-1] if moves else None
         holder = last.holder if last else None
         if as_of is None and version.kept_holder is not None:
             holder = self._working.parties.party(version.kept_holder)
@@ -160,6 +163,8 @@ class KnownAt:
             holder=holder,
             refusals=sum(row.refused for row in rows),
             contact_deleted_micros=deleted_at,
+            reached={row.target: row.at_micros for row in moves},
+            reason=last.reason if last else None,
         )
 
     def _histories(self, versions: Sequence[Version]) -> dict[int, list[HistoryEntry]]:

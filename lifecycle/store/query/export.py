@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from lifecycle.domain import TRIGGERS, Lead, LeadEvent, State, Verdicts
+from lifecycle.domain import TRIGGERS, Lead, LeadEvent, Verdicts
 from lifecycle.store.db.lookups import UNNAMED, WorkingSet
 from lifecycle.store.db.rows import (
     OUTCOMES,
     SELECT_LEADS,
-    STATE_NUMBER,
     Parties,
     complete_lead,
     select_in,
 )
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.query.history import entry_of, read_rows
+from lifecycle.store.query.filters import BY_NAME, EVERY_LEAD, LeadFilter, order_by
+from lifecycle.store.query.history import add_steps, entry_of, read_rows
 from lifecycle.store.query.messages import SELECT_MESSAGES, read_body
 from lifecycle.store.query.pages import StorePages
 from lifecycle.store.query.results import HistoryEntry
@@ -37,7 +37,7 @@ _LEADS_EVER: Final = (
     " WHERE lead NOT IN (SELECT id FROM lead) AND known_since ="
     " (SELECT max(known_since) FROM former_lead WHERE lead = former.lead))"
 )
-_EVENTS: Final = f"{SELECT_MESSAGES} WHERE event.cluster IS NOT {UNNAMED} ORDER BY event.seq"
+_EVENTS: Final = f"{SELECT_MESSAGES} WHERE event.cluster IS NOT {UNNAMED} {{}} ORDER BY event.seq"
 
 
 @frozen
@@ -83,21 +83,36 @@ class StoreListing:
         """Return what reads leads and messages by their numbers, so many at a time."""
         return StorePages(self._connection, self._parties)
 
-    def leads(self, state: State | None = None) -> Iterator[Lead]:
-        """Yield all leads, or those in one state, sorted by ``lead_id``."""
-        where = "" if state is None else f" WHERE state = {STATE_NUMBER[state]}"
-        for names in self._names(f"(SELECT id, lead_id FROM lead{where})"):
-            rows = select_in(self._connection, f"{SELECT_LEADS} WHERE id IN", names)
-            leads = {row[0]: complete_lead(row, self._parties) for row in rows}
-            yield from (leads[pk] for pk in names if pk in leads)
+    def leads(self, asked: LeadFilter = EVERY_LEAD, *, sort: str = BY_NAME) -> Iterator[Lead]:
+        """Yield all leads, or those that are asked for, sorted by ``lead_id`` or else."""
+        for numbers in self._numbers(asked, sort):
+            leads = self.numbered(numbers)
+            yield from (leads[pk] for pk in numbers if pk in leads)
 
-    def history(self, *, superseded: bool = False) -> Iterator[HistoryEntry]:
+    def numbered(self, numbers: Sequence[int]) -> dict[int, Lead]:
+        """Return the leads of these numbers, by number."""
+        rows = select_in(self._connection, f"{SELECT_LEADS} WHERE id IN", numbers)
+        leads = {row[0]: complete_lead(row, self._parties) for row in rows}
+        add_steps(self._connection, leads)
+        return leads
+
+    def count(self, asked: LeadFilter = EVERY_LEAD) -> int:
+        """Return how many leads are asked for."""
+        where, values = asked.where()
+        select = f"SELECT count(*) FROM lead WHERE {where}"
+        return int(self._connection.execute(select, values).fetchone()[0])
+
+    def history(
+        self, asked: LeadFilter = EVERY_LEAD, *, superseded: bool = False
+    ) -> Iterator[HistoryEntry]:
         """Yield the rows of all leads, by ``lead_id``, as ``LeadReader.history`` has them.
 
-        ``superseded`` adds the rows that are not true any more, each under the lead that it was
-        recorded for.
+        ``asked`` leaves the rows of those leads; ``superseded`` adds the rows that are not true any
+        more, each under the lead that it was recorded for.
         """
-        for names in self._names(_LEADS_EVER if superseded else "lead"):
+        where, values = asked.where()
+        leads = _LEADS_EVER if superseded and asked == EVERY_LEAD else _of_leads(where)
+        for names in self._names(leads, values):
             rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
             for row in sorted(read_rows(self._connection, names, former=superseded)):
                 rows[row[0]].append(row)
@@ -105,10 +120,14 @@ class StoreListing:
                 for seq, row in enumerate(rows[pk], 1):
                     yield entry_of(row, lead_id, self._parties, seq)
 
-    def events(self) -> Iterator[EventEntry]:
+    def events(self, asked: LeadFilter = EVERY_LEAD) -> Iterator[EventEntry]:
         """Yield the events with their canonical messages, in the order in which they came."""
         identity = rules_at(self._connection, None).identity
-        for number, row in enumerate(self._connection.execute(_EVENTS)):
+        select, values = _EVENTS.format(""), list[Any]()
+        if asked != EVERY_LEAD:
+            where, values = asked.where()
+            select = _EVENTS.format(f"AND event.lead IN (SELECT id FROM lead WHERE {where})")
+        for number, row in enumerate(self._connection.execute(select, values)):
             if number % _TOGETHER == 0:  # a working set keeps what it has read
                 working = WorkingSet(self._connection, self._parties, identity)
             seq, lead_id, event_id, trigger, time, outcome, *known, entry, sealed_at = row
@@ -123,17 +142,34 @@ class StoreListing:
                 *(log, line, payload, erased_at),
             )
 
-    def _names(self, leads: str) -> Iterator[dict[int, str]]:
+    def _numbers(self, asked: LeadFilter, sort: str) -> Iterator[Sequence[int]]:
+        """Yield the numbers of leads in their order, some at a time."""
+        where, values = asked.where()
+        if sort == BY_NAME:
+            yield from map(tuple, self._names(_of_leads(where), values))
+            return
+        select = f"SELECT id FROM lead WHERE {where} ORDER BY {order_by(sort)}"
+        numbers = [number for (number,) in self._connection.execute(select, values)]
+        for start in range(0, len(numbers), _TOGETHER):
+            yield numbers[start : start + _TOGETHER]
+
+    def _names(self, leads: str, values: Sequence[Any] = ()) -> Iterator[dict[int, str]]:
         """Yield the leads by number, sorted by ``lead_id``, some at a time."""
         last = ("", 0)
-        while rows := self._next_names(leads, last):
+        while rows := self._next_names(leads, values, last):
             for start in range(0, len(rows), _TOGETHER):
                 yield {pk: lead_id for lead_id, pk in rows[start : start + _TOGETHER]}
             last = rows[-1]
 
-    def _next_names(self, leads: str, last: tuple[str, int]) -> list[tuple[str, int]]:
+    def _next_names(
+        self, leads: str, values: Sequence[Any], last: tuple[str, int]
+    ) -> list[tuple[str, int]]:
         return self._connection.execute(
             f"SELECT lead_id, id FROM {leads} WHERE (lead_id, id) > (?, ?)"
             f" ORDER BY lead_id, id LIMIT {_SORTED}",
-            last,
+            (*values, *last),
         ).fetchall()
+
+
+def _of_leads(where: str) -> str:
+    return f"(SELECT id, lead_id FROM lead WHERE {where})"

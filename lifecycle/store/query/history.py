@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
-from lifecycle.store.db.rows import FOLD_ORDER, HISTORY_CONTENT, Parties, row_values, select_in
+from lifecycle.domain import STATES, Lead, State
+from lifecycle.store.db.rows import (
+    FOLD_ORDER,
+    HISTORY_CONTENT,
+    VERDICT_NUMBER,
+    Parties,
+    row_values,
+    select_in,
+)
 from lifecycle.store.query.results import Change, HistoryEntry
 
 #: Sorted, the rows of one lead stand in fold order: history.id, the last of it, is no other row's.
@@ -21,6 +31,11 @@ _SELECT: Final = f"SELECT {_COLUMNS} {_FROM} WHERE"
 _EVER: Final = (
     f"{_SELECT} event.lead = ?1 OR (history.lead = ?1 AND history.superseded_at IS NOT NULL)"
     f" ORDER BY {FOLD_ORDER}"
+)
+_MOVES: Final = (
+    f"SELECT event.lead, {FOLD_ORDER}, history.target, history.at, history.reason {_FROM}"
+    " WHERE history.superseded_at IS NULL AND history.verdict IN"
+    f" ({VERDICT_NUMBER['stated']}, {VERDICT_NUMBER['implied']}) AND event.lead IN"
 )
 #: So many changes are read together.
 _TOGETHER: Final = 1000
@@ -66,6 +81,17 @@ def read_rows(
     former_ones = "IS NOT NULL" if former else f"> {at}"
     rows = select_in(connection, f"{recorded} IS NULL AND event.lead IN", leads)
     return rows + select_in(connection, f"{recorded} {former_ones} AND history.lead IN", leads)
+
+
+def add_steps(connection: sqlite3.Connection, leads: Mapping[int, Lead]) -> None:
+    """Complete leads, by number, with when they came into each state, and the last reason."""
+    rows = select_in(connection, _MOVES, leads)
+    moves: dict[int, dict[State, int]] = defaultdict(dict)
+    for number, *_, target, at, reason in sorted(rows, key=itemgetter(slice(0, 7))):
+        moves[number][STATES[target]] = at
+        leads[number].reason = reason
+    for number, reached in moves.items():
+        leads[number].reached = reached
 
 
 def full_history(connection: sqlite3.Connection, parties: Parties, lead: int) -> list[HistoryEntry]:

@@ -3,61 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from typing import Any, Final
 
 from attrs import frozen
 
-from lifecycle.domain import Lead, State
+from lifecycle.domain import Lead
 from lifecycle.store.db.blocks import Blocks
 from lifecycle.store.db.rows import (
     SELECT_LEADS,
-    STATE_NUMBER,
     Parties,
     complete_lead,
     id_hash,
 )
+from lifecycle.store.query.filters import EVERY_LEAD, LeadFilter
+from lifecycle.store.query.history import add_steps
 
-_PARTIES: Final = "(SELECT id FROM party WHERE uri = ? OR name = ?)"
-_TEXTS: Final = ("lead_id", "keys", "coalesce(contact, '')")
 _EVENTS: Final = "SELECT seq, entry, id, recorded_at FROM event"
-
-
-@frozen
-class LeadFilter:
-    """Which leads are asked for; what is None is not asked.
-
-    Attributes:
-        state: Those in this state.
-        holder: Those held by this party, a URI or a name as it was written.
-        owner: Those owned by this party.
-        since: Those that came into their state at this time or later, microseconds since 1970.
-        text: Those with this text in a name, or in what is known of their contact. Letters of
-            ASCII compare without case.
-    """
-
-    state: State | None = None
-    holder: str | None = None
-    owner: str | None = None
-    since: int | None = None
-    text: str | None = None
-
-    def conditions(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Yield conditions in SQL, each with its values."""
-        if self.state is not None:
-            yield "state = ?", (STATE_NUMBER[self.state],)
-        if self.holder is not None:
-            yield f"holder IN {_PARTIES}", (self.holder, self.holder)
-        if self.owner is not None:
-            yield f"owner IN {_PARTIES}", (self.owner, self.owner)
-        if self.since is not None:
-            yield "since >= ?", (self.since,)
-        if self.text is not None:
-            some = " OR ".join(f"instr(lower({column}), lower(?))" for column in _TEXTS)
-            yield f"({some})", (self.text,) * len(_TEXTS)
-
-
-_EVERY_LEAD: Final = LeadFilter()
 
 
 @frozen
@@ -91,20 +52,20 @@ class StorePages:
         self,
         after: int | None,
         limit: int,
-        asked: LeadFilter = _EVERY_LEAD,
+        asked: LeadFilter = EVERY_LEAD,
         *,
         newest: bool = False,
     ) -> list[tuple[int, Lead]]:
         """Return leads with their numbers, behind a number and in their order, or backwards."""
-        conditions = [*asked.conditions()]
+        where, values = asked.where()
         if after is not None:
-            conditions.append((f"id {'<' if newest else '>'} ?", (after,)))
-        where = " AND ".join(["true", *(condition for condition, _ in conditions)])
+            where += f" AND id {'<' if newest else '>'} {int(after)}"
         order = "DESC" if newest else "ASC"
-        values = [value for _, some in conditions for value in some]
-        select = f"{SELECT_LEADS} WHERE {where} ORDER BY id {order} LIMIT ?"
-        rows = self._connection.execute(select, [*values, limit])
-        return [(row[0], complete_lead(row, self._parties)) for row in rows]
+        select = f"{SELECT_LEADS} WHERE {where} ORDER BY id {order} LIMIT {int(limit)}"
+        rows = self._connection.execute(select, values)
+        leads = {row[0]: complete_lead(row, self._parties) for row in rows}
+        add_steps(self._connection, leads)
+        return list(leads.items())
 
     def messages(self, after: int, limit: int) -> list[InboxEntry]:
         """Return messages behind a number, in the order in which they were stored."""

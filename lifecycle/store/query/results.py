@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from attrs import asdict, field, frozen
 
 from lifecycle.domain import (
+    STATES,
     Finding,
     HistoryRow,
     Lead,
@@ -25,6 +26,8 @@ from lifecycle.domain import (
 from lifecycle.messages import format_time
 from lifecycle.utc import as_datetime, optional_datetime
 
+#: The states of which a lead's row says when it last came into them.
+REACHED: Final = STATES[1:]
 #: What JSON says of a row of history, beside its place.
 _ROW_PARTS: Final = (
     *("trigger", "from", "to", "verdict", "at", "event_id", "by", "reason"),
@@ -48,6 +51,8 @@ def lead_dict(lead: Lead) -> dict[str, Any]:
         "source": lead.source,
         "systems": list(lead.systems),
         "fields": {system: dict(fields) for system, fields in lead.fields.items()},
+        **{f"{state}_at": _time(optional_datetime(lead.reached.get(state))) for state in REACHED},
+        "reason": lead.reason,
     }
 
 

@@ -1,0 +1,127 @@
+"""A text that somebody looks for: how it is compared with names, addresses and numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Final, NamedTuple, Self
+
+import orjson
+from attrs import frozen
+
+from lifecycle.store.erasure.mentions import DIGITS
+
+_NO_DIGIT: Final = re.compile(r"\D+")
+_WORD: Final = re.compile(r"[^\W_]+")
+_ASCII: Final = re.compile(r"[a-z]+|[0-9]+")
+_PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
+#: Letters that Unicode does not take apart, as they are written without marks.
+_LETTERS: Final = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "æ": "a",
+        "œ": "o",
+        "ð": "d",
+        "þ": "th",
+        "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+        "'": "",
+    }
+    | {"\N{RIGHT SINGLE QUOTATION MARK}": ""}
+)
+_LEAST_DIGITS: Final = min(DIGITS)
+_LEAST_LETTERS: Final = 3
+
+
+class Said(NamedTuple):
+    """What of a contact is wanted: which part, how it is written, and whether it is all of it."""
+
+    part: str
+    value: str
+    is_whole: bool
+
+
+def plain(text: str) -> str:
+    """Return a text without case and marks: ``Müller``, ``MULLER`` and ``Mueller`` are one."""
+    if not text.isascii():
+        apart = unicodedata.normalize("NFKD", text.casefold())
+        text = "".join(char for char in apart if not unicodedata.combining(char))
+    text = text.lower().translate(_LETTERS)
+    return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
+@frozen
+class Wanted:
+    """A text that somebody looks for.
+
+    Attributes:
+        values: The text as a key may have it.
+        words: Its words in plain form, where it may be a name.
+        part: What an e-mail address has, or has a part of.
+        digits: The digits of a telephone number.
+        clue: What stands in every message that has it as it is written.
+    """
+
+    values: tuple[str, ...]
+    words: tuple[str, ...]
+    part: str
+    digits: str
+    clue: bytes
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return what a text looks for."""
+        bare = _PREFIX.sub("", text).strip("<> ")
+        digits = _NO_DIGIT.sub("", bare)
+        is_number = len(digits) in DIGITS and not any(map(str.isalpha, bare))
+        words = () if "@" in bare or is_number else tuple(_WORD.findall(plain(bare)))
+        part = bare.casefold() if len(bare) >= _LEAST_LETTERS and " " not in bare else ""
+        runs = _ASCII.findall(bare.lower())
+        clue = bare.lower() if "@" in bare and bare.isascii() else max(runs, key=len, default="")
+        values = tuple(dict.fromkeys((text, bare, text.rpartition(":")[2].strip())))
+        number = digits.lstrip("0") if is_number else ""
+        return cls(values, words, part, number, b"" if is_number else clue.encode())
+
+    def may_be_in(self, text: bytes) -> bool:
+        """Return whether a text may have it: fast, and never wrongly no where it is so written."""
+        if self.digits:
+            return self.digits[-2:].encode() in text
+        return self.clue in text.lower()
+
+    def said_by(self, contact: str) -> Said | None:
+        """Return what of a contact, as the row of a lead has it, is wanted."""
+        if not self.digits:
+            low = plain(contact)
+            if not (self.words and all(word in low for word in self.words)) and not (
+                self.part and self.part in contact.casefold()
+            ):
+                return None
+        name, email, telephone = orjson.loads(contact)
+        if self.digits:
+            return self._telephone(telephone)
+        return self._email(email) or self._name(name)
+
+    def _telephone(self, value: Any) -> Said | None:
+        if not value:
+            return None
+        digits = _NO_DIGIT.sub("", value).lstrip("0")
+        if len(digits) < _LEAST_DIGITS:
+            return None
+        if digits.endswith(self.digits) or self.digits.endswith(digits):
+            return Said("telephone", value, digits == self.digits)
+        return None
+
+    def _email(self, value: Any) -> Said | None:
+        if not value or not self.part or self.part not in (low := value.casefold()):
+            return None
+        return Said("e-mail", value, low == self.part)
+
+    def _name(self, value: Any) -> Said | None:
+        """Return a name of which each wanted word begins a word, in any order."""
+        if not value or not self.words:
+            return None
+        own = _WORD.findall(plain(value))
+        if not all(any(one.startswith(word) for one in own) for word in self.words):
+            return None
+        return Said("name", value, sorted(own) == sorted(self.words))
