@@ -71,6 +71,10 @@ class Redaction:
     def _text(self, value: str, name: str) -> str | None:
         if name == "reason":
             return None
+        if name == "found_in":
+            # As LeadReader.find has them: "contact's email ...", "key ...", "part of key ...".
+            place, is_key, key = value.partition("key ")
+            return f"{place}{is_key}{self._text(key, 'keys')}" if is_key else _place(value)
         if name in _KEYS:
             *scheme, _ = value.lower().rpartition(":")
             if any(part in "".join(scheme) for part in _PERSONAL_SCHEMES):
@@ -83,6 +87,11 @@ class Redaction:
     def _stand_in(self, value: str) -> str:
         digest = hmac.new(self._secret, value.lower().encode(), hashlib.sha256).hexdigest()
         return f"left-out-{digest[:10]}"
+
+
+def _place(found_in: str) -> str:
+    """Return where a lead was found, without what was found there."""
+    return " ".join(found_in.split()[:2]) if found_in.startswith("contact's ") else clean(found_in)
 
 
 def _inert(value: Any) -> Any:
@@ -102,7 +111,7 @@ def server(database: Path, *, personal_data: bool = False) -> MCPServer[Any]:
         log_level="ERROR",
     )
     tools = Tools(database, Redaction(personal_data))
-    for tool in (tools.lead, tools.history, tools.explain, tools.audit):
+    for tool in (tools.find, tools.lead, tools.history, tools.explain, tools.audit):
         made.tool(annotations=_READ_ONLY)(tool)
     return made
 
@@ -127,6 +136,27 @@ class Tools:
 
     database: Path
     redaction: Redaction
+
+    @_answering
+    def find(
+        self,
+        text: Annotated[
+            str, Field(description="An id, e-mail, telephone or name, in any spelling.")
+        ],
+    ) -> dict[str, Any]:
+        """Find leads by any id, e-mail, telephone or name; at most 100, the surest first."""
+        with LeadReader(self.database) as store, store.snapshot():
+            matches = store.find(text)
+            leads = store.listing().numbered([one.lead_no for one in matches.leads])
+            rows = [
+                {**lead_dict(leads[one.lead_no]), "found_in": list(one.places)}
+                for one in matches.leads
+            ]
+        return {
+            "leads": rows,
+            "has_more": matches.has_more,
+            "quarantined_messages": len(matches.quarantined),
+        }
 
     @_answering
     def lead(self, lead: Lead) -> dict[str, Any]:

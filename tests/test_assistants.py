@@ -53,6 +53,9 @@ def command(database, *options):
 
 
 EVERY = (
+    ("find", {"text": "DOE joe"}),
+    ("find", {"text": EMAIL.upper()}),
+    ("find", {"text": PHONE}),
     ("lead", {"lead": "crmleadid:1"}),
     ("history", {"lead": "crmleadid:1", "superseded": True}),
     ("explain", {"lead": "crmleadid:1"}),
@@ -64,10 +67,11 @@ EVERY = (
 def test_over_standard_input_every_tool_answers_and_none_writes(filled):
     before = filled.read_bytes()
     tools, answers = call(command(filled), *EVERY)
-    assert {one.name for one in tools} >= {"lead", "history", "explain", "audit"}
+    assert {one.name for one in tools} == {"find", "lead", "history", "explain", "audit"}
     assert all(one.annotations.read_only_hint and one.description for one in tools)
     assert not any(answer.is_error for answer in answers)
-    found, history, why, audit = (answer.structured_content for answer in answers)
+    *matches, found, history, why, audit = (answer.structured_content for answer in answers)
+    assert {one["lead_id"] for match in matches for one in match["leads"]} == {"crmleadid:1"}
     assert (found["lead_id"], found["state"]) == ("crmleadid:1", "rejected")
     assert [row["verdict"] for row in history["rows"]] == ["implied", "stated", "stated", "no_edge"]
     assert why["refused"][0]["reason"]["kind"] == "no_edge"
@@ -83,7 +87,7 @@ def test_personal_data_is_left_out_unless_the_operator_says_so(filled):
         assert personal not in told
     assert "ann@mail" not in told
     # The same text is left out as the same, so that people can be told apart.
-    holders = {row["group"] for row in answers[3].structured_content["figures"]["holder"]}
+    holders = {row["group"] for row in answers[-1].structured_content["figures"]["holder"]}
     assert len(holders) == 3
     assert any("left-out-" in (one or "") for one in holders)
     _, answers = call(server(filled, personal_data=True), *EVERY)
