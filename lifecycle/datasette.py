@@ -39,7 +39,82 @@ _VIEWS: Final = {
         "facets": ["trigger", "outcome"],
     },
 }
+#: Steps of leads in fold order, each with the time of the next one.
+_STAYS: Final = """WITH stay AS (
+  SELECT event.lead, history.target AS state, history.at AS since,
+    lead(history.at) OVER (PARTITION BY event.lead ORDER BY event.time, event.trigger,
+      history.step / 8, event.id, history.step) AS until
+  FROM history JOIN event ON event.seq = history.event
+  WHERE history.superseded_at IS NULL AND history.refusal IS NULL
+)"""
+_ISO: Final = "'%Y-%m-%dT%H:%M:%SZ'"
 _QUERIES: Final = {
+    "contacts": {
+        "title": "Leads and the people behind them",
+        "description": "A part of a name, an e-mail, a telephone or an id; empty for all leads.",
+        "sql": """SELECT lead_list.lead_id, lead_list.state, lead_list.since, lead_list.holder,
+  json_extract(lead.contact, '$[0]') AS contact_name,
+  json_extract(lead.contact, '$[1]') AS contact_email,
+  json_extract(lead.contact, '$[2]') AS contact_telephone
+FROM lead JOIN lead_list ON lead_list.lead_id = lead.lead_id
+WHERE instr(lower(coalesce(lead.contact, '') || lead.keys), lower(:text))
+ORDER BY lead.since DESC""",
+    },
+    "durations": {
+        "title": "Time in each state",
+        "description": "Stays that ended, in hours; open: those that have not.",
+        "sql": f"""{_STAYS}, ended AS (
+  SELECT state, (until - since) / 3.6e9 AS hours,
+    row_number() OVER (PARTITION BY state ORDER BY until - since) AS place,
+    count(*) OVER (PARTITION BY state) AS stays
+  FROM stay WHERE until IS NOT NULL
+)
+SELECT name AS state, coalesce(max(stays), 0) AS stays,
+  round(min(CASE WHEN place >= stays * 0.5 THEN hours END), 2) AS median,
+  round(min(CASE WHEN place >= stays * 0.9 THEN hours END), 2) AS "90 %",
+  round(max(hours), 2) AS longest,
+  (SELECT count(*) FROM stay WHERE until IS NULL AND stay.state = state_name.id) AS open
+FROM state_name LEFT JOIN ended ON ended.state = state_name.id
+GROUP BY state_name.id HAVING stays > 0 OR open > 0 ORDER BY state_name.id""",
+    },
+    "overdue": {
+        "title": "Leads that are overdue",
+        "description": "Leads that are in a state for more than so many hours, at a moment such as"
+        " 2026-03-01T10:00:00Z; without one at the time of the latest event. Leads whose contact"
+        " was deleted wait for nobody.",
+        "sql": f"""WITH moment AS (
+  SELECT coalesce(strftime('%s', nullif(:now, '')) * 1000000,
+    (SELECT max(time) FROM event)) AS now
+)
+SELECT lead.lead_id, lead_list.state, strftime({_ISO}, lead.since / 1e6, 'unixepoch') AS since,
+  round((now - lead.since) / 3.6e9, 2) AS hours, lead_list.holder
+FROM lead JOIN lead_list ON lead_list.lead_id = lead.lead_id, moment
+WHERE lead.deleted_at IS NULL AND lead.sealed IS NULL AND lead_list.state = :state
+  AND now - lead.since > :hours * 3.6e9
+ORDER BY hours DESC, lead.lead_id""",
+    },
+    "feed": {
+        "title": "What changed, in order",
+        "description": "The changes behind a number; begin with 0, and go on with the last one.",
+        "sql": f"""SELECT number, kind, coalesce(lead.lead_id, (SELECT lead_id FROM former_lead
+    WHERE former_lead.lead = change.lead ORDER BY known_since DESC LIMIT 1)) AS lead_id,
+  strftime({_ISO}, change.at / 1e6, 'unixepoch') AS at, trigger_name.name AS trigger,
+  source.name AS "from", target.name AS "to", event.id AS event_id
+FROM (
+  SELECT id AS number, 'recorded' AS kind, lead, event, trigger, source, target, at
+  FROM history WHERE id > :after
+  UNION ALL
+  SELECT superseded_change, 'superseded', lead, event, trigger, source, target, at
+  FROM history WHERE superseded_change > :after
+  UNION ALL
+  SELECT change, 'erased', lead, NULL, NULL, NULL, NULL, NULL FROM sealed WHERE change > :after
+) AS change
+LEFT JOIN event ON event.seq = change.event LEFT JOIN lead ON lead.id = change.lead
+LEFT JOIN trigger_name ON trigger_name.id = change.trigger
+LEFT JOIN state_name AS source ON source.id = change.source
+LEFT JOIN state_name AS target ON target.id = change.target
+ORDER BY number LIMIT 1000""",
+    },
     "refusals": {
         "title": "Refusals by state and trigger",
         "sql": """SELECT "from" AS state, trigger, verdict, count(*) AS refusals,

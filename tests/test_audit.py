@@ -17,8 +17,10 @@ from worlds import NOW, copy_of, decodable, worlds
 
 import lifecycle
 from lifecycle import ArgumentError, LeadReader, LeadStore, Rules, fold
+from lifecycle.auditing.overdue import Limit
 from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Spread
+from lifecycle.auditing.tallies import BY
 
 STRICT = """
 name = "strict"
@@ -202,7 +204,7 @@ LIMITS = ("assigned>PT1M", "sent>PT2M")
 def test_stores_and_logs_in_any_order_with_any_copies_give_the_same_audit(world, chance):
     arrivals = [*world, *(copy_of(one) for one in world[::2])]
     chance.shuffle(arrivals)
-    options = {"against": STRICT_RULES, "overdue": LIMITS}
+    options = {"against": STRICT_RULES, "overdue": LIMITS, "by": BY}
     with tempfile.TemporaryDirectory() as folder:
         plain = lifecycle.audit(write(folder, "plain.jsonl", world), **options)
         first, second = arrivals[: len(arrivals) // 2], arrivals[len(arrivals) // 2 :]
@@ -435,17 +437,17 @@ def test_speed_to_lead_is_split_where_the_lead_was_handed_over(write_log, lifecy
     }
 
 
-def overdue(lifecycle, log, *options):
-    rows = lifecycle("audit", log, "--list", "overdue", "--format", "jsonl", *options).stdout
+def overdue(lifecycle, log, *options, which="overdue"):
+    rows = lifecycle("audit", log, "--list", which, "--format", "jsonl", *options).stdout
     found = map(json.loads, rows.splitlines())
     return [(one["lead_id"], one["duration"], one["until"]) for one in found]
 
 
 def test_overdue_stays_are_a_function_of_the_messages_and_a_moment(log, lifecycle):
-    limit = ("--overdue", "assigned>PT3M")
-    assert overdue(lifecycle, log, *limit) == [
-        ("crmleadid:2", 52 * 60.0, None),
-        ("crmleadid:1", 300.0, moment("10:15")),
+    limit = ("--overdue", "assigned > 3 min")
+    assert overdue(lifecycle, log, *limit) == [("crmleadid:2", 52 * 60.0, None)]
+    assert overdue(lifecycle, log, *limit, which="were_overdue") == [
+        ("crmleadid:1", 300.0, moment("10:15"))
     ]
     assert overdue(lifecycle, log, *limit, "--now", moment("10:14")) == [
         ("crmleadid:1", 240.0, None),
@@ -453,22 +455,56 @@ def test_overdue_stays_are_a_function_of_the_messages_and_a_moment(log, lifecycl
     ]
     assert overdue(lifecycle, log, *limit, "--now", moment("10:13")) == []
     two = (*limit, "--overdue", "sent>PT15M", "--now", moment("10:30"))
-    assert [one[0] for one in overdue(lifecycle, log, *two)] == [
-        "crmleadid:2", "crmleadid:1", "crmleadid:3",
-    ]  # fmt: skip
+    assert [one[0] for one in overdue(lifecycle, log, *two)] == ["crmleadid:2"]
+    ended = overdue(lifecycle, log, *two, which="were_overdue")
+    assert [one[0] for one in ended] == ["crmleadid:1", "crmleadid:3"]
+
+
+def test_a_lead_whose_contact_was_deleted_is_not_overdue(write_log, lifecycle):
+    contact = {"c": "1"}
+    messages = [lead("assign", "10:00", contact=contact), deletion("10:10", contact)]
+    log, limit = write_log([*messages, lead("update", "11:00", keys="2")]), "assigned>5m"
+    assert overdue(lifecycle, log, "--overdue", limit) == []
+    ended = overdue(lifecycle, log, "--overdue", limit, which="were_overdue")
+    assert ended == [("crmleadid:1", 600.0, moment("10:10"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("assigned>2h", 7200),
+        ("assigned > 2 hours", 7200),
+        (" assigned>90 min", 5400),
+        ("assigned>1d12h", 129_600),
+        ("assigned>1 Day and 2 Hours", 93_600),
+        ("assigned>1 day, 2 hours", 93_600),
+        ("assigned>1.5h", 5400),
+        ("assigned>1 week", 604_800),
+        ("assigned>45s", 45),
+        ("assigned>PT30M", 1800),
+        ("assigned>p1dt12h", 129_600),
+    ],
+)
+def test_a_limit_is_read_as_people_write_it(text, seconds):
+    assert Limit.parse(text) == Limit("assigned", seconds * 1_000_000, text)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("assigned", "a duration such as PT30M"),
+        ("assigned", "a duration such as 2h"),
         ("lost>PT1M", "expected one of sent, received"),
         ("new>PT1M", "expected one of sent, received"),
-        ("sent>soon", "a duration such as PT30M"),
+        ("sent>soon", "a duration such as 2h"),
+        ("sent>2 fortnights", "a duration such as 2h"),
+        ("sent>2h later", "a duration such as 2h"),
+        ("sent>999999999999w", "a duration such as 2h"),
+        ("sent>PX", "a duration such as 2h"),
+        ("sent>2 months", "months and years have no fixed length"),
         ("sent>P1M", "months and years have no fixed length"),
         ("sent>PT0S", "longer than nothing"),
         ("sent>-PT1S", "longer than nothing"),
-        ("sent>P99999999999D", "a duration such as PT30M"),
+        ("sent>P99999999999D", "a duration such as 2h"),
     ],
 )
 def test_a_limit_that_cannot_be_understood_is_one_error(text, expected, log, lifecycle):
@@ -490,7 +526,9 @@ def test_an_open_error_fails_the_audit_and_other_findings_when_asked(log, lifecy
     assert result.stderr == "failed on 3 findings (error): invalid transition 3\n"
     assert lifecycle("audit", log, "--fail-on", "nothing").exit_code == 0
     late = lifecycle("audit", log, "--fail-on", "overdue", "--overdue", "sent>PT5M")
-    assert (late.exit_code, late.stderr) == (1, "failed on 3 findings (overdue): overdue 3\n")
+    assert (late.exit_code, late.stderr) == (0, "")
+    late = lifecycle("audit", log, "--fail-on", "overdue", "--overdue", "assigned>5 min")
+    assert (late.exit_code, late.stderr) == (1, "failed on 1 finding (overdue): overdue 1\n")
     joined = lifecycle("audit", log, "--fail-on", "joined_midway")
     assert joined.stderr == "failed on 1 finding (joined_midway): joined midway 1\n"
     assert "joined midway 1" in lifecycle("audit", log, "--fail-on", "info").stderr
@@ -516,10 +554,13 @@ def test_a_file_that_is_no_log_can_fail_and_says_so(write_log, tmp_path, lifecyc
 
 
 def test_lists_without_rows_have_the_columns_of_those_with_some(write_log, rules_file, lifecycle):
-    options = ("--against", rules_file, "--overdue", "sent>PT1M", "--format", "csv")
+    options = ("--against", rules_file, "--overdue", "sent>PT1M", "--by", "week", "--format", "csv")
     for which, (*_, columns) in LISTS.items():
         result = lifecycle("audit", write_log([]), "--list", which, *options)
-        assert result.stdout == ",".join(columns) + "\n"
+        header, *rows = result.stdout.splitlines()
+        assert header == ",".join(columns)
+        # A funnel has its steps, even if nobody came.
+        assert bool(rows) == (which == "funnel")
 
 
 def test_of_many_new_findings_some_are_named(write_log, tmp_path, lifecycle):
@@ -571,11 +612,13 @@ def test_a_baseline_that_is_none_is_one_error(text, log, tmp_path, lifecycle):
 @pytest.mark.parametrize("which", [*LISTS, "verdicts"])
 @pytest.mark.parametrize("style", ["table", "json", "jsonl", "csv", "tsv"])
 def test_every_list_comes_in_every_format(which, style, filled, rules_file, lifecycle):
-    options = ("--against", rules_file, "--overdue", "sent>PT1M", "--fail-on", "nothing")
+    options = ("--against", rules_file, "--overdue", "sent>PT1M", "--by", "holder")
     result = lifecycle("audit", filled, "--list", which, "--format", style, *options)
     assert result.exit_code == 0, result.output
     with LeadReader(filled) as store:
-        audit = lifecycle_audit(store, against=Rules.from_toml(rules_file), overdue=["sent>PT1M"])
+        audit = lifecycle_audit(
+            store, against=Rules.from_toml(rules_file), overdue=["sent>PT1M"], by=["holder"]
+        )
     expected = 0 if which == "verdicts" else len(list(LISTS[which][0](audit)))
     match style:
         case "json":
@@ -605,7 +648,8 @@ def test_the_report_on_a_terminal_tells_all_of_it(filled, lifecycle):
         "and 3 variants more",
         "Time in state",
         "Speed to lead",
-        "Overdue 3 stays until 2026-03-01 11:02:00; still: at that moment",
+        "Funnel of the leads that were sent",
+        "Overdue 0 leads at 2026-03-01 11:02:00; 3 had been: --list were_overdue",
         "error invalid transition 3",
     ):
         assert part in text
@@ -637,6 +681,8 @@ def test_an_audit_that_cannot_be_made_is_one_error(log, filled, tmp_path, lifecy
         ([log, "--ocel", other, "--html", other], 2, "is named twice"),
         ([log, "--ocel", "/proc/log.sqlite"], 3, "/proc/log.sqlite: cannot be written"),
         ([log, "--list", "overdue"], 2, "--list overdue needs --overdue"),
+        ([log, "--list", "were_overdue"], 2, "--list were_overdue needs --overdue"),
+        ([log, "--list", "figures"], 2, "--list figures needs --by"),
         ([log, "--list", "differences"], 2, "--list differences needs --against"),
         (["-", "-"], 2, "standard input can be read only once"),
         ([log, "--now", "soon"], 2, "expected a time such as"),
@@ -661,7 +707,7 @@ def test_a_store_that_is_open_can_be_audited(filled):
         assert store.lead_count() == 4
 
 
-@pytest.mark.parametrize("wrong", [{"on_invalid": "bogus"}, {"top": 0}])
+@pytest.mark.parametrize("wrong", [{"on_invalid": "bogus"}, {"top": 0}, {"by": ["luck"]}])
 def test_arguments_that_cannot_be_are_the_callers_mistake(wrong, log):
     with pytest.raises(ValueError, match="expected"):
         lifecycle_audit(log, **wrong)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from letters import ADA, BOB, ORG, lead, moment
 
-from lifecycle import LeadStore
+from lifecycle import LeadStore, audit
 from lifecycle.messages import as_micros, format_time
 
 EVENT = "https://x.example/?a=1&b=2"
@@ -94,7 +94,9 @@ def test_the_first_page_shows_the_views_and_hides_the_tables(get, told):
     views = [name for (name,) in told._connection.execute(select)]
     assert sorted(one["name"] for one in page["views"]) == sorted(views)
     assert not [one["name"] for one in page["tables"] if not one["hidden"]]
-    assert [one["name"] for one in page["queries"]] == ["refusals", "known_at", "message"]
+    assert [one["name"] for one in page["queries"]] == [
+        "contacts", "durations", "overdue", "feed", "refusals", "known_at", "message",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,51 @@ def test_the_first_page_shows_the_views_and_hides_the_tables(get, told):
 )
 def test_each_view_has_facets(view, facets, get):
     assert set(json.loads(get(f"/leads/{view}.json"))["facet_results"]) == facets
+
+
+def test_durations_are_those_of_the_audit(get, told):
+    expected = [
+        (state, spread.count, spread.median and round(spread.median / 3.6e9, 2), still_open)
+        for state, spread, still_open in audit(told).times.by_state()
+    ]
+    rows = data(get("/leads/durations.json"))
+    assert [(row["state"], row["stays"], row["median"], row["open"]) for row in rows] == expected
+
+
+def test_overdue_leads_are_those_of_the_audit(get, told):
+    for now in ("", moment("10:30")):
+        limits = {"overdue": ["sent>15 min"], "now": now or None}
+        expected = [
+            (one.stay.lead_id, format_time(one.since), round(one.micros / 3.6e9, 2))
+            for one in audit(told, **limits).overdue
+        ]
+        rows = data(get(f"/leads/overdue.json?state=sent&hours=0.25&now={now}"))
+        assert [(row["lead_id"], row["since"], row["hours"]) for row in rows] == expected
+    assert len(expected) == 2
+
+
+def test_leads_are_found_with_the_people_behind_them(get, told):
+    person = {"object": {"name": "Joe Doe", "email": "joe@mail.example", "telephone": "+49 1"}}
+    told.apply(lead("add", "10:30", keys="9", snapshot=person))
+    (row,) = data(get("/leads/contacts.json?text=JOE"))
+    assert (row["lead_id"], row["contact_name"]) == ("crmleadid:9", "Joe Doe")
+    assert (row["contact_email"], row["contact_telephone"]) == ("joe@mail.example", "+49 1")
+    assert len(data(get("/leads/contacts.json?text="))) == told.lead_count()
+
+
+def test_the_feed_has_the_changes_of_the_library(get, told):
+    changes = list(told.changes())
+    rows = data(get("/leads/feed.json?after=0"))
+    assert [(row["number"], row["kind"], row["lead_id"]) for row in rows] == [
+        (one.number, one.kind, one.lead_id) for one in changes
+    ]
+    assert [(row["trigger"], row["to"], row["event_id"]) for row in rows] == [
+        (one.entry.trigger, one.entry.target, one.entry.event_id) for one in changes
+    ]
+    last = changes[-3].number
+    assert [row["number"] for row in data(get(f"/leads/feed.json?after={last}"))] == [
+        one.number for one in changes[-2:]
+    ]
 
 
 def test_refusals_are_counted_by_state_and_trigger(get):

@@ -1,23 +1,32 @@
 """The audit's page: it opens offline, runs nothing, and can be read by everybody."""
 
+import hashlib
 import re
 import shutil
 import socket
 import subprocess
 import threading
+from base64 import b64encode
+from collections.abc import Mapping
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
-from letters import ADA, lead
+from attrs import evolve
+from letters import ADA, BOB, lead
 
 from lifecycle import Rules, audit
+from lifecycle.auditing.figures import PAGE_BY
 from lifecycle.auditing.page import STEPS, render
+from lifecycle.auditing.page import policy as policy_of_page
+from lifecycle.auditing.page.diagram import draw_states
+from lifecycle.domain import STATES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # What the browser itself asks for at every start, whatever it shows.
 CHROMIUMS_OWN = re.compile(r"\b(google|googleapis|gstatic|gvt1)\.com\b")
+EVE = "https://eve.example.com/profile/card#me"
 LEAK = "http://leak.example/x.png"
 HOSTILE = (
     f"</style></svg><script>document.title = 'ran'; fetch('{LEAK}')</script>"
@@ -42,7 +51,15 @@ def hostile(write_log):
     ]
     rules = Rules(HOSTILE, Rules.default().edges)
     return render(
-        audit(write_log(messages), rules=rules, against=rules, overdue=["assigned>PT1S"]), 10
+        audit(
+            write_log(messages),
+            rules=rules,
+            against=rules,
+            overdue=["assigned>PT1S"],
+            by=PAGE_BY,
+        ),
+        10,
+        name=HOSTILE,
     )
 
 
@@ -64,16 +81,23 @@ class Page(HTMLParser):
 
 def test_nothing_on_the_page_is_loaded_and_nothing_runs(hostile):
     page = Page(hostile)
-    assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form"} & {*page.tags}
+    assert not {"img", "iframe", "object", "embed", "link", "base", "form"} & {*page.tags}
+    assert page.tags.count("script") == page.tags.count("style") == 1
     for _, name, value in page.attributes:
         assert not name.startswith("on")
         assert name not in {"src", "xlink:href", "srcset", "action"}
         assert name != "href" or value.startswith("#")
-        assert "url(" not in value or value == "url(#head)"
+        assert "url(" not in value or re.fullmatch(r"url\(#head-[1-5]\)", value)
     assert "url(" not in CSS
     assert "@import" not in CSS
     policy = next(one[2] for one in page.attributes if one[2].startswith("default-src"))
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+    assert policy == policy_of_page()
+    # The one script and the one style are ours: the policy names their digests.
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", hostile, re.DOTALL)
+        digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
 
 
 def test_text_from_messages_is_on_the_page_as_text(hostile):
@@ -97,7 +121,7 @@ def test_the_page_is_written_whole_and_a_file_that_is_there_is_replaced(
     file.write_text("<!doctype html>what was there before")
     log = write_log([lead("add", "10:00")])
     assert lifecycle("audit", log, "--html", file).exit_code == 0
-    assert file.read_text() == render(audit(log), 10)
+    assert file.read_text() == render(audit(log, by=PAGE_BY), 10, name="log.jsonl")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["audit.html", "log.jsonl"]
 
 
@@ -117,12 +141,90 @@ def test_a_long_story_is_cut_and_says_so(write_log):
     assert f"{STEPS + 3}" in text
 
 
+# --- what is most wrong, and drawings -------------------------------------------------------------
+
+
+def texts_of(page):
+    return " ".join(" ".join(Page(page).text).split())
+
+
+def test_the_page_begins_with_its_store_its_period_and_what_is_most_wrong(write_log):
+    messages = [lead("add", "10:00", keys=str(key), recipient=ADA) for key in (1, 2, 3)]
+    messages += [lead("accept", "10:05", agent=ADA), lead("accept", "10:06")]
+    page = render(audit(write_log(messages), overdue=["sent>3 min"]), 10, name="leads.db")
+    words = texts_of(page)
+    assert "Audit of leads.db : 3 leads 2026-03-01 10:00:00 to 2026-03-01 10:06:00 UTC" in words
+    refused = words.index("1 message refused, in 1 lead most often accept when accepted (1)")
+    late = words.index("2 leads overdue the longest sent for 6 min, with ada.example.com")
+    lost = words.index("2 leads sent and never accepted 66.67% of 3")
+    assert refused < late < lost < words.index("How long after they were sent")
+
+
+def test_who_is_far_slower_than_the_others_is_named(write_log):
+    messages = []
+    for key in range(1, 41):
+        who = BOB if key > 30 else ADA if key % 3 else EVE
+        named = {"id": who, "name": "Bob Bee" if who == BOB else "Somebody"}
+        minute = 9 if who == BOB else 1
+        messages.append(lead("assign", "10:00", keys=str(key), recipient=named))
+        messages.append(lead("accept", f"10:0{minute}", keys=str(key), agent=who))
+    words = texts_of(render(audit(write_log(messages), by=PAGE_BY), 10))
+    assert "Bob Bee takes 9 min to accept half of 10 leads; others 1 min" in words
+
+
+def test_a_page_links_leads_to_where_they_are_shown(write_log):
+    log = write_log([lead("accept", "10:00"), lead("accept", "10:01")])
+    page = Page(render(audit(log), 10, leads="/ui/leads/"))
+    links = {value for _, name, value in page.attributes if name == "href"}
+    assert "/ui/leads/crmleadid%3A1" in links
+    assert not [one for one in links if not one.startswith(("#", "/ui/leads/"))]
+
+
+class Steps(Mapping):
+    """Every step between any two states, each so often."""
+
+    def __init__(self, count):
+        self._count = count
+
+    def __getitem__(self, step):
+        return self._count
+
+    def __iter__(self):
+        return ((one, "assign", two) for one in STATES for two in STATES if two != "new")
+
+    def __len__(self):
+        return len(list(iter(self)))
+
+
+@pytest.mark.parametrize("count", [7, 12_345, 1_234_567])
+def test_no_label_of_the_states_covers_another_or_a_state(count, write_log):
+    found = evolve(audit(write_log([lead("add", "10:00")])), steps=Steps(count))
+    drawing = draw_states(found)
+    number, sides = r'="(-?[\d.]+)"', ("x", "y", "width", "height")
+    boxes = [
+        tuple(float(re.search(rf"\b{name}{number}", rect)[1]) for name in sides)
+        for rect in re.findall(r"<rect [^>]*>", drawing)
+    ]
+    labels = len(re.findall('class="label"', drawing))
+    assert len(boxes) == labels + len(STATES)
+    # Of some forty edges between seven states most can be told; the table has all.
+    assert labels > 24
+    for one, other in combinations(boxes, 2):
+        assert (
+            one[0] + one[2] <= other[0]
+            or other[0] + other[2] <= one[0]
+            or one[1] + one[3] <= other[1]
+            or other[1] + other[3] <= one[1]
+        ), (one, other)
+    assert f"mag-{min(5, len(str(count)))}" in drawing
+
+
 # --- everybody can read it ------------------------------------------------------------------------
 
 
 def test_tables_have_headers_and_drawings_have_words(hostile):
     page = Page(hostile)
-    assert page.tags.count("table") == hostile.count("<thead>")
+    assert page.tags.count("table") == hostile.count("<thead>") == hostile.count("<caption>")
     scopes = {(tag, name, value) for tag, name, value in page.attributes if name == "scope"}
     assert scopes == {("th", "scope", "col"), ("th", "scope", "row")}
     assert page.tags.count("th") == hostile.count("<th scope=")
@@ -229,7 +331,10 @@ def opened(tmp_path):
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; CI installs one")
 def test_in_a_browser_no_request_leaves_and_no_script_from_a_message_runs(hostile, opened):
     elements, asked = opened(hostile)
-    assert "<title>Audit of 1 lead</title>" in elements
+    assert "1 lead</title>" in elements
+    assert "<title>ran</title>" not in elements
+    # Our own script runs: headers of tables are buttons.
+    assert '<button type="button">' in elements
     assert asked == []
     # The same texts, not made inert, do both: the test would see it.
     elements, asked = opened(f"<!doctype html><title>control</title><p>{HOSTILE}")

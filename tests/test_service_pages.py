@@ -15,6 +15,7 @@ from served import until
 
 import lifecycle.service.pages
 from lifecycle import LeadStore
+from lifecycle.auditing.page import policy as policy_of_page
 
 IN_A_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; CI installs one")
 CSS = Path(lifecycle.service.pages.__file__).with_name("style.css").read_text("utf-8")
@@ -164,7 +165,10 @@ def test_the_audit_is_shown_as_it_is_now(served):
     whole = served.client.get("/ui/audit/page")
     assert whole.status_code == 200
     assert "<h1>Audit of 69 leads</h1>" in whole.text
-    assert "script" not in whole.headers["content-security-policy"]
+    policy = whole.headers["content-security-policy"]
+    assert policy.startswith(f"{policy_of_page()}; frame-ancestors")
+    assert "unsafe" not in policy
+    assert 'href="/ui/leads/crmleadid%3A1"' in whole.text
 
 
 def test_an_empty_store_has_pages_too(serve):

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from lifecycle.auditing.audit import TOP, Audit, audit_evidence
+from lifecycle.auditing.audit import TOP, Audit
+from lifecycle.auditing.auditor import audit_evidence
 from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
-from lifecycle.auditing.stays import Limit
+from lifecycle.auditing.overdue import Limit
+from lifecycle.auditing.people import Users
+from lifecycle.auditing.tallies import BY
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.errors import ArgumentError
 from lifecycle.messages import Moment, optional_micros
@@ -28,6 +31,8 @@ def audit(
     overdue: Iterable[str] = (),
     now: Moment | None = None,
     top: int = TOP,
+    by: Iterable[str] = (),
+    users: Users | None = None,
 ) -> Audit:
     """Find out what was not allowed, and the smallest repair: in a store, or in one or more logs.
 
@@ -41,14 +46,17 @@ def audit(
         against: Rules to compare with.
         on_invalid: At a refusal the lead stays as it is (``skip``, as in a store), is moved all the
             same (``force``), or is judged no further (``stop``).
-        overdue: How long leads may stay in a state: ``assigned>PT30M``, an ISO 8601 duration.
+        overdue: How long leads may stay in a state: ``assigned>2h``, or in ISO 8601
+            ``assigned>PT2H``.
         now: Until when stays that are open last; without it the time of the latest event.
         top: How many of the worst leads to tell of.
+        by: Figures by ``holder``, ``owner``, ``sender``, ``source``, ``week``, ``month``.
+        users: Names of parties by their ids, besides those that messages tell.
 
     Raises:
         InputError: A log cannot be read.
         ArgumentError: There is no source, or a store is not the only one; or ``on_invalid``,
-            ``overdue``, ``now`` or ``top`` cannot be understood.
+            ``overdue``, ``now``, ``top`` or ``by`` cannot be understood.
         StoreError: The store cannot be read.
         RulesError: The rules name a guard that nobody registered.
     """
@@ -56,7 +64,10 @@ def audit(
         raise ArgumentError(f"expected one of {', '.join(ON_INVALID)}; got {on_invalid!r}")
     if top < 1:
         raise ArgumentError(f"expected at least 1, got {top!r}")
-    limits = [Limit.parse(one) for one in overdue]
+    limits, by = [Limit.parse(one) for one in overdue], [*by]
+    for one in by:
+        if one not in BY:
+            raise ArgumentError(f"expected figures by one of {', '.join(BY)}; got {one!r}")
     until = optional_micros(now)
     with evidence_of(sources, rules=rules) as (evidence, own_rules):
         return audit_evidence(
@@ -67,6 +78,8 @@ def audit(
             limits=limits,
             now=until,
             top=top,
+            by=by,
+            users=users,
         )
 
 

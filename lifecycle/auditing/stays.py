@@ -1,4 +1,4 @@
-"""How long leads stay in their states, how fast they are accepted, and which are overdue.
+"""How long leads stay in their states, and how fast they are accepted.
 
 A stay lasts from one step of a lead to the next, as ``Lead.since`` does: who is assigned again
 begins a new one. Durations are microseconds.
@@ -9,52 +9,15 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import isodate
 from attrs import define, field
 
 from lifecycle.domain import STATES, HistoryRow, LeadHistory, Party, State, immutable
-from lifecycle.errors import ArgumentError
-from lifecycle.utc import as_datetime, optional_datetime
 
 _SECOND: Final = 1_000_000
 _QUANTILES: Final = (0.5, 0.9, 0.99)
-_QUOTES: Final = ", all of it in quotes: 'assigned>PT30M'"
-
-
-@immutable
-class Limit:
-    """How long a lead may stay in a state, in microseconds; ``text`` is as it was written."""
-
-    state: State
-    micros: int
-    text: str
-
-    @classmethod
-    def parse(cls, text: str) -> Limit:
-        """Read a state and an ISO 8601 duration, as in ``assigned>PT30M``.
-
-        Raises:
-            ArgumentError: It is none, or a duration in months or years, which have no fixed length.
-        """
-        state, _, duration = text.partition(">")
-        if state not in STATES[1:]:
-            names = ", ".join(STATES[1:])
-            raise ArgumentError(f"{text}: expected one of {names} before '>'{_QUOTES}")
-        try:
-            parsed = isodate.parse_duration(duration, as_timedelta_if_possible=True)
-        except (isodate.ISO8601Error, ValueError, OverflowError) as error:
-            expected = f"expected a duration such as PT30M or P1DT12H{_QUOTES}"
-            raise ArgumentError(f"{text}: {expected}") from error
-        if isinstance(parsed, isodate.Duration):
-            raise ArgumentError(f"{text}: months and years have no fixed length; expected days")
-        micros = (parsed.days * 86_400 + parsed.seconds) * _SECOND + parsed.microseconds
-        if micros <= 0:
-            raise ArgumentError(f"{text}: expected a duration longer than nothing")
-        return cls(state, micros, text)
 
 
 @immutable
@@ -65,6 +28,7 @@ class Stay:
         since: When it began.
         until: When it ended; None while it is open.
         row: The step that began it.
+        holder: Who had the lead meanwhile; of one that is open, who has it now.
     """
 
     lead_id: str
@@ -72,33 +36,7 @@ class Stay:
     since: int
     until: int | None
     row: HistoryRow
-
-
-@immutable
-class Overdue:
-    """A stay that was longer than allowed.
-
-    Attributes:
-        limit: What it broke.
-        stay: The stay.
-        until: When it ended, as far as that moment knew; None: it was overdue then.
-        micros: How long it was until then, or until that moment.
-    """
-
-    limit: Limit
-    stay: Stay
-    until: datetime | None = field(converter=optional_datetime)
-    micros: int
-
-    @property
-    def since(self) -> datetime:
-        """When it began, in UTC."""
-        return as_datetime(self.stay.since)
-
-    @property
-    def holder(self) -> Party | None:
-        """Who had the lead."""
-        return self.stay.row.holder
+    holder: Party | None
 
 
 @immutable
@@ -129,16 +67,46 @@ def seconds(micros: int | None) -> float | None:
 
 
 def stays(found: LeadHistory) -> Iterator[Stay]:
-    """The stays of a lead, in order."""
+    """Yield the stays of a lead, in order."""
+    lead_id = found.lead.lead_id
     last: HistoryRow | None = None
     for row in found.rows:
         if row.source == row.target and row.refused:
             continue
         if last is not None:
-            yield Stay(found.lead.lead_id, last.target, last.at_micros, row.at_micros, last)
+            yield Stay(lead_id, last.target, last.at_micros, row.at_micros, last, last.holder)
         last = row
     if last is not None:
-        yield Stay(found.lead.lead_id, last.target, last.at_micros, None, last)
+        yield Stay(lead_id, last.target, last.at_micros, None, last, found.lead.holder)
+
+
+@immutable
+class Milestones:
+    """When a lead came into its states first, from its first ``sent`` on.
+
+    Attributes:
+        first: The first time of each state since then; empty without a ``sent``.
+        handed_over: The first ``assigned`` on the way to ``accepted``, else the first ``received``.
+    """
+
+    first: Mapping[str, int]
+    handed_over: int | None
+
+    @classmethod
+    def of(cls, its_stays: Iterable[Stay]) -> Milestones:
+        """Find them among the stays of a lead."""
+        first: dict[str, int] = {}
+        handed_over = None
+        for stay in its_stays:
+            if stay.state == "sent" or first:
+                if stay.state == "accepted" and "accepted" not in first:
+                    handed_over = first.get("assigned", first.get("received"))
+                first.setdefault(stay.state, stay.since)
+        return cls(first, handed_over)
+
+    def until(self, state: str) -> int | None:
+        """Return how long it took from ``sent`` to a state; None if it was not reached."""
+        return self.first[state] - self.first["sent"] if state in self.first else None
 
 
 def _none() -> array[int]:
@@ -168,14 +136,26 @@ class Times:
     network: array[int] = field(factory=_none)
     human: array[int] = field(factory=_none)
 
-    def add(self, its_stays: Sequence[Stay]) -> None:
+    def add(self, its_stays: Iterable[Stay], milestones: Milestones) -> None:
         """Take up a lead."""
+        self.add_stays(its_stays)
+        total = milestones.until("accepted")
+        if total is None:
+            return
+        self.to_accepted.append(total)
+        handed_over = milestones.handed_over
+        if handed_over is not None:
+            network = handed_over - milestones.first["sent"]
+            self.network.append(network)
+            self.human.append(total - network)
+
+    def add_stays(self, its_stays: Iterable[Stay]) -> None:
+        """Take up stays."""
         for stay in its_stays:
             if stay.until is None:
                 self.open[stay.state] += 1
             else:
                 self.in_state[stay.state].append(stay.until - stay.since)
-        self._add_speed(its_stays)
 
     def join(self, other: Times) -> None:
         """Take up the leads of another part."""
@@ -185,21 +165,6 @@ class Times:
         self.to_accepted.extend(other.to_accepted)
         self.network.extend(other.network)
         self.human.extend(other.human)
-
-    def _add_speed(self, its_stays: Sequence[Stay]) -> None:
-        first: dict[str, int] = {}
-        for stay in its_stays:
-            if stay.state == "sent" or "sent" in first:
-                first.setdefault(stay.state, stay.since)
-            if "accepted" in first:
-                break
-        if "accepted" not in first:
-            return
-        self.to_accepted.append(first["accepted"] - first["sent"])
-        handed_over = first.get("assigned", first.get("received"))
-        if handed_over is not None:
-            self.network.append(handed_over - first["sent"])
-            self.human.append(first["accepted"] - handed_over)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; durations in seconds."""
@@ -226,36 +191,3 @@ class Times:
             "network": Spread.of(self.network),
             "human": Spread.of(self.human),
         }
-
-
-@define
-class Watch:
-    """The stays that are, or may become, longer than allowed."""
-
-    limits: tuple[Limit, ...]
-    _stays: list[tuple[Limit, Stay]] = field(factory=list)
-
-    def add(self, its_stays: Sequence[Stay]) -> None:
-        """Take up a lead."""
-        for limit in self.limits:
-            self._stays += [
-                (limit, stay)
-                for stay in its_stays
-                if stay.state == limit.state
-                and (stay.until is None or stay.until - stay.since > limit.micros)
-            ]
-
-    def join(self, other: Watch) -> None:
-        """Take up the stays of another part."""
-        self._stays += other._stays
-
-    def overdue(self, now: int) -> list[Overdue]:
-        """What was overdue at this moment, or had been: what came later is not looked at."""
-        found = []
-        for limit, stay in self._stays:
-            until = None if stay.until is None or stay.until > now else stay.until
-            micros = (now if until is None else until) - stay.since
-            if micros > limit.micros:
-                found.append(Overdue(limit, stay, until, micros))
-        order = self.limits.index
-        return sorted(found, key=lambda one: (order(one.limit), -one.micros, one.stay.lead_id))

@@ -54,10 +54,12 @@ def reason(refusal: dict[str, Any]) -> str:
 
 def in_words(name: str, value: Any) -> Any:
     """A value of a list's row, by the name of its column."""
-    if name in _DURATIONS and isinstance(value, float):
+    if name.rpartition("_")[2] in _DURATIONS and isinstance(value, float):
         return duration(round(value * 1_000_000))
     if name == "reason" and isinstance(value, dict):
         return reason(value)
+    if name == "share" and value is not None:
+        return percent(value)
     if isinstance(value, bool):
         return "yes" if value else ""
     return value

@@ -11,12 +11,14 @@ import click
 
 from lifecycle.auditing import Audit, OpenFinding, audit_evidence, evidence_of
 from lifecycle.auditing.baseline import FAIL_ON, Baseline, failing, read_baseline
+from lifecycle.auditing.figures import PAGE_BY
 from lifecycle.auditing.ocel import MARK as OCEL_MARK
 from lifecycle.auditing.ocel import writing_ocel
+from lifecycle.auditing.overdue import Limit
 from lifecycle.auditing.page import MARK as PAGE_MARK
 from lifecycle.auditing.page import write_page
-from lifecycle.auditing.report import LISTS, VERDICTS, report
-from lifecycle.auditing.stays import Limit
+from lifecycle.auditing.people import read_users
+from lifecycle.auditing.report import GROUPED, LISTS, VERDICTS, report
 from lifecycle.auditing.words import in_words
 from lifecycle.cli import options
 from lifecycle.cli.judging import judging
@@ -55,9 +57,8 @@ _VERDICTS = "verdicts"
     "--fail-on",
     type=click.Choice(FAIL_ON),
     multiple=True,
-    default=["error"],
-    show_default=True,
-    help="End with status 1 when such a finding is open. May be repeated.",
+    help="End with status 1 when such a finding is open: `error` if nothing else is said, with --by"
+    " nothing. May be repeated.",
 )
 @options.file(
     "--baseline",
@@ -72,6 +73,8 @@ def audit(
     overdue: tuple[str, ...],
     now: int | None,
     top: int,
+    by: tuple[str, ...],
+    users: Path | None,
     which: str | None,
     style: str,
     html: Path | None,
@@ -84,8 +87,9 @@ def audit(
     Audits one store, or one or more logs without a store; nothing in them is written. Without
     --list, csv, tsv and jsonl print the deviations. Exit status 1 when an error finding is open.
     """
-    _check_usage(which, against, overdue, fail_on)
-    _check_outputs(html, ocel, (*sources, rules_path, against, baseline))
+    by, fail_on = tuple(dict.fromkeys(by)), fail_on or ("nothing" if by else "error",)
+    _check_usage(which, against, overdue, by, fail_on)
+    _check_outputs(html, ocel, (*sources, rules_path, against, baseline, users))
     known = read_baseline(baseline) if baseline else Baseline()
     rules = Rules.from_toml(rules_path) if rules_path else None
     other = Rules.from_toml(against) if against else None
@@ -105,6 +109,8 @@ def audit(
                 limits=limits,
                 now=now,
                 top=top,
+                by=[*by, *(one for one in PAGE_BY if html and one not in by)],
+                users=read_users(users) if users else None,
                 each=each,
             )
         is_store = isinstance(evidence, StoreEvidence)
@@ -112,8 +118,10 @@ def audit(
     if which == _VERDICTS and not is_store:
         raise click.UsageError("a log has no history of verdicts; expected a store")
     if html is not None:
-        write_page(html, found, top)
-    _print(found, changes, which, style, top)
+        write_page(html, found, top, name=", ".join(path.name for path in sources))
+    if by and which is None and style != "table":
+        which = "figures"
+    _print(found, changes, which=which, style=style, top=top, by=by)
     if found.quarantined and not found.events:
         click.echo("not one of them was a message: is this the right file?", err=True)
     elif found.ignored and not found.events:
@@ -125,14 +133,20 @@ def audit(
 
 
 def _check_usage(
-    which: str | None, against: Path | None, overdue: Sequence[str], fail_on: Sequence[str]
+    which: str | None,
+    against: Path | None,
+    overdue: Sequence[str],
+    by: Sequence[str],
+    fail_on: Sequence[str],
 ) -> None:
     """What was not looked for would not be found, and mislead."""
     if which == "differences" and against is None:
         raise click.UsageError("--list differences needs --against FILE")
-    for option, named in (("--list", which == "overdue"), ("--fail-on", "overdue" in fail_on)):
-        if named and not overdue:
-            raise click.UsageError(f"{option} overdue needs --overdue STATE>DURATION")
+    if which == "figures" and not by:
+        raise click.UsageError("--list figures needs --by")
+    late = f"--list {which}" if which in ("overdue", "were_overdue") else "--fail-on overdue"
+    if not overdue and (which in ("overdue", "were_overdue") or "overdue" in fail_on):
+        raise click.UsageError(f"{late} needs --overdue STATE>DURATION")
 
 
 def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path | None]) -> None:
@@ -149,21 +163,34 @@ def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path |
 
 
 def _print(
-    found: Audit, changes: Sequence[VerdictChange], which: str | None, style: str, top: int
+    found: Audit,
+    changes: Sequence[VerdictChange],
+    *,
+    which: str | None,
+    style: str,
+    top: int,
+    by: Sequence[str],
 ) -> None:
-    if which is None and style == "table":
+    if which is None and by:
+        from lifecycle.cli.figure_tables import print_figures  # noqa: PLC0415 - rich
+
+        print_figures(found, by, top)
+    elif which is None and style == "table":
         from lifecycle.cli.audit_tables import print_audit  # noqa: PLC0415 - rich
 
         print_audit(found, changes, top)
     elif which is None and style == "json":
         click.echo(to_json(report(found, top), indent=2))
     elif which == _VERDICTS:
-        rows = (one.as_dict() for one in changes)
-        emit(rows, VERDICTS, style, nothing="no verdict changed")
+        verdicts = (one.as_dict() for one in changes)
+        emit(verdicts, VERDICTS, style, nothing="no verdict changed")
     else:
         which = which or "deviations"
         listed, columns, fields = LISTS[which]
-        printed = _in_words(listed(found)) if style == "table" else listed(found)
+        rows = listed(found)
+        if which in GROUPED:
+            rows = (row for row in rows if row["by"] in ("all", *by))
+        printed = _in_words(rows) if style == "table" else rows
         emit(printed, columns, style, header=fields, nothing=f"no {which.replace('_', ' ')}")
 
 

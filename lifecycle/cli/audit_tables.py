@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lifecycle.auditing import Audit
+from lifecycle.auditing.figures import Step
+from lifecycle.auditing.people import party_key
 from lifecycle.auditing.stays import Spread
 from lifecycle.auditing.words import duration, moment, percent, sequence
 from lifecycle.cli.output import console
@@ -19,7 +21,7 @@ from lifecycle.domain import STATES
 from lifecycle.store import VerdictChange
 from lifecycle.text import clean, counted, short
 
-_Cell: TypeAlias = "str | int"
+Cell: TypeAlias = "str | int"
 
 
 def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> None:
@@ -30,33 +32,36 @@ def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> Non
         _repairs(audit, top)
     _variants(audit, top)
     _times(audit)
+    print_funnel(audit.funnel)
     _overdue(audit, top)
     _verdicts(changes, top)
     _findings(audit)
     _comparison(audit, top)
 
 
-def _heading(text: str, note: str = "") -> None:
+def heading(text: str, note: str = "") -> None:
+    """Print the heading of a table, and what is to be known of it."""
     line = Text(f"\n{text}", style="bold")
     line.append(f"  {note}" if note else "", style="not bold dim")
     console().print(line)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """A table; numbers stand to the right."""
     listed = list(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    printed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = bool(listed) and isinstance(listed[0][number], int)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        printed.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        table.add_row(
+        printed.add_row(
             *(Text(f"{one:,}" if isinstance(one, int) else clean(short(one))) for one in row)
         )
-    console().print(table)
+    console().print(printed)
 
 
-def _more(number: int, thing: str, which: str) -> None:
+def more(number: int, thing: str, which: str) -> None:
+    """Say how many more there are, and how to see them."""
     if number > 0:
         console().print(Text(f"and {counted(number, thing)} more: --list {which}", style="dim"))
 
@@ -65,10 +70,10 @@ def _totals(audit: Audit) -> None:
     out = console()
     out.print(Text(f"rules {clean(audit.rules.name)!r}, {audit.rules.digest[:16]}", style="dim"))
     out.print(Text(f"messages {audit.digest[:16]}\n", style="dim"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column(style="dim")
     states = _counts({state: audit.states[state] for state in STATES if state in audit.states})
     rows = [
         ("leads", audit.leads, states),
@@ -83,8 +88,8 @@ def _totals(audit: Audit) -> None:
     ]
     for name, count, meaning in rows:
         if count or name in ("leads", "conforming", "events", "refused"):
-            table.add_row(name, f"{count:,}", meaning)
-    out.print(table)
+            grid.add_row(name, f"{count:,}", meaning)
+    out.print(grid)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -92,81 +97,92 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _refusals(audit: Audit, top: int) -> None:
-    _heading("Refused", "by state and trigger; first: how often it was a lead's first deviation")
+    heading("Refused", "by state and trigger; first: how often it was a lead's first deviation")
     steps = audit.refused_by
     rows = [(one.state, one.trigger, one.events, one.leads, one.first) for one in steps[:top]]
-    _table(("state", "trigger", "events", "leads", "first"), rows)
-    _more(len(steps) - top, "step", "refused_by")
+    table(("state", "trigger", "events", "leads", "first"), rows)
+    more(len(steps) - top, "step", "refused_by")
 
 
 def _repairs(audit: Audit, top: int) -> None:
     cost = f"{counted(audit.repair_cost, 'edit')} in {counted(len(audit.repairs), 'lead')}"
     unproved = audit.not_proved_smallest
     doubt = f"; not proved smallest in {counted(unproved, 'lead')}" if unproved else ""
-    _heading("Smallest repair", f"{cost}{doubt}; a proposal, nothing is applied")
+    heading("Smallest repair", f"{cost}{doubt}; a proposal, nothing is applied")
     rows = [(str(one), one.edits, one.leads) for one in audit.groups[:top]]
-    _table(("proposal", "edits", "leads"), rows)
-    _more(len(audit.groups) - top, "kind", "repairs")
+    table(("proposal", "edits", "leads"), rows)
+    more(len(audit.groups) - top, "kind", "repairs")
 
 
 def _variants(audit: Audit, top: int) -> None:
     variants = audit.variants
     if not variants:
         return
-    _heading("Variants", f"{counted(len(variants), 'sequence')}; ✗ is where one first deviates")
-    _table(
+    heading("Variants", f"{counted(len(variants), 'sequence')}; ✗ is where one first deviates")
+    table(
         ("leads", "triggers", "example"),
         [(one.leads, sequence(one), one.example) for one in variants[:top]],
     )
-    _more(len(variants) - top, "variant", "variants")
+    more(len(variants) - top, "variant", "variants")
 
 
 def _times(audit: Audit) -> None:
-    rows: list[Sequence[_Cell]] = [
-        (state, *_spread(spread), still) for state, spread, still in audit.times.by_state()
+    rows: list[Sequence[Cell]] = [
+        (state, *spread_cells(spread), still) for state, spread, still in audit.times.by_state()
     ]
     if not rows:
         return
-    _heading("Time in state", "stays that ended, and those still open")
-    _table(("state", "count", "median", "90 %", "99 %", "open"), rows)
+    heading("Time in state", "stays that ended, and those still open")
+    table(("state", "count", "median", "90 %", "99 %", "open"), rows)
     speed = audit.times.speed()
     if speed["total"].count:
-        _heading("Speed to lead", "sent to accepted; handed over by assigned, else received")
+        heading("Speed to lead", "sent to accepted; handed over by assigned, else received")
         parts = (
             ("total", "sent to accepted"),
             ("network", "until handed over"),
             ("human", "from then on"),
         )
-        _table(
+        table(
             ("part", "leads", "median", "90 %", "99 %"),
-            [(what, *_spread(speed[name])) for name, what in parts],
+            [(what, *spread_cells(speed[name])) for name, what in parts],
         )
 
 
-def _spread(spread: Spread) -> tuple[_Cell, ...]:
+def print_funnel(steps: Sequence[Step]) -> None:
+    """Print how many of the leads that were sent came how far, and after how long."""
+    if not steps or not steps[0].leads:
+        return
+    heading("Funnel", "of the leads that were sent, and how long after that")
+    table(
+        ("step", "leads", "share", "median", "90 %", "99 %"),
+        [(one.step, one.leads, percent(one.share), *spread_cells(one.took)[1:]) for one in steps],
+    )
+
+
+def spread_cells(spread: Spread) -> tuple[Cell, ...]:
+    """Return a spread as cells: how many, and three quantiles."""
     return (spread.count, *map(duration, (spread.median, spread.p90, spread.p99)))
 
 
 def _overdue(audit: Audit, top: int) -> None:
-    if not audit.overdue:
+    if not (audit.overdue or audit.were_overdue):
         return
-    note = f"{counted(len(audit.overdue), 'stay')} until {moment(audit.now)}; still: at that moment"
-    _heading("Overdue", note)
-    _table(
-        ("limit", "lead", "since", "until", "for", "holder"),
-        [
+    before = f"; {len(audit.were_overdue):,} had been: --list were_overdue"
+    note = f"{counted(len(audit.overdue), 'lead')} at {moment(audit.now)}"
+    heading("Overdue", note + before * bool(audit.were_overdue))
+    if audit.overdue:
+        rows = [
             (
                 one.limit.text,
                 one.stay.lead_id,
                 moment(one.since),
-                "still" if one.until is None else moment(one.until),
                 duration(one.micros),
-                str(one.holder or ""),
+                audit.people.name(party_key(one.holder)) or str(one.holder or ""),
             )
             for one in audit.overdue[:top]
-        ],
-    )
-    _more(len(audit.overdue) - top, "stay", "overdue")
+        ]
+        table(("limit", "lead", "since", "for", "holder"), rows)
+    more(len(audit.overdue) - top, "lead", "overdue")
 
 
 def _verdicts(changes: Sequence[VerdictChange], top: int) -> None:
@@ -174,8 +190,8 @@ def _verdicts(changes: Sequence[VerdictChange], top: int) -> None:
         return
     became = Counter(one.became for one in changes)
     words = [f"{count:,} became {one}" for one, count in sorted(became.items(), reverse=True)]
-    _heading("Verdicts that changed later", ", ".join(words))
-    _table(
+    heading("Verdicts that changed later", ", ".join(words))
+    table(
         ("lead", "message", "became", "known since", "changed at"),
         [
             (
@@ -188,22 +204,22 @@ def _verdicts(changes: Sequence[VerdictChange], top: int) -> None:
             for one in changes[:top]
         ],
     )
-    _more(len(changes) - top, "change", "verdicts")
+    more(len(changes) - top, "change", "verdicts")
 
 
 def _findings(audit: Audit) -> None:
     counts = Counter((one.severity, one.code) for one in audit.findings)
     if not counts:
         return
-    _heading("Open findings")
-    table = Table.grid(padding=(0, 2))
+    heading("Open findings")
+    grid = Table.grid(padding=(0, 2))
     for (severity, code), count in counts.items():
-        table.add_row(
+        grid.add_row(
             Text(severity, style=SEVERITY_STYLE[severity]),
             code.replace("_", " "),
             Text(f"{count:,}"),
         )
-    console().print(table)
+    console().print(grid)
     console().print(Text("all of them: --list findings", style="dim"))
 
 
@@ -212,10 +228,10 @@ def _comparison(audit: Audit, top: int) -> None:
     if found is None:
         return
     note = f"{counted(len(found.leads), 'lead')} in another state"
-    _heading(f"Against the rules {clean(found.rules.name)!r}", note)
+    heading(f"Against the rules {clean(found.rules.name)!r}", note)
     moves = [(here or "-", there or "-", count) for here, there, count in found.moves()[:top]]
     if moves:
-        _table(("here", "there", "leads"), moves)
+        table(("here", "there", "leads"), moves)
     if found.refused():
-        _table(("refused only", "state", "trigger", "events"), found.refused()[:top])
+        table(("refused only", "state", "trigger", "events"), found.refused()[:top])
     console().print(Text("each of them: --list differences", style="dim"))

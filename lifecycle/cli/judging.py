@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from lifecycle.auditing import TOP
+from lifecycle.auditing.tallies import BY
 from lifecycle.cli import options
 from lifecycle.domain import ON_INVALID
 
@@ -22,8 +23,17 @@ _OPTIONS: Final = (
         "--overdue",
         multiple=True,
         metavar="STATE>DURATION",
-        help="Find leads that stay in a state for longer: 'assigned>PT30M'. May be repeated.",
+        help="Find leads that are in a state for longer: 'assigned>2h', 'sent > 1 day'. May be"
+        " repeated.",
     ),
+    click.option(
+        "--by",
+        type=click.Choice(BY),
+        multiple=True,
+        help="Figures by who had the leads, where they came from, when they began. May be"
+        " repeated.",
+    ),
+    options.file("--users", meaning="Names of people by their ids: CSV or JSON with id and name."),
     options.time("--now", "Until when open stays last; without it the time of the latest event."),
     click.option(
         "--top",

@@ -60,6 +60,7 @@ COMMANDS: Final = {
     "import": ("importing", "Take in what other systems export or log."),
     "leads": ("reading", "List the leads and the state each is in."),
     "load": ("backup", "Make a store of what `dump` printed, and verify it."),
+    "mcp": ("assistants", "Answer assistants over MCP, on standard input and output."),
     "mock": ("mock", "Make up messages, and stories with their truth."),
     "pull": ("pull", "Read an inbox of the network into a store."),
     "quarantine": ("quarantine", "Look at undecodable messages; try them again."),

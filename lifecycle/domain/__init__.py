@@ -54,7 +54,15 @@ from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
 from lifecycle.domain.moment import advance_change
-from lifecycle.domain.names import BLANKS, is_mask, lowered, normal_party, normal_scheme, trimmed
+from lifecycle.domain.names import (
+    BLANKS,
+    is_mask,
+    lowered,
+    normal_party,
+    normal_scheme,
+    salesforce_id,
+    trimmed,
+)
 from lifecycle.domain.rules import Edge, Rules, state_diagram
 from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
@@ -147,6 +155,7 @@ __all__ = [
     "normal_party",
     "normal_scheme",
     "object_id",
+    "salesforce_id",
     "source_name",
     "splits",
     "state_diagram",

@@ -134,6 +134,7 @@ _HISTORY: Final = (
     Column("reason", "reason", "the message's own text; of a refusal an object"),
     Column("recorded_at", "time", "since when the store says so"),
     Column("superseded_at", "time", "since when it says so no more"),
+    Column("holder", "text", "who had the lead afterwards"),
 )
 _EVENTS: Final = (
     Column("seq", "integer", "its number, in the order of arrival"),

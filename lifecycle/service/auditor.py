@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from lifecycle.auditing import Audit, audit
+from lifecycle.auditing.figures import PAGE_BY
 from lifecycle.service.problems import ProblemError
 from lifecycle.service.readers import etag_of
 from lifecycle.store import LeadReader
@@ -43,6 +44,7 @@ def _audit(reader: LeadReader, given: dict[str, Any]) -> Audit:
             overdue=overdue,
             now=given["now"],
             top=max(1, given["top"]),
+            by=PAGE_BY,
         )
     except ValueError as error:
         raise ProblemError("bad_query", f"overdue: {error}") from None

@@ -13,7 +13,9 @@ from attrs import frozen
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from lifecycle.auditing import TOP, Audit, Auditor
-from lifecycle.auditing.stays import Limit, Watch
+from lifecycle.auditing.overdue import Limit
+from lifecycle.auditing.people import People, Users
+from lifecycle.auditing.tallies import Tallies
 from lifecycle.domain import OnInvalid, Rules, machine_for
 from lifecycle.engine import JOB, SUMMARY
 from lifecycle.errors import InputError, RulesMismatchError
@@ -47,6 +49,8 @@ def audit(
     overdue: Iterable[str] = (),
     now: Moment | None = None,
     top: int = TOP,
+    by: Iterable[str] = (),
+    users: Users | None = None,
 ) -> Audit:
     """Audit the messages of a finished job on Spark, as ``lifecycle.audit`` does those of a log.
 
@@ -62,6 +66,8 @@ def audit(
         overdue: How long leads may stay in a state: ``assigned>PT30M``, an ISO 8601 duration.
         now: Until when open states last; without it the time of the latest event.
         top: How many of the worst leads to tell of.
+        by: Figures of groups of leads, as ``lifecycle.audit`` has them.
+        users: Names of parties by their ids, besides those that messages tell.
 
     Raises:
         InputError: The folder holds no finished job, or Spark failed.
@@ -80,11 +86,14 @@ def audit(
             " rules; fold the logs again with these rules"
         )
     plan, limits = Plan(rules.to_toml(), 0, modules), tuple(Limit.parse(one) for one in overdue)
-    auditor = Auditor(machine_for(rules), on_invalid, {}, top, Watch(limits), None)
+    by = tuple(by)
+    auditor = Auditor(
+        machine_for(rules), on_invalid, {}, top, Tallies(by, limits), people=People.of(users)
+    )
     with telling_failures(place.path):
         contents = _read(session, place, "contents")
         rows = in_fold_order(contents, _parts(session, contents))
-        work = auditing(plan, on_invalid, limits, top)
+        work = auditing(plan, on_invalid, limits, by, top)
         for row in rows.mapInArrow(work, from_arrow_schema(AUDIT_SCHEMA)).toLocalIterator():
             auditor.join(pickle.loads(row["auditor"]))  # noqa: S301 - from our own workers
         evidence = _TableEvidence(*_set_aside(session, place))

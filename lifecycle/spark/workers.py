@@ -12,7 +12,8 @@ import pyarrow as pa
 from attrs import frozen
 
 from lifecycle.auditing import Auditor
-from lifecycle.auditing.stays import Limit, Watch
+from lifecycle.auditing.overdue import Limit
+from lifecycle.auditing.tallies import Tallies
 from lifecycle.domain import DatasetDigest, Finding, OnInvalid, Rules, machine_for
 from lifecycle.engine import (
     CHOSEN,
@@ -110,13 +111,15 @@ def folding(plan: Plan) -> Work:
     return work
 
 
-def auditing(plan: Plan, on_invalid: OnInvalid, limits: tuple[Limit, ...], top: int) -> Work:
+def auditing(
+    plan: Plan, on_invalid: OnInvalid, limits: tuple[Limit, ...], by: tuple[str, ...], top: int
+) -> Work:
     """Return the work that audits sorted rows of clusters; it gives one pickled Auditor."""
 
     def work(batches: Batches) -> Batches:
         conflicts: dict[str, list[Finding]] = {}
         rules = plan.load_rules()
-        auditor = Auditor(machine_for(rules), on_invalid, conflicts, top, Watch(limits), None)
+        auditor = Auditor(machine_for(rules), on_invalid, conflicts, top, Tallies(by, limits))
         for events, its_conflicts in clusters_of(_rows_of(batches), rules.identity):
             conflicts.clear()
             conflicts.update(its_conflicts)

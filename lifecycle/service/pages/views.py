@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lifecycle.auditing import TOP, explain
-from lifecycle.auditing.page import render
+from lifecycle.auditing.page import policy, render
 from lifecycle.auditing.report import LISTS, report
 from lifecycle.auditing.words import in_words
 from lifecycle.domain import STATES
@@ -33,8 +33,6 @@ from lifecycle.store import LeadReader, lead_dict
 _PAGE: Final = 50
 _SHOWN: Final = 100
 _OF_FIGURES: Final = ("still", "known")
-#: The audit as one page has its style in itself.
-_WHOLE: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def _or_nothing(parameter: Parameter) -> Parameter:
@@ -142,9 +140,11 @@ async def whole_audit(service: Service, _: Request, given: dict[str, Any]) -> Re
     """Answer with the audit as one page, as ``lifecycle audit --html`` writes it."""
     asked = {**given, "top": TOP}
     html = await service.auditing.read(
-        lambda reader: render(service.auditor.of(reader, asked), TOP)
+        lambda reader: render(service.auditor.of(reader, asked), TOP, leads="/ui/leads/")
     )
-    return Response(html, headers={"Content-Security-Policy": _WHOLE}, media_type="text/html")
+    # The page has its style and its script in itself.
+    headers = {"Content-Security-Policy": f"{policy()}; frame-ancestors 'none'"}
+    return Response(html, headers=headers, media_type="text/html")
 
 
 def _in_words(row: dict[str, Any]) -> dict[str, Any]:
