@@ -33,6 +33,7 @@ ROWS = [
     ("peak memory of replay, 2,000 messages", "96 MB"),
     ("peak memory of replay, 5,000 messages", "96 MB"),
     ("peak memory of replay, 5,000 messages", "itself at 2,000 messages"),
+    ("replay of 8,000 messages, once", "itself at 2,000 messages"),
     ("conformance of a log, no store", "pm4py, the log as XES"),
     ("conformance of a log, no store", "pm4py, the log as CSV"),
     ("audit of a log, no store", "reading and decoding it twice"),

@@ -27,6 +27,7 @@ class Sizes:
     Attributes:
         messages: Messages in the log.
         many: Messages in the long log.
+        most: Messages in a log that is replayed once.
         slow: Messages for the peer that saves each of them.
         leads: Leads in a small store.
         many_leads: Leads in a large one.
@@ -41,6 +42,7 @@ class Sizes:
 
     messages: int
     many: int
+    most: int
     slow: int
     leads: int
     many_leads: int
@@ -56,6 +58,7 @@ class Sizes:
 FULL: Final = Sizes(
     messages=200_000,
     many=1_000_000,
+    most=4_000_000,
     slow=20_000,
     leads=10_000,
     many_leads=1_000_000,
@@ -70,6 +73,7 @@ FULL: Final = Sizes(
 QUICK: Final = Sizes(
     messages=2_000,
     many=5_000,
+    most=8_000,
     slow=300,
     leads=500,
     many_leads=5_000,

@@ -1,6 +1,6 @@
 """Measure lifecycle against what its users could pick instead, and write docs/benchmarks.md.
 
-The whole takes some twenty minutes on two cores, and 8 GB for files (TMPDIR says where). --quick
+The whole takes some thirty minutes on two cores, and 12 GB for files (TMPDIR says where). --quick
 shows in seconds that all of it runs; its figures mean nothing.
 """
 

@@ -239,6 +239,31 @@ def growth(bench: Bench) -> list[Row]:
     ]
 
 
+def far(bench: Bench) -> list[Row]:
+    """A very long log, once, between two short ones."""
+    count = bench.sizes.messages
+    log, short = bench.log(bench.sizes.most), bench.log(count)
+
+    def short_rate() -> float:
+        return count / bench.replay(short, count)[1].seconds
+
+    before = short_rate()
+    store, done = bench.replay(log, bench.sizes.most)
+    bench.new(store.name)  # nobody looks at so large a file again
+    log.unlink()
+    return [
+        Row(
+            "growth.far",
+            f"replay of {bench.sizes.most:,} messages, once",
+            f"itself at {count:,} messages",
+            "messages/s",
+            [bench.sizes.most / done.seconds],
+            [(before + short_rate()) / 2],
+            Target(least=0.7, aim=0.8),
+        )
+    ]
+
+
 def conformance(bench: Bench) -> list[Row]:
     """What a log says, in memory, against reading it and replaying it on a net."""
     count = bench.sizes.conformed
@@ -395,6 +420,7 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "stored": stored,
     "apply": apply,
     "growth": growth,
+    "far": far,
     "conformance": conformance,
     "audit": audit,
     "start": start,

@@ -97,6 +97,8 @@ def _meaning(rows: dict[str, Row], sizes: dict[str, int]) -> Iterator[str]:
 
     if "growth.rate" in rows:
         yield f"- A new store of {many:,} messages of a log takes {minutes('growth.rate', many)}."
+    if "growth.far" in rows:
+        yield f"- One of {sizes['most']:,} takes {minutes('growth.far', sizes['most'])}."
     if "memory.large" in rows:
         memory = median(rows["memory.large"].ours)
         yield f"- It takes {memory:.0f} MB of memory, however long the log is."
