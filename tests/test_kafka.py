@@ -246,6 +246,42 @@ def test_partitions_that_are_added_later_are_read_too(cluster, topic, run, monke
     assert run()["applied"] == 4
 
 
+def test_it_waits_while_no_broker_answers_and_then_goes_on(cluster, topic, store, run, monkeypatch):
+    module = sys.modules["lifecycle.kafka.consume"]
+    monkeypatch.setattr(module, "_LOOK", 0.5)
+    monkeypatch.setattr("lifecycle.kafka.client._SECONDS", 0.3)
+    warned = threading.Event()
+    monkeypatch.setattr(module._LOG, "warning", lambda *_: warned.set())
+    told, stopping = [], threading.Event()
+    cluster.produce(topic, texts(*(lead("add", "10:00", keys=str(n)) for n in range(1, 5))), 2)
+    reading = threading.Thread(target=lambda: told.append(run(stopping=stopping, until_end=False)))
+    reading.start()
+    _until(lambda: store.lead_count() == 4)
+    cluster.stop_broker()
+    assert warned.wait(30)
+    cluster.start_broker()
+    cluster.produce(topic, texts(*(lead("add", "10:00", keys=str(n)) for n in range(5, 9))), 2)
+    _until(lambda: store.lead_count() == 8)
+    stopping.set()
+    reading.join(30)
+    assert told[0]["records"] == 8
+
+
+def _until(is_so):
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_topic_that_is_not_there_is_a_sentence(cluster, store):
+    with (
+        open_client(cluster.bootstrap, ["nobodys"]) as client,
+        pytest.raises(InputError, match="the topic nobodys cannot be read: "),
+    ):
+        consume(store, client, stopping=threading.Event())
+
+
 def test_records_of_another_system_are_field_changes(cluster, topic, store, run):
     header = {"entityName": "Lead", "recordIds": ["00Q5g00000AAAAAAA1"], "changeType": "UPDATE"}
     header |= {"commitTimestamp": 1772442000000, "changedFields": ["Status"]}
@@ -352,9 +388,7 @@ def test_it_stops_at_a_signal_and_its_lag_is_in_the_figures_of_a_service(
     for line in process.stderr:
         if b"7 records read" in line or _records(path) == 7:
             break
-    until = time.monotonic() + 30
-    while _records(path) < 7 and time.monotonic() < until:
-        time.sleep(0.05)
+    _until(lambda: _records(path) == 7)
     process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 0

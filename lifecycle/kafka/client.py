@@ -40,6 +40,13 @@ _SETTINGS: Final = {
     "queued.max.messages.kbytes": "8192",
     "fetch.error.backoff.ms": "100",
 }
+#: What may pass: librdkafka tries again by itself.
+_PASSING: Final = (
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - so they are called
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+)
 _GROUP: Final = "lifecycle"
 _MICROS: Final = 1000
 
@@ -159,7 +166,7 @@ class Client:
             )
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so it is called
             self._at_end.add(partition)
-        elif error.retriable() or error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+        elif error.retriable() or error.code() in _PASSING:
             _LOG.warning("%s: %s; trying again", partition, error.str())
         else:
             raise InputError(f"{partition}: cannot be read: {error.str()}")

@@ -123,7 +123,7 @@ class _Run:
         look = said = 0.0
         while not stopping.is_set():
             if time.monotonic() >= look:
-                self._assign()
+                self._look()
                 look = time.monotonic() + _LOOK
             if records := self._unread(self._client.read(_WAIT)):
                 self._take_patiently(records, stopping)
@@ -137,18 +137,31 @@ class _Run:
 
     # --- where to begin ---------------------------------------------------------------------
 
+    def _look(self) -> None:
+        """Look for partitions that are not read yet; later it may be that nobody answers."""
+        try:
+            self._assign()
+        except InputError as error:
+            if not self._cursors:
+                raise
+            _LOG.warning("%s; looking again in %.0f s", error, _LOOK)
+
     def _assign(self) -> None:
         """Read all partitions that are not read yet."""
         cluster, partitions = self._client.partitions()
+        stored: dict[Partition, Cursor] = {}
+        cursors: dict[Partition, Cursor] = {}
         offsets: dict[Partition, int] = {}
         for partition in partitions:
             if partition not in self._cursors:
                 name = stream_name(cluster, partition.topic, partition.number)
-                stored = self._store.session().cursor(name)
-                self._cursors[partition], offsets[partition] = self._start(partition, stored)
-                self._stored[partition], self._names[partition] = stored, name
+                self._names[partition] = name
+                stored[partition] = self._store.session().cursor(name)
+                cursors[partition], offsets[partition] = self._start(partition, stored[partition])
         if offsets:
             self._client.assign(offsets)
+            self._cursors |= cursors
+            self._stored |= stored
 
     def _start(self, partition: Partition, cursor: Cursor) -> tuple[Cursor, int]:
         """Return the cursor of a partition, and the offset to read from.
