@@ -141,8 +141,7 @@ class Salesforce(SourceReader):
         begin = flat.moment(flat.must(columns, "begin", _LEAD), self._layout)
         values, besides = self._values(flat, columns, cells)
         if source := self._lead_source(flat):
-            for name in values:
-                besides[name] = {**besides.get(name, {}), "lead_source": source}
+            besides = {field: {**besides.get(field, {}), "lead_source": source} for field in values}
         own = set(columns.values())
         for column in flat.value:
             name = None if column in own else self._api_name(column)
