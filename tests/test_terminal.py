@@ -158,3 +158,20 @@ def test_help_fits_eighty_columns(lifecycle, monkeypatch):
         for line in lifecycle(name, "--help").stdout.splitlines():
             assert len(line) <= 80, (name, line)
     assert sys.stdout is not None
+
+
+@pytest.mark.parametrize("columns", [80, 93, 96, 99, 100, 101, 110, 131])
+def test_a_history_loses_no_word_at_any_width(lifecycle, path, monkeypatch, columns):
+    who = [f"https://{'x' * n}.example.com/profile/card#me" for n in (3, 9, 14)]
+    with LeadStore(path, clock=lambda: NOW) as store:
+        for number, agent in enumerate(who):
+            reason = " ".join(f"w{number}{n}" * (1 + n % 3) for n in range(12))
+            store.apply(lead("assign", f"10:0{number}", recipient=agent))
+            store.apply(lead("reject", f"10:0{number}", agent=agent, reason=reason))
+    words = set()
+    for width in (str(columns), ""):
+        monkeypatch.setenv("COLUMNS", width)
+        text = lifecycle("history", path, "crmleadid:1").stdout
+        found = {word for word in text.split() if re.match(r"w\d", word)}
+        words = words or found
+        assert found == words

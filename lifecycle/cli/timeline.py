@@ -39,7 +39,7 @@ _SHOWN_KEYS: Final = 12
 _HEADS: Final = ("when (UTC)", "what", "who", "why")
 #: Columns that are broken between words; what stands between columns.
 _BROKEN: Final = (2, 3)
-_GAPS: Final = 8
+_GAPS: Final = 12
 
 
 def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
@@ -80,24 +80,30 @@ def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
     if wide is None:
         for row in (_HEADS, *cells):
             click.echo("\t".join(" ".join(str(cell).split()) for cell in row).rstrip("\t"))
-    elif _least(cells) > wide:
+    elif (widths := _widths(cells, wide)) is None:
         _print_stacked(cells)
     else:
-        _print_table(cells)
+        _print_table(cells, widths)
 
 
-def _least(cells: Sequence[Sequence[Text]]) -> int:
-    """Return how wide a table must be in which no word is broken."""
-    longest = [
-        max((len(word) for row in cells for word in row[place].plain.split()), default=0)
-        for place in _BROKEN
-    ]
-    whole = [
-        max(len(row[place].plain) for row in cells)
-        for place in range(len(_HEADS))
-        if place not in _BROKEN
-    ]
-    return sum(longest) + sum(whole) + _GAPS
+def _longest_word(cells: Sequence[Sequence[Text]], place: int) -> int:
+    return max((len(word) for row in cells for word in row[place].plain.split()), default=0)
+
+
+def _longest_line(cells: Sequence[Sequence[Text]], place: int) -> int:
+    lines = (line for row in cells for line in row[place].plain.splitlines())
+    return max(map(len, lines), default=0)
+
+
+def _widths(cells: Sequence[Sequence[Text]], wide: int) -> list[int] | None:
+    """Return the widths of the columns, of which no word is broken; None where there is no room."""
+    when, what, who, why = (_longest_line(cells, place) for place in range(len(_HEADS)))
+    room = wide - when - what - _GAPS
+    least = [max(_longest_word(cells, place), len(_HEADS[place])) for place in _BROKEN]
+    if sum(least) > room:
+        return None
+    who = max(least[0], min(who, room - least[1]))
+    return [when, what, who, max(min(why, room - who), least[1])]
 
 
 def _print_stacked(cells: Sequence[Sequence[Text]]) -> None:
@@ -123,19 +129,17 @@ def _print_words(out: Console, text: Text, margin: int = 0) -> None:
         out.print(part, soft_wrap=True)
 
 
-def _print_table(cells: Sequence[Sequence[Text]]) -> None:
+def _print_table(cells: Sequence[Sequence[Text]], widths: Sequence[int]) -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, head in enumerate(_HEADS):
-        words = [len(word) for row in cells for word in row[place].plain.split()]
-        is_broken = place in _BROKEN
-        least = max(words, default=0) if is_broken else None
-        table.add_column(head, no_wrap=not is_broken, min_width=least)
+    for head, size in zip(_HEADS, widths, strict=True):
+        table.add_column(head, width=size)
     for row in cells:
         table.add_row(*row)
-    console().print(table)
+    out.print(table)
 
 
 def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Iterator[list[Text]]:
