@@ -94,6 +94,7 @@ def test_a_content_that_does_not_count_is_searched_too(store):
     store.apply(told("add", "10:01", "1001", ("Joe Other", None, None), id="urn:m:1001"))
     assert found(store, "joe other") == ["1001"]
     assert found(store, "joe smith") == ["1001"]
+    assert store.verify().sound
 
 
 def test_the_text_of_messages_is_searched_when_asked(store):

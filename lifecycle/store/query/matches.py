@@ -28,7 +28,7 @@ _SCHEMES: Final = 1_000
 #: Where the contact stands in what was decoded of a message.
 _CONTACT_PART: Final = 11
 _SHORTEST_PART: Final = 4
-_LEADS_WITH_CONTACTS: Final = "SELECT id, contact FROM lead WHERE contact IS NOT NULL"
+_LEADS_WITH_CONTACTS: Final = "SELECT id, CAST(contact AS BLOB) FROM lead WHERE contact IS NOT NULL"
 _KEYS_LIKE: Final = (
     f"SELECT kind, scheme, value FROM key WHERE instr(lower(value), lower(?)) LIMIT {MOST}"
 )
@@ -86,7 +86,8 @@ class _Search:
         self._in_keys()
         self._in_contacts()
         self._in_event_ids()
-        if not self._is_full:
+        ranks = [rank for places in self._found.values() for rank, _ in places]
+        if min(ranks, default=_PART) >= _PART and len(self._found) <= MOST:
             self._in_former_contacts()
         if not self._found:
             self._in_parts_of_keys()
@@ -99,10 +100,6 @@ class _Search:
             if messages:
                 self._in_messages(pattern.search)
         return self._matches(quarantined)
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self._found) > MOST
 
     def _matches(self, quarantined: tuple[int, ...]) -> Matches:
         names = lead_names(self._connection, self._found)
@@ -223,7 +220,7 @@ class _Search:
                 self._add(lead, _MESSAGE, entries[number])
 
 
-def _contact_of(content: bytes) -> str | None:
+def _contact_of(content: bytes) -> bytes | None:
     """Return the contact in what was decoded of a message, as a lead's row has it."""
     contact = orjson.loads(content)[_CONTACT_PART]
-    return orjson.dumps(contact).decode() if contact else None
+    return orjson.dumps(contact) if contact else None

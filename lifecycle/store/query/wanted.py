@@ -14,6 +14,10 @@ from lifecycle.store.erasure.mentions import DIGITS
 _NO_DIGIT: Final = re.compile(r"\D+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _ASCII: Final = re.compile(r"[a-z]+|[0-9]+")
+#: Behind these vowels an `e` may stand instead of a mark.
+_PIECE: Final = re.compile(r"[^aou]*[aou]?")
+#: What stands between the digits of a number.
+_BETWEEN: Final = b" \t-()./"
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: Letters that Unicode does not take apart, as they are written without marks.
 _LETTERS: Final = str.maketrans(
@@ -61,6 +65,7 @@ class Wanted:
         part: What an e-mail address has, or has a part of.
         digits: The digits of a telephone number.
         clue: What stands in every message that has it as it is written.
+        piece: What stands in every text without marks that has the longest of the words.
     """
 
     values: tuple[str, ...]
@@ -68,6 +73,7 @@ class Wanted:
     part: str
     digits: str
     clue: bytes
+    piece: bytes
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -81,21 +87,25 @@ class Wanted:
         clue = bare.lower() if "@" in bare and bare.isascii() else max(runs, key=len, default="")
         values = tuple(dict.fromkeys((text, bare, text.rpartition(":")[2].strip())))
         number = digits.lstrip("0") if is_number else ""
-        return cls(values, words, part, number, b"" if is_number else clue.encode())
+        pieces = _PIECE.findall(max(words, key=len, default=""))
+        piece = max(pieces, key=len, default="").encode()
+        return cls(values, words, part, number, b"" if is_number else clue.encode(), piece)
 
     def may_be_in(self, text: bytes) -> bool:
         """Return whether a text may have it: fast, and never wrongly no where it is so written."""
         if self.digits:
-            return self.digits[-2:].encode() in text
+            return self.digits[-_LEAST_DIGITS:].encode() in text.translate(None, _BETWEEN)
         return self.clue in text.lower()
 
-    def said_by(self, contact: str) -> Said | None:
+    def said_by(self, contact: bytes) -> Said | None:
         """Return what of a contact, as the row of a lead has it, is wanted."""
-        if not self.digits:
-            low = plain(contact)
-            if not (self.words and all(word in low for word in self.words)) and not (
-                self.part and self.part in contact.casefold()
-            ):
+        if self.digits:
+            if not self.may_be_in(contact):
+                return None
+        elif contact.isascii():
+            low = contact.lower()
+            is_name = self.piece and (self.piece in low or b"'" in low)
+            if not is_name and not (self.part and self.part.encode() in low):
                 return None
         name, email, telephone = orjson.loads(contact)
         if self.digits:
