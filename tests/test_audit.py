@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,7 @@ from worlds import NOW, copy_of, decodable, worlds
 
 import lifecycle
 from lifecycle import ArgumentError, LeadReader, LeadStore, Rules, fold
+from lifecycle.auditing import processes
 from lifecycle.auditing.overdue import Limit
 from lifecycle.auditing.report import LISTS, VERDICTS, report
 from lifecycle.auditing.stays import Spread
@@ -269,6 +271,48 @@ def test_ignored_and_quarantined_messages_of_a_log_count_once(write_log):
     audit = lifecycle.audit(write_log([visit, visit, broken, broken, future, future]))
     assert (audit.ignored, audit.events) == ({"website#visit": 1}, 0)
     assert audit.quarantined == {"invalid": 1, "future_time": 1}
+
+
+# --- in two processes -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_two(monkeypatch):
+    """Let stores of two clusters be audited in two processes; what each of them got back."""
+    got = []
+    find = processes._found
+
+    def found(process):
+        got.append(find(process))
+        return got[-1]
+
+    monkeypatch.setattr(processes, "WORTH_IT", 2)
+    monkeypatch.setattr(processes, "_found", found)
+    return got
+
+
+def test_a_large_store_is_audited_in_two_processes_and_the_audit_is_the_same(path, log, in_two):
+    with LeadStore(path) as store:
+        store.apply_many(log.read_text().splitlines())
+    options = {"by": BY, "overdue": ["assigned>1s", "sent>PT1M"]}
+    halved = whole(lifecycle.audit(path, **options))
+    (other,) = in_two
+    assert other is not None
+    assert halved == whole(lifecycle.audit(log, **options))
+
+
+@pytest.mark.parametrize("broken", ["executable", "version"])
+def test_a_half_that_does_not_come_back_is_audited_here(broken, path, log, in_two, monkeypatch):
+    with LeadStore(path) as store:
+        store.apply_many(log.read_text().splitlines())
+    if broken == "executable":
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    else:
+        # Somebody wrote since: the other process sees another store.
+        make = processes._values
+        monkeypatch.setattr(processes, "_values", lambda half: make(half) | {"version": "0 0:0"})
+    assert whole(lifecycle.audit(path, by=BY)) == whole(lifecycle.audit(log, by=BY))
+    assert in_two in ([], [None])
 
 
 # --- read-only, what if ---------------------------------------------------------------------------

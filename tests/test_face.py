@@ -177,7 +177,11 @@ def test_every_time_that_a_store_tells_is_an_aware_datetime(store):
     told += [one.entry for one in store.changes()]
     told += [*store.evidence().verdict_changes(), *store.listing().events()]
     told += [audit := lifecycle.audit(store, overdue=["accepted>PT1S"]), *audit.deviations]
-    told += [*audit.overdue, *lifecycle.explain(store, "crmleadid:1").corrections]
+    told += [
+        *audit.overdue,
+        *audit.were_overdue,
+        *lifecycle.explain(store, "crmleadid:1").corrections,
+    ]
     told.append(store.erase("crmleadid:1"))
     assert len({type(one) for one in told}) == 13
     for one in told:

@@ -252,11 +252,11 @@ def test_the_terminal_answers_with_tables_and_status_0(log, lifecycle):
     words = " ".join(result.stdout.split())
     for part in (
         "By holder everybody who had a lead",
-        "Ada Ace * 3 2 66.67% 30 min 40 min 2 0 0",
+        "Ada Ace* 3 2 66.67% 30 min 40 min 2 0 0",
         "By source speed from sent to accepted; * fewer than 10 leads",
         "Where they are by holder what became of them in those hands",
         "Time in state median of the stays that ended, and how many",
-        "Portal * 3 0 (-) 3 (1 min) 3 (31 min)",
+        "Portal* 3 0 (-) 3 (1 min) 3 (31 min)",
     ):
         assert part in words, words
 

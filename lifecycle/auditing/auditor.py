@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field
 
-from lifecycle.auditing.audit import TOP, Audit, OpenFinding
+from lifecycle.auditing.audit import Audit, OpenFinding
 from lifecycle.auditing.comparison import Comparison
 from lifecycle.auditing.deviations import Deviation, deviations, refused_steps
-from lifecycle.auditing.evidence import Evidence, SetAside, digest_of
+from lifecycle.auditing.evidence import SetAside
 from lifecycle.auditing.figures import funnel_of, groups_of
-from lifecycle.auditing.overdue import Limit, Overdue, watched_stays
-from lifecycle.auditing.people import People, Users
+from lifecycle.auditing.overdue import Overdue, watched_stays
+from lifecycle.auditing.people import People
 from lifecycle.auditing.repair import Repair, grouped, repairs_of
 from lifecycle.auditing.stays import Milestones, stays
 from lifecycle.auditing.tallies import Story, Tallies
@@ -34,44 +34,9 @@ from lifecycle.domain import (
     Rules,
     State,
     Trigger,
-    machine_for,
     subject_history,
 )
 from lifecycle.messages import format_time
-
-
-def audit_evidence(
-    evidence: Evidence,
-    rules: Rules,
-    *,
-    against: Rules | None = None,
-    on_invalid: OnInvalid = "skip",
-    limits: Iterable[Limit] = (),
-    now: int | None = None,
-    top: int = TOP,
-    by: Iterable[str] = (),
-    users: Users | None = None,
-    each: Callable[[History, Sequence[LeadEvent]], None] | None = None,
-) -> Audit:
-    """Audit the messages by these rules; ``each`` is called with every subject.
-
-    Raises:
-        RulesError: The rules name a guard that nobody registered.
-    """
-    auditor = Auditor(
-        machine_for(rules),
-        on_invalid,
-        evidence.conflicts,
-        top,
-        Tallies(tuple(by), tuple(limits)),
-        None if against is None else Comparison(against),
-        People.of(users),
-    )
-    for events in evidence.subjects():
-        history = auditor.take(events)
-        if each is not None:
-            each(history, events)
-    return auditor.audit(evidence, rules, now, digest_of(evidence))
 
 
 @define

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lifecycle.auditing.audit import TOP, Audit
-from lifecycle.auditing.auditor import audit_evidence
 from lifecycle.auditing.evidence import Evidence, LogEvidence, is_store
 from lifecycle.auditing.overdue import Limit
 from lifecycle.auditing.people import Users
+from lifecycle.auditing.processes import audit_evidence
 from lifecycle.auditing.tallies import BY
 from lifecycle.domain import ON_INVALID, OnInvalid, Rules
 from lifecycle.errors import ArgumentError

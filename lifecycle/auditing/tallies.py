@@ -142,34 +142,41 @@ class Tallies:
 
     def _add_shares(self, tallies: dict[Key, Tally], story: Story) -> None:
         """Take up a lead with everybody who had it."""
-        refusals = Counter(party_key(row.holder) for row in story.found.rows if row.refused)
-        shares = _shares(story)
+        refusals: Counter[Key] = Counter()
+        if story.found.lead.refusals:
+            refusals.update(party_key(row.holder) for row in story.found.rows if row.refused)
+        keys = [party_key(stay.holder) for stay in story.stays]
+        shares = _shares(story, keys)
         for key in {**shares, **refusals}:
             its_stays = shares.get(key, [])
             text = next((str(stay.holder) for stay in its_stays if stay.holder), None)
             tally = self._tally(tallies, key, text)
             tally.refusals += refusals[key]
             if key in shares:
-                _add_share(tally, key, its_stays, story)
+                _add_share(tally, key, its_stays, story, keys)
 
 
-def _shares(story: Story) -> dict[Key, list[Stay]]:
+def _shares(story: Story, keys: Sequence[Key]) -> dict[Key, list[Stay]]:
     shares: dict[Key, list[Stay]] = defaultdict(list)
-    for stay in story.stays:
-        shares[party_key(stay.holder)].append(stay)
+    for stay, key in zip(story.stays, keys, strict=True):
+        shares[key].append(stay)
     return dict(shares) or {None: []}
 
 
-def _add_share(tally: Tally, key: Key, its_stays: Sequence[Stay], story: Story) -> None:
-    """Take up what happened to a lead while one party had it."""
+def _add_share(
+    tally: Tally, key: Key, its_stays: Sequence[Stay], story: Story, keys: Sequence[Key]
+) -> None:
+    """Take up what happened to a lead while one party had it; ``keys`` are those of all stays."""
     tally.leads += 1
     tally.outcomes[_outcome(its_stays, story)] += 1
     tally.accepted += any(stay.state == "accepted" for stay in its_stays)
     tally.times.add_stays(its_stays)
-    took = _response(key, story.stays)
+    took = _response(key, story.stays, keys)
     if took is not None:
         tally.times.to_accepted.append(took)
-    tally.watch.add([stay for stay in story.watched if party_key(stay.holder) == key])
+    if tally.watch.limits:
+        watched = zip(story.watched, keys, strict=True)
+        tally.watch.add([stay for stay, holder in watched if holder == key])
 
 
 def _outcome(its_stays: Sequence[Stay], story: Story) -> str:
@@ -185,14 +192,14 @@ def _outcome(its_stays: Sequence[Stay], story: Story) -> str:
     return ended_by.state if ended_by.state in ("rejected", "retracted") else PASSED_ON
 
 
-def _response(key: Key, its_stays: Sequence[Stay]) -> int | None:
+def _response(key: Key, its_stays: Sequence[Stay], keys: Sequence[Key]) -> int | None:
     """Return how long somebody first had a lead until they accepted it.
 
     None where they did not, or where accepting it was how they came to have it.
     """
     began: int | None = None
-    for stay in its_stays:
-        if party_key(stay.holder) != key:
+    for stay, holder in zip(its_stays, keys, strict=True):
+        if holder != key:
             began = None
         elif stay.state == "accepted":
             if began is not None:

@@ -48,7 +48,8 @@ _VERDICTS = "verdicts"
     "--list",
     "which",
     type=click.Choice([*LISTS, _VERDICTS]),
-    help="Print one list in full, instead of the report.",
+    metavar="LIST",
+    help=f"Print one list in full, instead of the report: {', '.join([*LISTS, _VERDICTS])}.",
 )
 @options.output
 @options.file("--html", meaning="Write a page for a browser, too.")
@@ -56,6 +57,7 @@ _VERDICTS = "verdicts"
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
+    metavar="FINDING",
     multiple=True,
     help="End with status 1 when such a finding is open: `error` if nothing else is said, with --by"
     " nothing. May be repeated.",

@@ -18,7 +18,7 @@ _FINDINGS: Final = ("lead_id", "severity", "code", "detail")
 #: Each part with its head and its columns.
 _PARTS: Final = {
     "moved": ("leads that moved: {:,}", ("lead_id", "from", "to", "from_holder", "to_holder")),
-    "verdicts": ("verdicts that changed: {:,}", ("lead_id", "trigger", "at", "became", "why")),
+    "verdicts": ("verdicts that changed: {:,}", ("lead_id", "became", "why", "trigger", "at")),
     "found": ("new findings: {:,}", _FINDINGS),
     "settled": ("settled findings: {:,}", _FINDINGS),
 }

@@ -52,7 +52,7 @@ def _named(group: Group) -> str:
     text = group.name or short(group.text or "(none)")
     if len(text) > _WIDEST:
         text = f"{text[: _WIDEST - 1]}…"
-    return f"{text} *" if group.is_small else text
+    return f"{text}*" if group.is_small else text
 
 
 def _speed(group: Group) -> tuple[Cell, ...]:

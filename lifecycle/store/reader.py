@@ -148,6 +148,16 @@ class LeadReader(OpenStore):
         return read_difference(self._working(), as_micros(start), as_micros(end), axis)
 
     @reading
+    def names(self, beginning: str, limit: int = 100) -> list[str]:
+        """Return names of leads that begin so, in their order, as a shell completes them."""
+        rows = self._connection.execute(
+            "SELECT lead_id FROM lead WHERE substr(lead_id, 1, length(?1)) = ?1"
+            " ORDER BY lead_id LIMIT ?2",
+            (beginning, limit),
+        )
+        return [lead_id for (lead_id,) in rows]
+
+    @reading
     def lead_no(self, alias: str) -> int:
         """Return the number of the lead of this name, which never changes; raise as ``lead``."""
         return find_lead(self._working(), alias)

@@ -16,6 +16,7 @@ from lifecycle.domain import TRIGGERS, Finding, LeadEvent, Position, Trigger
 from lifecycle.messages import format_time
 from lifecycle.store.db.lookups import WorkingSet, all_clusters
 from lifecycle.store.db.rows import id_hash, select_in
+from lifecycle.store.ledger.chain import head_of
 from lifecycle.store.ledger.digest import contents_of
 from lifecycle.store.query.history import lead_names
 from lifecycle.store.query.messages import read_conflicts, read_messages
@@ -78,9 +79,24 @@ class StoreEvidence:
         )
         self.quarantined = self._read_quarantined()
 
-    def subjects(self) -> Iterator[list[LeadEvent]]:
+    @property
+    def path(self) -> str:
+        """The file of the store; an empty text for one in memory."""
+        return str(self._connection.execute("PRAGMA database_list").fetchone()[2])
+
+    @property
+    def version(self) -> str:
+        """What changes with every transaction: the last change, and the head of the ledger."""
+        (change,) = self._connection.execute("SELECT change FROM store").fetchone()
+        return f"{change} {head_of(self._connection)}"
+
+    def clusters(self) -> list[int]:
+        """Return the numbers of all clusters."""
+        return all_clusters(self._connection)
+
+    def subjects(self, clusters: list[int] | None = None) -> Iterator[list[LeadEvent]]:
         """Yield the events of each cluster in fold order, some clusters at a time."""
-        numbers = all_clusters(self._connection)
+        numbers = self.clusters() if clusters is None else clusters
         for start in range(0, len(numbers), _TOGETHER):
             yield from self._events_of(numbers[start : start + _TOGETHER])
 
