@@ -1,10 +1,12 @@
 """Where a lead came from, and its fields in other systems: kept with the lead."""
 
+import json
+
 import pytest
 from changes import change
 from letters import ADA, lead
 
-from lifecycle import LeadStore, fold
+from lifecycle import LeadReader, LeadStore, fold
 from lifecycle.messages import read_message
 from lifecycle.store import lead_dict
 
@@ -111,3 +113,39 @@ def test_a_fold_in_memory_says_the_same(store):
     events = [one.event for message in messages for one in read_message(message)]
     (told,) = fold(store.rules, events).leads
     assert lead_dict(told.lead) == lead_dict(store.lead("crmleadid:1"))
+
+
+def imported(lifecycle, tmp_path, system, name, text, *options):
+    file = tmp_path / name
+    file.write_text(text)
+    result = lifecycle("import", system, tmp_path / "crm.db", file, *options)
+    assert result.exit_code == 0, result.output
+    with LeadReader(tmp_path / "crm.db") as reader:
+        return {one.lead_id: one.source for one in reader.leads()}
+
+
+def test_salesforce_says_where_a_lead_came_from(lifecycle, tmp_path):
+    head = "Id,Status,OwnerId,LeadSource,CreatedDate,LastModifiedDate\n"
+    row = "{},New,0050000000Ada01AAB,{},2026-03-02T10:00:00Z,2026-03-03T10:00:00Z\n"
+    ids = ("00Q0000000Lead1AAA", "00Q0000000Lead2AAA")
+    text = head + row.format(ids[0], "Web") + row.format(ids[1], "")
+    sources = imported(lifecycle, tmp_path, "salesforce", "Lead.csv", text)
+    assert list(sources.values()) == ["Web", None]
+    head = "id,status,owner_id,lead_source,created_date,_fivetran_start\n"
+    row = (
+        "00Q0000000Lead3AAA,New,0050000000Ada01AAB,Fair,2026-03-02T10:00:00Z,2026-03-02T10:00:00Z\n"
+    )
+    assert "Fair" in imported(lifecycle, tmp_path, "salesforce", "v.csv", head + row).values()
+
+
+def test_hubspot_says_where_a_contact_came_from(lifecycle, tmp_path):
+    contact = {
+        "id": "101",
+        "properties": {"lifecyclestage": "lead", "hs_analytics_source": "ORGANIC_SEARCH"},
+        "updatedAt": "2026-03-02T10:00:00Z",
+        "propertiesWithHistory": {
+            "lifecyclestage": [{"value": "lead", "timestamp": "2026-03-02T10:00:00Z"}]
+        },
+    }
+    sources = imported(lifecycle, tmp_path, "hubspot", "contacts.json", json.dumps([contact]))
+    assert list(sources.values()) == ["ORGANIC_SEARCH"]

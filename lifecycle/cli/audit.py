@@ -46,7 +46,8 @@ _VERDICTS = "verdicts"
     "--list",
     "which",
     type=click.Choice([*LISTS, _VERDICTS]),
-    help="Print one list in full, instead of the report.",
+    metavar="LIST",
+    help=f"Print one list in full, instead of the report: {', '.join([*LISTS, _VERDICTS])}.",
 )
 @options.output
 @options.file("--html", meaning="Write a page for a browser, too.")
@@ -54,10 +55,11 @@ _VERDICTS = "verdicts"
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
+    metavar="FINDING",
     multiple=True,
     default=["error"],
     show_default=True,
-    help="End with status 1 when such a finding is open. May be repeated.",
+    help="End with status 1 when such a finding is open: a severity, a code. May be repeated.",
 )
 @options.file(
     "--baseline",

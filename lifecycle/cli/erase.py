@@ -19,7 +19,7 @@ from lifecycle.text import clean, counted
 
 @click.command()
 @options.database
-@click.argument("who", metavar="[WHO]", required=False)
+@click.argument("who", metavar="[WHO]", required=False, shell_complete=options.complete_lead)
 @click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
 @click.option(
     "--all-of-them",
@@ -39,7 +39,7 @@ from lifecycle.text import clean, counted
 )
 @click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 @options.accept_clock
-@click.option("--json", "as_json", is_flag=True, help="Print what was erased as JSON.")
+@options.as_json
 def erase(
     database: Path,
     who: str | None,

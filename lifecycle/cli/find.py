@@ -15,7 +15,7 @@ from lifecycle.errors import LifecycleError, NotFoundError
 from lifecycle.store import LeadReader, Match, lead_dict
 from lifecycle.text import clean, counted
 
-_COLUMNS: Final = ("lead_id", "state", "since", "holder", "found_in")
+_COLUMNS: Final = ("lead_id", "found_in", "state", "since", "holder")
 _OFFERED: Final = 3
 
 

@@ -56,7 +56,7 @@ def _shared(source: str) -> Callable[[Any], Any]:
         options.on_contact_delete,
         options.accept_clock,
         click.option("--dry-run", is_flag=True, help="Say what would come of it; write nothing."),
-        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+        options.as_json,
     ]
     if source != "genesys":
         own = "" if source == "csv" else " Without it the ones that --show-map prints."

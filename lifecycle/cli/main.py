@@ -6,6 +6,7 @@ input or the store could not be read or written; 130 interrupted. (design.md sec
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import suppress
@@ -45,6 +46,7 @@ COMMANDS: Final = {
         "Copy a store in use as of one moment, and verify the copy.",
     ),
     "changes": ("reading", "Print what changed in the histories, in order."),
+    "diff": ("diff", "Show what differs between two moments."),
     "doctor": ("doctor", "Look at a store's file and at where it lies."),
     "dump": ("backup", "Print a whole store as JSON lines, for `load`."),
     "erase": (
@@ -146,6 +148,40 @@ def _tell(error: OSError) -> None:
     _drop_output()
 
 
+#: Our own signs, where the terminal has no UTF-8.
+_SIGNS: Final = {
+    "●": "*",
+    "○": "o",
+    "✗": "x",
+    "✓": "v",
+    "→": "->",
+    "─": "-",
+    "…": "...",
+    "·": "-",
+    "│": "|",
+    "├": "+",
+    "└": "+",
+    "┬": "+",
+    "┼": "+",
+    "╷": "|",
+    "╵": "|",
+    "━": "-",
+}
+ASCII: Final = "lifecycle.ascii"
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for characters that an encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    shown = [_SIGNS.get(char) or char.encode("ascii", "backslashreplace").decode() for char in text]
+    return "".join(shown), error.end
+
+
+codecs.register_error(ASCII, _in_ascii)
+
+
 def _drop_output() -> None:
     """What is still to be printed goes nowhere: Python would try again in the end, and complain."""
     with suppress(OSError, ValueError):
@@ -161,7 +197,7 @@ def _status(error: LifecycleError) -> int:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lead-lifecycle", prog_name="lifecycle")
+@click.version_option(None, "-V", "--version", package_name="lead-lifecycle", prog_name="lifecycle")
 def cli() -> None:
     """CRM lead messages in; every lead's state, history and refusals out.
 
@@ -181,8 +217,8 @@ def main() -> None:
         # Python is told not to buffer, and would not notice that the disk is full.
         sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.buffer), sys.stdout.encoding)
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal cannot show is shown as an escape.
-        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
+        # What the terminal cannot show is shown in ASCII, or as an escape.
+        cast("TextIOWrapper", stream).reconfigure(errors=ASCII)
     try:
         cli(prog_name="lifecycle")
     except OSError as error:

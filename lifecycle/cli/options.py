@@ -10,6 +10,7 @@ import click
 
 from lifecycle.cli.moments import AgeType, MomentType, remember_zone
 from lifecycle.domain import STATES
+from lifecycle.errors import LifecycleError
 from lifecycle.store import FILTERS, SORTS, LeadFilter
 
 Decorator: TypeAlias = Callable[[Any], Any]
@@ -34,7 +35,23 @@ class DatabaseType(click.Path):
 database = click.argument(
     "database", metavar="DB", type=DatabaseType(path_type=Path, readable=False)
 )
-lead = click.argument("lead", metavar="LEAD")
+
+
+def complete_lead(ctx: click.Context, _: click.Parameter, beginning: str) -> list[str]:
+    """Return names of leads that begin so, for a shell that completes them."""
+    from lifecycle.store import LeadReader  # noqa: PLC0415 - few ask for it
+
+    place = ctx.params.get("database")
+    if place is None or not Path(place).is_file():
+        return []
+    try:
+        with LeadReader(place) as store:
+            return store.names(beginning)
+    except LifecycleError:
+        return []
+
+
+lead = click.argument("lead", metavar="LEAD", shell_complete=complete_lead)
 
 
 def style(names: Sequence[str], meaning: str = "How to print.") -> Decorator:
@@ -43,6 +60,32 @@ def style(names: Sequence[str], meaning: str = "How to print.") -> Decorator:
     return click.option(
         "--format", "style", type=choice, default="table", show_default=True, help=meaning
     )
+
+
+_JSON = "lifecycle.json"
+
+
+def _remember_json(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    ctx.meta[_JSON] = value == "json"
+
+
+def _is_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001
+    return value or ctx.meta.get(_JSON, False)
+
+
+def as_json(function: Any) -> Any:
+    """Add ``--format table|json`` for one result; ``--json``, an older way to say it, is hidden."""
+    older = click.option("--json", "as_json", is_flag=True, hidden=True, callback=_is_json)
+    return click.option(
+        "--format",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember_json,
+        help="How to print the result.",
+    )(older(function))
 
 
 def file(*names: str, meaning: str) -> Decorator:

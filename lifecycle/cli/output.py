@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 from attrs import frozen
 
+from lifecycle.cli.grid import print_grid, width
 from lifecycle.text import UNSAFE, clean, most_common, short
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 TABLE_ROWS: Final = 200
 #: How wide a table may be where nobody watches.
 _PIPE_WIDTH: Final = 200
-# A column whose cells are no longer than this is not broken over lines, another one is.
-_SHORT: Final = 20
-_PADDING: Final = 3
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,7 +38,7 @@ def console(*, err: bool = False) -> Console:
     from rich.console import Console  # noqa: PLC0415 - only where something is printed for people
 
     found = Console(stderr=err, highlight=False, soft_wrap=False)
-    if not found.is_terminal:
+    if not found.is_terminal and width() is None:
         found = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
     return found
 
@@ -166,33 +164,16 @@ def _cell(value: Any) -> Any:
 
 
 def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing: str) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     shown = list(islice(rows, TABLE_ROWS))
     if not shown:
         click.echo(nothing, err=True)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     cells = [[clean(short(_words(row.get(name)))) for name in columns] for row in shown]
-    out = console()
-    longest = [max(len(name), *map(len, its)) for name, *its in zip(columns, *cells, strict=True)]
-    fits = sum(longest) + _PADDING * len(longest) <= out.width
-    for number, name in enumerate(columns):
-        numeric = isinstance(shown[0].get(name), int)
-        justify: Literal["left", "right"] = "right" if numeric else "left"
-        # Where a table is too wide its later columns are broken, and nothing is cut off.
-        stays = fits or number == 0 or numeric
-        table.add_column(
-            name.replace("_", " "),
-            justify=justify,
-            overflow="fold",
-            no_wrap=longest[number] <= _SHORT and stays,
-        )
-    for row in cells:
-        table.add_row(*map(Text, row))
-    out.print(table)
+    numeric = [isinstance(shown[0].get(name), int) for name in columns]
+    gone = print_grid(columns, cells, numeric)
+    if gone:
+        names = ", ".join(name.replace("_", " ") for name in gone)
+        click.echo(f"too wide for {names}: --format csv, json or jsonl has all columns", err=True)
     more = sum(1 for _ in rows)
     if more:
         click.echo(f"... and {more:,} more; --format csv, json or jsonl prints all", err=True)

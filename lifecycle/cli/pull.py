@@ -32,7 +32,7 @@ _KEY: Final = "LIFECYCLE_PULL_KEY"
 @options.rules_file
 @options.on_contact_delete
 @options.accept_clock
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@options.as_json
 def pull(
     *,
     database: Path,

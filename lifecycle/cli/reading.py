@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.find import offering
 from lifecycle.cli.output import emit, emit_one
+from lifecycle.domain import STATES, State
 from lifecycle.store import LeadReader, lead_dict
 
 LAST_NUMBER = 2**63 - 1
@@ -106,14 +106,34 @@ def history(
     metavar="N",
     help="Only those behind number N.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
+@options.time("--since", "Only those made since then: a day, `yesterday`, `7d`.")
+@click.option("--lead", metavar="LEAD", help="Only those of this lead, by any of its names.")
+@click.option("--state", type=click.Choice(STATES), help="Only rows that lead to this state.")
+@options.limit
 @options.output
-def changes(database: Path, after: int, limit: int | None, style: str) -> None:
+def changes(
+    *,
+    database: Path,
+    after: int,
+    since: int | None,
+    lead: str | None,
+    state: State | None,
+    limit: int | None,
+    style: str,
+) -> None:
     """Print what changed in the histories, in order.
 
     A row that a late message made untrue comes again, as `superseded`. Keep the last number and
     go on from it with --after.
     """
-    with LeadReader(database) as store:
-        found: Iterator[Any] = islice(store.changes(after=after), limit)
-        emit((one.as_dict() for one in found), _CHANGE_COLUMNS, style, nothing="no changes")
+    with LeadReader(database) as store, offering(store, lead or ""):
+        number = None if lead is None else store.lead_no(lead)
+        made = store.changes(after=after, since=since)
+        shown = (
+            one
+            for one in made
+            if number in (None, one.lead_no)
+            and (state is None or (one.entry is not None and one.entry.target == state))
+        )
+        rows = (one.as_dict() for one in islice(shown, limit))
+        emit(rows, _CHANGE_COLUMNS, style, nothing="no changes")

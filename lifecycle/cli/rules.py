@@ -109,7 +109,7 @@ def _globs(globs: tuple[str, ...] | None) -> str:
 
 @rules.command()
 @click.argument("file", metavar="FILE", type=options.PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@options.as_json
 def check(*, file: Path, as_json: bool) -> None:
     """Check that a file is a table of rules; exit status 1 when it is not."""
     try:

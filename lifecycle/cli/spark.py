@@ -67,7 +67,7 @@ def spark() -> None:
 @click.option(
     "--partitions", type=click.IntRange(min=1), help="How many parts the work is cut into."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@options.as_json
 def fold(
     *,
     logs: tuple[str, ...],

@@ -6,16 +6,20 @@ that was refused; what is not true any more is struck out, and says how long it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+import click
+
+from lifecycle.cli.grid import width
 from lifecycle.cli.output import console
 from lifecycle.messages import format_time
 from lifecycle.text import clean, short
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
     from rich.text import Text
 
     from lifecycle.domain import Lead
@@ -32,11 +36,14 @@ STATE_STYLE: Final = {
 }
 SEVERITY_STYLE: Final = {"error": "red", "warning": "yellow", "info": "dim"}
 _SHOWN_KEYS: Final = 12
+_HEADS: Final = ("when (UTC)", "what", "who", "why")
+#: Columns that are broken between words; what stands between columns.
+_BROKEN: Final = (2, 3)
+_GAPS: Final = 8
 
 
 def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     """The lead: its state, who has it, its names, and what was found."""
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     out = console()
@@ -46,18 +53,21 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     title.append(lead.state, style=f"bold {STATE_STYLE[lead.state]}")
     if lead.since is not None:
         title.append(f"  since {_time(lead.since)}", style="dim")
-    out.print(title)
-    grid = Table.grid(padding=(0, 2))
-    for name, value in _facts(lead):
-        grid.add_row(Text(name, style="dim"), Text("\n".join(map(clean, value))))
-    out.print(grid)
+    _print_words(out, title)
+    facts = _facts(lead)
+    margin = max(len(name) for name, _ in facts) + 2
+    for name, value in facts:
+        head = name
+        for words in map(clean, value):
+            out.print(Text(head.ljust(margin), style="dim") + Text(words), soft_wrap=True)
+            head = ""
     for one in findings:
         line = Text("! ", style="dim" if one.superseded_at else SEVERITY_STYLE[one.severity])
         line.append(one.code.replace("_", " "))
         line.append(f": {clean(one.detail)}" if one.detail else "", style="default")
         if one.superseded_at is not None:
             line.append(f" (thought so until {_second(one.superseded_at)})")
-        out.print(line)
+        _print_words(out, line)
 
 
 def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
@@ -65,19 +75,73 @@ def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
     if not entries:
         console(err=True).print("nothing has happened to this lead")
         return
-    console().print(_timeline(entries, superseded=superseded))
+    cells = list(_timeline(entries, superseded=superseded))
+    wide = width()
+    if wide is None:
+        for row in (_HEADS, *cells):
+            click.echo("\t".join(" ".join(str(cell).split()) for cell in row).rstrip("\t"))
+    elif _least(cells) > wide:
+        _print_stacked(cells)
+    else:
+        _print_table(cells)
 
 
-def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
+def _least(cells: Sequence[Sequence[Text]]) -> int:
+    """Return how wide a table must be in which no word is broken."""
+    longest = [
+        max((len(word) for row in cells for word in row[place].plain.split()), default=0)
+        for place in _BROKEN
+    ]
+    whole = [
+        max(len(row[place].plain) for row in cells)
+        for place in range(len(_HEADS))
+        if place not in _BROKEN
+    ]
+    return sum(longest) + sum(whole) + _GAPS
+
+
+def _print_stacked(cells: Sequence[Sequence[Text]]) -> None:
+    """Print each row over lines: when and what, then who and why below it."""
+    out = console()
+    for when, what, *more in cells:
+        out.print(when + "  " + what, soft_wrap=True)
+        for text in more:
+            for line in text.split("\n"):
+                if line.plain:
+                    _print_words(out, line, 4)
+
+
+def _print_words(out: Console, text: Text, margin: int = 0) -> None:
+    """Print a text that is broken between words only, so far in."""
+    place = 0
+    size = max(out.width - margin, 1)
+    for line in wrap(text.plain, size, break_long_words=False, break_on_hyphens=False):
+        start = text.plain.index(line.split()[0], place)
+        place = start + len(line)
+        part = text[start:place]
+        part.pad_left(margin)
+        out.print(part, soft_wrap=True)
+
+
+def _print_table(cells: Sequence[Sequence[Text]]) -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(_HEADS):
+        words = [len(word) for row in cells for word in row[place].plain.split()]
+        is_broken = place in _BROKEN
+        least = max(words, default=0) if is_broken else None
+        table.add_column(head, no_wrap=not is_broken, min_width=least)
+    for row in cells:
+        table.add_row(*row)
+    console().print(table)
+
+
+def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Iterator[list[Text]]:
+    """Yield the cells of each row of history."""
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("when (UTC)", no_wrap=True)
-    table.add_column("what", no_wrap=True)
-    table.add_column("who", overflow="fold")
-    table.add_column("why", overflow="fold")
     first = min(row.recorded_at for row in entries)
     for row in entries:
         old = "strike dim" if row.superseded_at is not None else ""
@@ -89,8 +153,7 @@ def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Table:
         ]
         if superseded and (old or row.recorded_at > first):
             cells[-1].append(_known(row, cells[-1].plain), style="not strike dim")
-        table.add_row(*cells)
-    return table
+        yield cells
 
 
 def _mark(row: HistoryEntry) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def _checked(path: Path) -> Path | Log:
 @options.on_contact_delete
 @options.accept_clock
 @click.option("--restart", is_flag=True, help="Read the logs from their beginning.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@options.as_json
 def replay(
     *,
     database: Path,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lifecycle.store.dump import load_dump
     from lifecycle.store.erasure.erase import Erasure
     from lifecycle.store.query.audit_source import Origin, StoreEvidence, VerdictChange
+    from lifecycle.store.query.between import AXES, Difference, Move, Reversal
     from lifecycle.store.query.export import EventEntry, StoreListing
     from lifecycle.store.query.filters import FILTERS, SORTS, FilterOption, LeadFilter
     from lifecycle.store.query.matches import Match, Matches
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AHEAD",
+    "AXES",
     "BLOCK",
     "CHANGE_NUMBER",
     "FILTERS",
@@ -59,6 +61,7 @@ __all__ = [
     "Conflict",
     "Cursor",
     "Defect",
+    "Difference",
     "Duplicate",
     "Erasure",
     "EventEntry",
@@ -74,6 +77,7 @@ __all__ = [
     "LeadStore",
     "Match",
     "Matches",
+    "Move",
     "Noted",
     "OnContactDelete",
     "Origin",
@@ -85,6 +89,7 @@ __all__ = [
     "Quarantined",
     "Refused",
     "ReplaySession",
+    "Reversal",
     "StoreEvidence",
     "StoreListing",
     "StorePages",
@@ -116,6 +121,12 @@ __getattr__ = lazily(
             "Origin",
             "StoreEvidence",
             "VerdictChange",
+        ),
+        "query.between": (
+            "AXES",
+            "Difference",
+            "Move",
+            "Reversal",
         ),
         "query.export": (
             "EventEntry",

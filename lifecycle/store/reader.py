@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING
 
 from lifecycle.domain import STATES, Lead, Rules, State
 from lifecycle.errors import ArgumentError, NotFoundError
 from lifecycle.messages import Moment, as_micros, optional_micros
 from lifecycle.store import ledger, query
-from lifecycle.store.db.lookups import WorkingSet
-from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
-from lifecycle.store.db.transaction import Gate, reading, snapshot, translated
+from lifecycle.store.db.transaction import reading, translated
 from lifecycle.store.ledger.chain import Head, head_of
+from lifecycle.store.opened import OpenStore
 from lifecycle.store.query.as_known_at import KnownAt
+from lifecycle.store.query.find import find_lead
 from lifecycle.store.query.findings import read_findings
 from lifecycle.store.query.history import NOW, read_changes
 from lifecycle.store.query.messages import read_copies, read_messages_of, read_unmapped
@@ -41,61 +39,20 @@ from lifecycle.store.query.results import (
 from lifecycle.utc import as_datetime
 
 if TYPE_CHECKING:
-    from lifecycle.store.db.file import Mode
     from lifecycle.store.query.audit_source import StoreEvidence
+    from lifecycle.store.query.between import Axis, Difference
     from lifecycle.store.query.export import StoreListing
     from lifecycle.store.query.filters import LeadFilter
     from lifecycle.store.query.matches import Matches
     from lifecycle.store.verify import Verification
 
-_LOG: Final = logging.getLogger("lifecycle")
-_PAGE: Final = 1000
-Result = TypeVar("Result")
 
-
-class LeadReader:
+class LeadReader(OpenStore):
     """A store, opened for reading alone: nothing is written, not even where it is not yet made.
 
     Raises:
         StoreError: The file cannot be read, or is no store that this version understands.
     """
-
-    def __init__(self, path: str | Path, mode: Mode = "read", *, permissions: int = 0o600) -> None:
-        place = Path(path)
-        from lifecycle.store.db.file import open_store  # noqa: PLC0415 - takes a while to import
-
-        self._connection = open_store(place, mode, permissions)
-        self._gate = Gate(place, self._connection)
-        self._parties = Parties(self._connection)
-        _LOG.debug("%s: opened to %s", place, mode)
-
-    @property
-    def path(self) -> Path:
-        """The file, as errors name it."""
-        return self._gate.path
-
-    def __enter__(self) -> Self:
-        with self._gate.held():
-            return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; what is used of this object from now on raises a StoreError."""
-        self._gate.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let all that is read within a ``with`` block be as of one moment.
-
-        Each method does so by itself. Meanwhile other threads wait.
-
-        Raises:
-            StoreError: The store cannot be read, was closed, or was opened before a fork.
-        """
-        with self._gate.held(), snapshot(self._connection, self.path):
-            yield
 
     @property
     @reading
@@ -177,8 +134,38 @@ class LeadReader:
         """Return the state of a lead at a moment; ``new`` before anything happened to it."""
         return self.lead(alias, as_of=as_micros(moment), as_known_at=as_known_at).state
 
-    def changes(self, *, after: int = 0) -> Iterator[Change]:
+    @reading
+    def difference(self, start: Moment, end: Moment, *, axis: Axis = "as_known_at") -> Difference:
+        """Return what differs between two moments: ``as_known_at``, or ``as_of`` by what is known.
+
+        Raises:
+            ArgumentError: A moment cannot be understood, or there is no such axis.
+        """
+        from lifecycle.store.query.between import AXES, read_difference  # noqa: PLC0415
+
+        if axis not in AXES:
+            raise ArgumentError(f"expected one of {', '.join(AXES)}; got {axis!r}")
+        return read_difference(self._working(), as_micros(start), as_micros(end), axis)
+
+    @reading
+    def names(self, beginning: str, limit: int = 100) -> list[str]:
+        """Return names of leads that begin so, in their order, as a shell completes them."""
+        rows = self._connection.execute(
+            "SELECT lead_id FROM lead WHERE substr(lead_id, 1, length(?1)) = ?1"
+            " ORDER BY lead_id LIMIT ?2",
+            (beginning, limit),
+        )
+        return [lead_id for (lead_id,) in rows]
+
+    @reading
+    def lead_no(self, alias: str) -> int:
+        """Return the number of the lead of this name, which never changes; raise as ``lead``."""
+        return find_lead(self._working(), alias)
+
+    def changes(self, *, after: int = 0, since: Moment | None = None) -> Iterator[Change]:
         """Return the changes behind this number, in the order in which they were made.
+
+        With ``since`` those that were made at this moment or later.
 
         A row that became untrue comes again, as ``superseded``; a lead whose person was erased, as
         ``erased``. Keep the last ``number`` and go on from there: nothing comes twice.
@@ -187,7 +174,8 @@ class LeadReader:
             raise TypeError(f"expected the number of a change, got {after!r}")
         if not 0 <= after <= NOW:
             raise ArgumentError(f"expected the number of a change, got {after}")
-        return self._paged(read_changes(self._connection, self._parties, after))
+        at = optional_micros(since)
+        return self._paged(read_changes(self._connection, self._parties, after, at))
 
     @reading
     def messages(self, alias: str) -> list[StoredMessage]:
@@ -325,11 +313,6 @@ class LeadReader:
         with self._gate.held():
             return verify(self._connection, heads, path=self.path, quick=quick, on_check=on_check)
 
-    def _working(self) -> WorkingSet:
-        return WorkingSet(
-            self._connection, self._parties, rules_at(self._connection, None).identity
-        )
-
     def _known(self, moment: Moment | None) -> KnownAt:
         return KnownAt(self._working(), optional_micros(moment))
 
@@ -339,13 +322,3 @@ class LeadReader:
     @reading
     def _leads_at(self, as_of: Moment | None, as_known_at: Moment | None) -> list[Lead]:
         return list(self._known(as_known_at).leads(optional_micros(as_of)))
-
-    def _paged(self, items: Iterator[Result], size: int = _PAGE) -> Iterator[Result]:
-        """Return items that are read a page at a time, each page as of one moment."""
-
-        def next_page() -> list[Result]:
-            with self.snapshot():
-                return list(islice(items, size))
-
-        with self._gate.held():
-            return chain.from_iterable(iter(next_page, []))

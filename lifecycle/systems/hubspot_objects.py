@@ -24,6 +24,8 @@ PLAIN: Final = frozenset(
     (*DETAILS, *_MODIFIED, "createdate", "hs_createdate", "hs_object_id", MERGED_IDS)
 )
 
+#: The property that says where a contact came from.
+_SOURCE: Final = "hs_analytics_source"
 _OBJECT: Final[Columns] = {
     "id": ("id", "vid"),
     "properties": ("properties",),
@@ -106,7 +108,8 @@ class HubSpotObjects(SourceReader):
             as_of = modified or (newest[name].moment if name in newest else None)
             if as_of is not None and name not in PLAIN and self._writer.names(name):
                 at = At(entry.line, object_id, as_of)
-                yield self._writer.fact(at, name, current=value, contact=contact)
+                said: dict[str, Any] = {"contact": contact, "lead_source": current.get(_SOURCE)}
+                yield self._writer.fact(at, name, current=value, **said)
         if "archived" in columns and is_true(entry.text(columns["archived"])):
             yield from self._deletion(entry, object_id, columns, modified)
 

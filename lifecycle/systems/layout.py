@@ -20,7 +20,7 @@ from lifecycle.systems.moments import Moment, read_moment
 #: What a column can be for. ``id`` may be named, and is not read: a fact is known by what it says.
 COLUMNS: Final = (
     *("field", "old", "new", "time", "by", "user", "source", "assignee", "reason", "id"),
-    *("name", "email", "telephone"),
+    *("name", "email", "telephone", "lead_source"),
 )
 _NEEDED: Final = ("new", "time")
 _TABLES: Final = ("name", "party", "people", "lead", "contact", "columns", "fields", "time")

@@ -21,6 +21,7 @@ def change_message(
     lead: Mapping[str, Any],
     contact: Mapping[str, Any] | None = None,
     record: str | None = None,
+    lead_source: str | None = None,
     **said: Any,
 ) -> Message:
     """Return the ``lead#change`` message of one change of a field.
@@ -32,6 +33,7 @@ def change_message(
         lead: The lead's identifiers by scheme; of one that has several, a list.
         contact: The properties of its contact: ``identifier``, ``name``, ``email``, ``telephone``.
         record: The source's id of the changed object, where that is not the lead's key of it.
+        lead_source: Where the lead came from, if the record says so.
         said: What the record says besides, where it is not None: ``old``, ``new``, ``current``
             (what the field is, without a change), ``agent``, ``recipient``, ``reason``.
     """
@@ -40,6 +42,8 @@ def change_message(
     if record is not None:
         data["record"] = record
     data["object"] = {"type": "Lead", "identifier": _identifier(lead)}
+    if lead_source:
+        data["object"]["leadSource"] = lead_source
     if contact:
         data["object"]["object"] = {"type": "Contact", **contact}
     return {

@@ -120,6 +120,7 @@ class SourceReader:
                 agent=self.agent(cells),
                 recipient=person(self._layout.party, cells.get("assignee", "")),
                 reason=cells.get("reason") or None,
+                lead_source=cells.get("lead_source") or None,
                 lead=change.lead,
                 contact=change.contact,
             )

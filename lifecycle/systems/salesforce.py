@@ -54,6 +54,8 @@ _LEAD: Final[Columns] = {
     "contact": ("ConvertedContactId",),
 }
 _STATED: Final = ("Status", "Owner")
+#: Where the lead came from; rules may give it a meaning, too.
+_SOURCE: Final[Columns] = {"source": ("LeadSource", "Lead Source")}
 
 
 class Salesforce(SourceReader):
@@ -63,6 +65,7 @@ class Salesforce(SourceReader):
         super().__init__(writer)
         self._lead = Finder(_LEAD)
         self._header = Finder(_EVENT)
+        self._source = Finder(_SOURCE)
 
     def tell(
         self, at: At, name: str, new: str, old: str | None = None, **said: Any
@@ -122,11 +125,12 @@ class Salesforce(SourceReader):
         modified = entry.moment(entry.must(columns, "modified", _LEAD), self._layout)
         at = At(entry.line, entry.filled(columns, "id", _LEAD), modified)
         values, besides = self._values(entry, columns, cells)
-        contact = _details(cells)
+        contact, source = _details(cells), self._lead_source(entry)
         for name, value in values.items():
             if name in _STATED:
                 if self._writer.names(name):
-                    yield self._writer.fact(at, name, current=value, contact=contact)
+                    said: dict[str, Any] = {"contact": contact, "lead_source": source}
+                    yield self._writer.fact(at, name, current=value, **said)
             elif value != "false":
                 yield from self.tell(at, name, value, **besides.get(name, {}))
 
@@ -136,6 +140,8 @@ class Salesforce(SourceReader):
         columns, cells = self._cells(flat)
         begin = flat.moment(flat.must(columns, "begin", _LEAD), self._layout)
         values, besides = self._values(flat, columns, cells)
+        if source := self._lead_source(flat):
+            besides = {field: {**besides.get(field, {}), "lead_source": source} for field in values}
         own = set(columns.values())
         for column in flat.value:
             name = None if column in own else self._api_name(column)
@@ -143,6 +149,11 @@ class Salesforce(SourceReader):
                 values[name] = flat.text(column)
         lead_id = flat.filled(columns, "id", _LEAD)
         yield from self._writer.account(self.values(At(flat.line, lead_id, begin), values, besides))
+
+    def _lead_source(self, entry: Entry) -> str | None:
+        """Return where the lead came from, if the record says so."""
+        columns = self._source.find(entry.value)
+        return entry.text(columns["source"]) or None if columns else None
 
     def _cells(self, entry: Entry) -> tuple[Mapping[str, str], dict[str, str]]:
         columns = self._lead.find(entry.value)

@@ -69,6 +69,12 @@ class KnownAt:
                 if as_of is None or lead.events or lead.state != "new":
                     yield lead
 
+    def numbered(self, leads: Iterable[int], as_of: int | None = None) -> dict[int, Lead]:
+        """Return those of these leads that existed, by number."""
+        numbers = sorted(set(leads))
+        versions = {version.lead: version for version in self.versions(numbers)}
+        return dict(zip(versions, self._leads([*versions.values()], as_of), strict=True))
+
     def history(
         self, alias: str, as_of: int | None, *, superseded: bool = False
     ) -> list[HistoryEntry]:

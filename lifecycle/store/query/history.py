@@ -46,6 +46,12 @@ _CHANGES: Final = (
     f" SELECT history.superseded_change, 'superseded', {_COLUMNS} {_FROM}"
     " WHERE history.superseded_change > ?1 ORDER BY number LIMIT ?2"
 )
+#: The last numbers of changes before a moment.
+_BEFORE: Final = (
+    "SELECT coalesce(max(id), 0) FROM history WHERE recorded_at < ?",
+    "SELECT coalesce(max(superseded_change), 0) FROM history WHERE superseded_at < ?",
+    "SELECT coalesce(max(change), 0) FROM sealed, erasure WHERE id = erasure AND erased_at < ?",
+)
 _SEALED: Final = "SELECT change, lead FROM sealed WHERE change > ? ORDER BY change LIMIT ?"
 
 
@@ -101,8 +107,15 @@ def full_history(connection: sqlite3.Connection, parties: Parties, lead: int) ->
     return [entry_of(row, names[row[0]], parties) for row in rows]
 
 
-def read_changes(connection: sqlite3.Connection, parties: Parties, after: int) -> Iterator[Change]:
-    """Yield the changes: rows recorded, superseded, leads erased, in one numbering."""
+def read_changes(
+    connection: sqlite3.Connection, parties: Parties, after: int, since: int | None = None
+) -> Iterator[Change]:
+    """Yield the changes: rows recorded, superseded, leads erased, in one numbering.
+
+    ``since``: those made at this moment or later. Later numbers have later times.
+    """
+    if since is not None:
+        after = max(after, *(connection.execute(one, (since,)).fetchone()[0] for one in _BEFORE))
     while changes := _next_changes(connection, parties, after):
         yield from changes
         after = changes[-1].number
