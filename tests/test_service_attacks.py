@@ -317,9 +317,9 @@ def test_pages_of_large_rows_are_shorter(serve, path, monkeypatch):
         return found, [one for one in sizes if one]
 
     leads, sizes = rows("/leads", "leads")
-    assert (len(leads), max(sizes)) == (5, 3)
+    assert (len(leads), max(sizes) < 5) == (5, True)
     leads, sizes = rows("/leads", "leads", as_of="2026-03-01T10:00:00Z")
-    assert (len(leads), max(sizes)) == (5, 3)
+    assert (len(leads), max(sizes) < 5) == (5, True)
     changes, sizes = rows("/changes", "changes")
     assert [one["change"] for one in changes] == list(range(1, 11))
     assert max(sizes) < 10

@@ -217,3 +217,12 @@ def test_signatures_are_compared_in_constant_time(monkeypatch):
         check_signature(hook, Delivery("POST", "u", headers, b"{}", time.time()))
         assert len(compared) == 2
         compared.clear()
+
+
+def test_a_notification_of_very_many_changes_is_too_many(serve):
+    hook = {"scheme": "network", "source": "genesys", "secrets": [NEW]}
+    served = serve(hooks={"cc": hook}, messages=1)
+    body = (SAMPLES / "genesys.jsonl").read_bytes()
+    answer = served.client.post("/hooks/cc", content=body, headers=network(body))
+    problem(answer, 413, "body_too_large")
+    assert served.get("/leads")["leads"] == []
