@@ -53,6 +53,8 @@ _LEAD: Final = _object(
     source=_TEXT_OR_NULL,
     systems={"type": "array", "items": _TEXT},
     fields={"type": "object"},
+    **{f"{state}_at": _TIME_OR_NULL for state in STATES[1:]},
+    reason=_TEXT_OR_NULL,
 )
 _ROW: Final[dict[str, Schema]] = {
     "trigger": _TRIGGER,
