@@ -425,7 +425,8 @@ def looks_at(name, salt):
     return refuses
 
 
-OF_A_LEAD = [field.name for field in fields(Lead) if field.name != "fields"]
+READ = ("fields", "reached", "reason")
+OF_A_LEAD = [field.name for field in fields(Lead) if field.name not in READ]
 BUILT_IN = ["by_holder", "by_owner", "by_holder_or_owner", "from_holder"]
 OWN = [f"looks_at_{name}_{salt}" for name in OF_A_LEAD for salt in range(4)]
 for one in OWN:

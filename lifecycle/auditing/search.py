@@ -41,8 +41,10 @@ _STATE_ORDER: Final = {state: number for number, state in enumerate(STATES)}
 _HANDS_ON_NOTHING: Final = ("receive", "update")
 #: All that is known of a lead, in the order in which a new one takes it.
 _everything = attrgetter(*(field.name for field in fields(Lead)))
-#: The same as a guard may look at it; fields in other systems are not known in a search.
-_judged = attrgetter(*(field.name for field in fields(Lead) if field.name != "fields"))
+#: What is known of a lead only when it is read from a store.
+_READ: Final = ("fields", "reached", "reason")
+#: The same as a guard may look at it in a search.
+_judged = attrgetter(*(field.name for field in fields(Lead) if field.name not in _READ))
 
 
 @frozen(eq=False)
