@@ -34,7 +34,7 @@ _HOME = "/home/me/project"
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d{3,6}Z?"), "<recorded>"),
     (
-        re.compile(r"(known since|until|arrived|changed it) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        re.compile(r"(known since|until|arrived|changed it)\s+\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d"),
         r"\1 <recorded>",
     ),
     (re.compile(r"in \d+\.\d s\b"), "in <seconds>"),

@@ -259,7 +259,10 @@ def test_of_a_subject_with_several_leads_each_has_its_own_repair(path, lifecycle
 
 def test_a_name_of_no_lead_or_of_several_is_one_error(story, lifecycle):
     result = lifecycle("explain", story, "x:1")
-    assert (result.exit_code, result.stderr) == (1, "lifecycle: no lead is known as 'x:1'\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "lifecycle: no lead is known as 'x:1'; did you mean crmleadid:1 (key lead:crmleadid:1)?\n",
+    )
     with LeadStore(story) as store:
         store.apply(lead("add", "10:00", keys="2", contact=CONTACT))
     with LeadReader(story) as store, pytest.raises(AmbiguousLeadError):

@@ -155,7 +155,7 @@ def said_by(store):
     """Leads, history and findings of a store, and what it set aside."""
     listing = store.listing()
     with store.snapshot():
-        rows = [TABLES["history"].row(one)[:-2] for one in listing.history()]
+        rows = [TABLES["history"].row(one)[:-3] for one in listing.history()]
         leads = [TABLES["leads"].row(one) for one in listing.leads()]
         quarantine = [store.quarantined(number) for number in store.quarantine_numbers()]
     return {
@@ -288,7 +288,7 @@ def test_what_workers_do_can_be_called_without_a_cluster(logs, replayed):
     for row in folded:
         verdicts.update(row["verdicts"] or {})
     assert verdicts == {name: replayed["counts"][name] for name in verdicts}
-    (audited,) = done(workers.auditing(plan, "skip", (), 5), names, events)
+    (audited,) = done(workers.auditing(plan, "skip", (), (), 5), names, events)
     assert pickle.loads(audited["auditor"])  # noqa: S301 - our own
 
 

@@ -97,7 +97,9 @@ def _in_zone(naive: datetime, text: str) -> int:
     chosen = zone()
     try:
         aware = naive.astimezone() if chosen is None else naive.replace(tzinfo=chosen)
-        return (aware - EPOCH) // MICROSECOND
+        since = aware - EPOCH
+        EPOCH + since  # in UTC it may be of another year
+        return since // MICROSECOND
     except (OverflowError, ValueError, OSError):
         raise ArgumentError(f"expected a time within the years 1 to 9999, got {text!r}") from None
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from lifecycle.auditing.people import read_users
 from lifecycle.auditing.report import report
 from lifecycle.cli import options
 from lifecycle.cli.judging import judging
@@ -121,6 +122,8 @@ def audit(
     settings: tuple[str, ...],
     on_invalid: OnInvalid,
     overdue: tuple[str, ...],
+    by: tuple[str, ...],
+    users: Path | None,
     now: int | None,
     top: int,
     style: str,
@@ -140,9 +143,15 @@ def audit(
             overdue=overdue,
             now=now,
             top=top,
+            by=tuple(dict.fromkeys(by)),
+            users=read_users(users) if users else None,
         )
     if style == "json":
         click.echo(to_json(report(found, top), indent=2))
+    elif by:
+        from lifecycle.cli.figure_tables import print_figures  # noqa: PLC0415 - rich
+
+        print_figures(found, tuple(dict.fromkeys(by)), top)
     else:
         from lifecycle.cli.audit_tables import print_audit  # noqa: PLC0415 - rich
 

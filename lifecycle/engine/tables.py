@@ -48,10 +48,12 @@ CONTENTS: Final = Table(
     (*CHOSEN.columns, Column("cluster", "text", "the name of its cluster: its smallest key")),
 )
 LEADS: Final = TABLES["leads"]
+#: What no engine knows of a step, and what stands behind its number.
+_LATER: Final = ("recorded_at", "superseded_at", "holder")
 HISTORY: Final = Table(
     "history",
     (
-        *TABLES["history"].columns[:-2],
+        *(column for column in TABLES["history"].columns if column.name not in _LATER),
         Column("step", "integer", "which step of its event it is"),
         Column("holder", "text", "who had the lead afterwards"),
     ),
