@@ -1,7 +1,8 @@
 """Tables as text: they fit the terminal, break no id, and are not padded where nobody watches.
 
-A cell is broken between words only. A table that is too wide loses its seconds, then the columns
-that may go, then it is broken over lines; where even that does not fit, each row is stacked.
+A cell is broken between words only. A table that is too wide loses its seconds, then it is broken
+over lines, then it loses the columns that take the most room; where even that does not fit, each
+row is stacked.
 """
 
 from __future__ import annotations
@@ -70,11 +71,11 @@ def _shortened(heads: list[str], rows: Cells, wide: int) -> tuple[list[int], Cel
     shown = list(range(len(heads)))
     if wide < _NARROW:
         return shown, rows
-    while len(shown) > _STAYING and _total(_widths(heads, rows, _longest_word)) > wide:
-        shown.pop()
-        heads = heads[:-1]
-        rows = [row[:-1] for row in rows]
-    return shown, rows
+    least = _widths(heads, rows, _longest_word)
+    while len(shown) > _STAYING and _total([least[place] for place in shown]) > wide:
+        # The one that takes the most room, so that as few as can be have none; the last of several.
+        shown.remove(max(shown[_STAYING:], key=lambda place: (least[place], place)))
+    return shown, [[row[place] for place in shown] for row in rows]
 
 
 def _longest_word(cell: str) -> int:

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 from attrs import frozen
 
-from lifecycle.cli.grid import print_grid
+from lifecycle.cli.grid import print_grid, width
 from lifecycle.text import UNSAFE, clean, most_common, short
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def console(*, err: bool = False) -> Console:
     from rich.console import Console  # noqa: PLC0415 - only where something is printed for people
 
     found = Console(stderr=err, highlight=False, soft_wrap=False)
-    if not found.is_terminal:
+    if not found.is_terminal and width() is None:
         found = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
     return found
 
