@@ -22,6 +22,9 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+# A test runner may say how wide its terminal is: what is printed here is watched by nobody.
+os.environ.pop("COLUMNS", None)
+
 # Optional: pm4py is in the dependency group "bench", which `scripts/bench` installs in .venv-bench.
 collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 
