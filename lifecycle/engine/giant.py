@@ -123,6 +123,11 @@ class GiantFold:
         part.add_history(track.lead.lead_id, track.rows, self._given[group])
         part.add_findings(track.findings, track.lead.lead_id)
         self._given[group] += len(track.rows)
+        moves = [row for row in track.rows if not row.refused]
+        if moves:
+            lead = track.lead
+            lead.reached = {**lead.reached, **{row.target: row.at_micros for row in moves}}
+            lead.reason = moves[-1].reason
         track.rows.clear()
         track.findings.clear()
 
