@@ -132,7 +132,7 @@ def _answering(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
 
 @frozen
 class Tools:
-    """What an assistant may ask of a store."""
+    """The questions that an assistant may ask of a store."""
 
     database: Path
     redaction: Redaction

@@ -1,4 +1,4 @@
-"""What differs between two moments: it adds up with the feed of changes."""
+"""Differences between two moments: they add up with the feed of changes."""
 
 import json
 from itertools import pairwise

@@ -128,7 +128,7 @@ def by_holder(leads, history):
 
 
 def as_figures(groups):
-    """What the rows of figures must say."""
+    """Return what the rows of figures must say."""
     said = {}
     for key, group in groups.items():
         durations = {

@@ -1,4 +1,4 @@
-"""Where a lead came from, and its fields in other systems: kept with the lead."""
+"""The source of a lead, and its fields in other systems: kept with the lead."""
 
 import json
 

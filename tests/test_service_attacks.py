@@ -1,4 +1,4 @@
-"""What was tried against the service, beside what the tests of each call try."""
+"""Attacks on the service, beside what the tests of each call try."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""What an audit finds: totals, deviations, repairs, times, figures of groups, findings."""
+"""The result of an audit: totals, deviations, repairs, times, figures of groups, findings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class OpenFinding:
 
 @frozen
 class Audit:
-    """What was found.
+    """The result of an audit.
 
     Attributes:
         rules: The rules that it was judged by.

@@ -107,7 +107,7 @@ class Auditor:
         self._latest = last if self._latest is None else max(self._latest, last)
 
     def audit(self, evidence: SetAside, rules: Rules, now: int | None, digest: str) -> Audit:
-        """What was found."""
+        """Return what was found."""
         until = (self._latest or 0) if now is None else now
         total = self._tallies.total
         breaches = total.watch.overdue(until)

@@ -56,7 +56,7 @@ class Group:
 
     @property
     def text(self) -> str | None:
-        """What the group is called as the leads write it."""
+        """Return the name of the group, as the leads write it."""
         return self.tally.text
 
     @property

@@ -119,7 +119,7 @@ class Overdue:
 
     @property
     def holder(self) -> Party | None:
-        """Who had the lead."""
+        """Return who had the lead."""
         return self.stay.holder
 
 

@@ -1,4 +1,4 @@
-"""What is counted of groups of leads: who had them, where they came from, when they began.
+"""Counts of groups of leads: who had them, where they came from, when they began.
 
 A lead counts in one group of its owner, sender, source, week and month. By holder it counts with
 everybody who had it, and each with what happened while they had it.
@@ -46,7 +46,7 @@ def _reached() -> dict[State, array[int]]:
 
 @define
 class Tally:
-    """What is counted of the leads of one group.
+    """Counts of the leads of one group.
 
     Attributes:
         text: What the group is called, as the leads write it: the smallest of their texts.
@@ -100,7 +100,7 @@ class Tally:
 
 @define
 class Tallies:
-    """What is counted of many leads: of all of them, and by what was asked for."""
+    """Counts of many leads: of all of them, and by what was asked for."""
 
     by: tuple[str, ...]
     limits: tuple[Limit, ...]

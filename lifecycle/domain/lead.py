@@ -15,7 +15,7 @@ from lifecycle.utc import optional_datetime
 
 @define
 class Lead:
-    """What is known of one lead.
+    """A lead, with all that is known of it.
 
     The fold keeps times in microseconds since 1970-01-01 in UTC; ``since`` and
     ``contact_deleted_at`` show them as datetimes.

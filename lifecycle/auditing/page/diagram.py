@@ -29,7 +29,7 @@ _MAGNITUDES: Final = (1, 2, 3, 4, 5)
 
 
 def _places() -> dict[str, _Point]:
-    """Where each state stands: on a ring, in the order of the life cycle.
+    """Return the place of each state: on a ring, in the order of the life cycle.
 
     No edge between two of them runs behind a third, and two pages can be compared.
     """
@@ -140,7 +140,7 @@ def _outwards(place: _Point) -> int:
 
 
 def _control(start: _Point, end: _Point) -> _Point:
-    """What an edge bends towards: to its left, so that there and back are two."""
+    """Return the point that an edge bends towards: to its left, so that there and back are two."""
     (x1, y1), (x2, y2) = start, end
     return (
         round((x1 + x2) / 2 + (y2 - y1) * _BEND, 1),
@@ -149,7 +149,7 @@ def _control(start: _Point, end: _Point) -> _Point:
 
 
 def _border(center: _Point, towards: _Point) -> _Point:
-    """Where a line from a node's centre leaves it."""
+    """Return the point at which a line from a node's centre leaves it."""
     dx, dy = towards[0] - center[0], towards[1] - center[1]
     scale = min(
         (_WIDE + 2) / abs(dx) if dx else math.inf, (_HIGH + 2) / abs(dy) if dy else math.inf

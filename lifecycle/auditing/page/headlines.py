@@ -1,4 +1,4 @@
-"""What is most wrong, in sentences: what a reader should see first."""
+"""Headlines of a report: what is most wrong, in sentences."""
 
 from __future__ import annotations
 

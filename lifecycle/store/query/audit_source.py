@@ -86,7 +86,7 @@ class StoreEvidence:
 
     @property
     def version(self) -> str:
-        """What changes with every transaction: the last change, and the head of the ledger."""
+        """Return what every transaction changes: its last change, and the head of the ledger."""
         (change,) = self._connection.execute("SELECT change FROM store").fetchone()
         return f"{change} {head_of(self._connection)}"
 

@@ -51,7 +51,7 @@ class Match:
 
 @frozen
 class Matches:
-    """What was found.
+    """The leads that were found.
 
     Attributes:
         leads: The leads, the surest first.

@@ -39,7 +39,7 @@ _LEAST_LETTERS: Final = 3
 
 
 class Said(NamedTuple):
-    """What of a contact is wanted: which part, how it is written, and whether it is all of it."""
+    """A part of a contact that is wanted, how it is written, and whether it is all of it."""
 
     part: str
     value: str
