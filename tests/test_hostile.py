@@ -169,14 +169,25 @@ def words_of(command, path, lead_id):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_character_of_a_message_reaches_a_terminal_that_would_obey_it(
-    command, hostile, lifecycle
+    command, hostile, lifecycle, monkeypatch
 ):
+    monkeypatch.setenv("COLUMNS", "200")
     result = lifecycle(*words_of(command, *hostile(CHARACTERS)))
     assert result.exit_code in (0, 1), result.output
     plain = result.output.replace("\n", "").replace("\t" if command[1] == "tsv" else "\n", "")
     found = {char for char in plain if unicodedata.category(char) in UNSAFE}
     assert found <= {"\r"} if command[1] == "csv" else not found
     assert "\r" not in plain.replace("\r\n", "")
+
+
+@pytest.mark.parametrize("name", ["leads", "changes", "quarantine"])
+def test_no_character_of_a_message_parts_the_cells_of_a_table_in_a_pipe(name, hostile, lifecycle):
+    result = lifecycle(*words_of([name, "table"], *hostile(CHARACTERS)))
+    head, *rows = result.stdout.splitlines()
+    assert rows
+    assert all(row.count("\t") <= head.count("\t") for row in rows)
+    plain = result.stdout.replace("\n", "").replace("\t", "")
+    assert not {char for char in plain if unicodedata.category(char) in UNSAFE}
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=repr)
