@@ -1,5 +1,6 @@
 """Fixtures that many tests use."""
 
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ os.environ.pop("COLUMNS", None)
 collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+# What `serve` and `consume` set up, for the life of their process.
+_LOGGERS = ("lifecycle", "lifecycle.service.access", "uvicorn")
 SEEDS = Path(__file__).parent / "seeds"
 LOGS = Path(__file__).parents[1].parent / "shared" / "logs"
 
@@ -47,6 +50,17 @@ def uncovered(monkeypatch):
     yield
     if watching:
         watching.start()
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Undo how a command that ran in this process set up logging: the next test has its own."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    yield
+    for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)
 
 
 @pytest.fixture

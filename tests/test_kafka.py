@@ -43,15 +43,6 @@ def topic(cluster, request):
     return name
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    """A command writes its log as it needs; other tests have their own."""
-    logger = logging.getLogger("lifecycle")
-    before = logger.handlers, logger.propagate, logger.level
-    yield
-    logger.handlers, logger.propagate, logger.level = before
-
-
 @pytest.fixture
 def run(store, cluster, topic):
     """Read the topic into the store, to its end."""
