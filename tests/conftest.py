@@ -30,8 +30,8 @@ os.environ.pop("COLUMNS", None)
 collect_ignore = [] if find_spec("pm4py") else ["test_peers.py"]
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
-# What `serve` and `consume` set up, for the life of their process.
-_LOGGERS = ("lifecycle", "lifecycle.service.access", "uvicorn")
+# What `serve` and `consume` set up for the life of their process, and the root, as Celery does.
+_LOGGERS = ("", "lifecycle", "lifecycle.service.access", "uvicorn")
 SEEDS = Path(__file__).parent / "seeds"
 LOGS = Path(__file__).parents[1].parent / "shared" / "logs"
 
