@@ -84,7 +84,7 @@ def render(result: Result) -> str:
         profiled=sizes["profiled"],
         profile_facts=_profile_facts(before, result.profile),
         profile=_profile(words["stages"], before, result.profile),
-        why=_why(result.rows, words["why"]),
+        why=_why(result, words["why"]),
     )
 
 
@@ -153,12 +153,26 @@ def _profile_facts(before: dict[str, Any], after: dict[str, Any]) -> str:
     return f"{then}, another processor ({before['processor']}): compare shares, not times."
 
 
-def _why(rows: list[Row], reasons: dict[str, str]) -> str:
-    """What limits each measure that misses its target."""
+def _why(result: Result, reasons: dict[str, str]) -> str:
+    """Say what limits each measure that misses its target, with the figure of that part."""
     explained = [
         f"- **{row.measure}**, against {row.against}: "
-        + " ".join(reasons.get(row.key, _UNEXPLAINED).split())
-        for row in rows
+        + " ".join(reasons.get(row.key, _UNEXPLAINED).format(**_figures(row, result)).split())
+        for row in result.rows
         if row.missed
     ]
     return "\n".join(explained) or "Nothing does: all targets are met."
+
+
+def _figures(row: Row, result: Result) -> dict[str, str]:
+    """Return what a reason may cite: microseconds of stages, and of one message of this row."""
+    stages = result.profile["micros"]
+    rates = {one.key: median(one.ours) for one in result.rows}
+    figures = {
+        "decoder": stages["read"] + stages["decode"],
+        "writer": stages["identify"] + stages["fold"] + stages["write"],
+        "each": 1e6 / median(row.ours) if row.unit == "messages/s" else median(row.ours),
+        "beyond": median(row.ours) - median(row.theirs or [0]),
+        **{f"with_{count}": 1e6 / rates.get(f"service.{count}", 1e6) for count in (1, 16, 64)},
+    }
+    return {name: f"{figure:,.0f}" for name, figure in {**stages, **figures}.items()}
