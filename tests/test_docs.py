@@ -1,12 +1,17 @@
 """The documentation is true: its examples are run, and its links lead somewhere."""
 
+import json
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import docs_support
 import pytest
 from sybil.example import SybilFailure
+
+import lifecycle
 
 KINDS = ("Tutorial", "How-to", "Reference", "Explanation")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
@@ -81,6 +86,42 @@ def test_every_link_leads_somewhere(page):
         assert target.exists(), path
         if anchor:
             assert anchor in _anchors(target), f"{path}#{anchor}"
+
+
+@pytest.mark.usefixtures("uncovered")
+def test_the_site_is_built_without_a_warning(tmp_path):
+    site = tmp_path / "site"
+    sphinx = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        docs_support.ROOT / "docs",
+    ]
+    done = subprocess.run([*sphinx, site], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    pages = {page.stem for page in docs_support.PAGES if page.name != "README.md"}
+    assert {page.stem for page in site.glob("*.html")} == pages | {"genindex", "search"}
+
+
+def test_everything_that_can_be_imported_has_its_entry_among_classes_and_functions():
+    page = (docs_support.ROOT / "docs" / "api.md").read_text()
+    named = re.findall(r"^\.\. auto\w+:: lifecycle\.(\w+)$", page, re.MULTILINE)
+    assert sorted(named) == sorted({*lifecycle.__all__, "Outcome"})
+
+
+def test_the_picture_of_the_states_is_drawn_from_the_rules():
+    script = docs_support.ROOT / "scripts" / "pictures"
+    assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0
+
+
+def test_the_message_that_the_network_is_explained_by_is_a_valid_one():
+    page = (docs_support.ROOT / "docs" / "network.md").read_text()
+    (message,) = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert not lifecycle.validate(json.loads(message))
+    assert lifecycle.decode(message).trigger == "accept"
 
 
 def _anchors(page):
