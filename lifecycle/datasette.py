@@ -171,7 +171,7 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
 
 @hookimpl
 def get_metadata(datasette: Datasette) -> dict[str, Any]:
-    """Views with facets, and queries; a metadata file has the last word."""
+    """Return views with facets, and queries; a metadata file has the last word."""
     return {"databases": {name: _metadata(tables) for name, tables in _stores(datasette).items()}}
 
 
@@ -202,7 +202,7 @@ def render_cell(
 
 
 def _stores(datasette: Datasette) -> dict[str, list[str]]:
-    """The stores, with the tables that nobody needs to see."""
+    """Return the stores, with the tables that nobody needs to see."""
     found: dict[str, list[str]] = getattr(datasette, _FOUND, {})
     return found
 

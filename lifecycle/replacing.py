@@ -38,7 +38,7 @@ def check_replaceable(path: Path, mark: bytes, place: int = 0, *, by: str = "aud
 
 
 def _has(target: Path, mark: bytes, place: int) -> bool:
-    """Whether a file has this mark, or nothing in it."""
+    """Return whether a file has this mark, or nothing in it."""
     with target.open("rb") as file:
         start = file.read(place + len(mark))
     return not start or start[place:] == mark
@@ -46,7 +46,7 @@ def _has(target: Path, mark: bytes, place: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write what takes the place of a file when it is whole; after an error nothing does.
+    """Provide a path whose file takes another's place when it is whole, never after an error.
 
     Raises:
         InputError: It cannot be written.

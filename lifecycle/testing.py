@@ -21,7 +21,7 @@ class TestClock:
         self.now = system_clock()
 
     def __call__(self) -> int:
-        """The time, in microseconds since 1970-01-01 in UTC."""
+        """Return the time, in microseconds since 1970-01-01 in UTC."""
         return self.now
 
     def move_to(self, moment: Moment) -> None:
@@ -35,12 +35,12 @@ class TestClock:
 
 @pytest.fixture
 def lead_clock() -> TestClock:
-    """The clock of ``lead_store``."""
+    """Return the clock of ``lead_store``."""
     return TestClock()
 
 
 @pytest.fixture
 def lead_store(lead_clock: TestClock) -> Iterator[LeadStore]:
-    """An empty store in memory with the default rules; it is closed after the test."""
+    """Yield an empty store in memory with the default rules; it is closed after the test."""
     with LeadStore(":memory:", clock=lead_clock, accept_clock=True) as store:
         yield store

@@ -18,7 +18,7 @@ _COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b"
 
 
 def clean(text: str) -> str:
-    """The text with everything that a terminal would obey shown as an escape."""
+    """Return the text with everything that a terminal would obey shown as an escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -28,17 +28,17 @@ def clean(text: str) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """So many things, in words."""
+    """Say in words that there are so many things."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def most_common(counts: Counter[str]) -> str:
-    """The most common of some texts, each with how often it came."""
+    """Return the most common of some texts, each with how often it came."""
     return ", ".join(f"{clean(text)} {count:,}" for text, count in counts.most_common(_SHOWN))
 
 
 def short(text: str) -> str:
-    """A text for a table: URIs without what all of the network have in common, times in words."""
+    """Shorten a text for a table: URIs without what the network has in common, times in words."""
     if _TIME.fullmatch(text):
         return text.replace("T", " ").removesuffix("Z")
     return _COMMON.sub("", text)

@@ -14,7 +14,7 @@ SCHEMES = {
 
 
 def change(field, at=0, new=None, *, source="salesforce", lead="L1", by=None, to=None, **data):
-    """A message of one change; ``at`` is in seconds from START, or a text."""
+    """Return a message of one change; ``at`` is in seconds from START, or a text."""
     scheme, people = SCHEMES.get(source, (f"{source}Id", f"{source}UserId"))
     said = {"new": new, "agent": _person(people, by), "recipient": _person(people, to), **data}
     names = lead if isinstance(lead, dict) else {scheme: lead}
@@ -36,7 +36,7 @@ def _person(scheme, value):
 
 
 def messages_of(life):
-    """The changes of a life as messages."""
+    """Return the changes of a life as messages."""
     return [
         change(
             fact["field"],

@@ -123,7 +123,7 @@ def serve(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A service in a thread for all tests of a file that neither write nor set anything."""
+    """Return a service in a thread for all tests of a file that neither write nor set anything."""
     from served import Hosted  # noqa: PLC0415 - what only these tests need
 
     folder = tmp_path_factory.mktemp("shared")

@@ -55,7 +55,7 @@ def room(directory):
 
 
 def read(page):
-    """A page and the examples on it."""
+    """Return a page and the examples on it."""
     python = PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)
     console = CodeBlockParser(language="console", evaluator=check_console)
     return Document.parse(str(page), python, console)
@@ -78,7 +78,7 @@ def _masked(text):
 
 
 def type_in(console):
-    """The console as it looks when its commands are run now."""
+    """Return the console as it looks when its commands are run now."""
     lines, status = [], 0
     for command in _commands(console):
         if status and not command[0].startswith("$ echo $?"):

@@ -64,7 +64,7 @@ class _Maker:
         self.definitions = definitions
 
     def parts(self, schema):
-        """A schema and everything that holds at the same place."""
+        """Return a schema and everything that holds at the same place."""
         if schema is True:
             return
         yield schema

@@ -24,7 +24,7 @@ _NUMBERS = count(1)
 
 
 def lead(action, at, *, keys="1", contact=None, snapshot=None, id=None, **data):  # noqa: A002
-    """A lead message: ``at`` is a time of 2026-03-01, ``keys`` a mapping or a crmLeadId."""
+    """Return a lead message: ``at`` is a time of 2026-03-01, ``keys`` a mapping or a crmLeadId."""
     if action == "change":
         data = {"source": "crm", "field": "Status", "new": "Working"} | data
     value = {"type": "Lead", "object": {"type": "Contact", "identifier": contact or {}}}
@@ -62,7 +62,7 @@ def moment(at):
 
 
 def states(history):
-    """What a fold says in few words."""
+    """Return what a fold says in few words."""
     return {one.lead.lead_id: one.lead.state for one in history.leads}
 
 

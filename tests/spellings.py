@@ -96,7 +96,7 @@ def spellings(value):
 
 @st.composite
 def identifiers(draw, pairs):
-    """The identifiers of a lead or contact, in any of their shapes and spellings."""
+    """Return the identifiers of a lead or contact, in any of their shapes and spellings."""
     written = [
         (draw(in_some_case(scheme).flatmap(around)), draw(written_values(value)))
         for scheme, value in pairs

@@ -20,7 +20,7 @@ BOB = "mailto:bob@agents.example"
 
 @pytest.fixture
 def filled(path):
-    """A store of two leads, with what is personal in every place that a message has for it."""
+    """Return a store of two leads, with personal data in every place that a message has for it."""
     person = {"type": "Contact", "name": NAME, "email": EMAIL, "telephone": PHONE}
     person["identifier"] = {"email": EMAIL, "telephone": PHONE}
     about = {"object": person, "owner": {"id": ADA, "name": "Ada Ace"}, "dateSent": moment("09:59")}
@@ -33,7 +33,7 @@ def filled(path):
 
 
 def call(target, *calls):
-    """The answers of tools, and what tools there are."""
+    """Return the answers of tools, and what tools there are."""
 
     async def talk():
         async with Client(target) as client:
@@ -44,7 +44,7 @@ def call(target, *calls):
 
 
 def command(database, *options):
-    """The server as an assistant's program starts it."""
+    """Return the server as an assistant's program starts it."""
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "lifecycle", "mcp", str(database), *options],

@@ -76,7 +76,7 @@ def log(write_log):
 
 
 def audited(lifecycle, *arguments):
-    """The report as data, whatever the exit status."""
+    """Return the report as data, whatever the exit status."""
     return json.loads(lifecycle("audit", *arguments, "--format", "json").stdout)
 
 

@@ -70,7 +70,7 @@ def everything(path):
 
 
 def lived_in(path):
-    """A store in which somebody was erased, something is quarantined, and rules were changed."""
+    """Return a store with an erased person, a quarantined message and changed rules."""
     with LeadStore(path, clock=lambda: NOW) as store:
         for number in range(5):
             store.apply(lead("add", "10:00", keys=str(number), contact={"c": f"{number}"}))

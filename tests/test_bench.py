@@ -51,7 +51,7 @@ PEERS = ("eventsourcing", "pm4py")
 
 @pytest.fixture
 def part(monkeypatch):
-    """A module of the bench, by its name."""
+    """Return a module of the bench, by its name."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     return importlib.import_module
 

@@ -30,7 +30,7 @@ class Clock:
 
 
 def in_parts(messages, sizes):
-    """A store that took messages in parts, and the times at which each was stored."""
+    """Return a store that took messages in parts, and the times at which each was stored."""
     store, times, rest = LeadStore(":memory:", clock=Clock()), [NOW], list(messages)
     for size in sizes:
         store.apply_many(rest[:size])

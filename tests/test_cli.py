@@ -21,7 +21,7 @@ HOSTILE = "\x1b[31mred\x1b[0m \u202etxt.exe\u202c \x00 \x9b2J [bold]not markup[/
 
 @pytest.fixture
 def replayed(path, write_log, lifecycle):
-    """A store with a story: a late correction, an implied step, a refusal by a guard."""
+    """Return a store with a story: a late correction, an implied step, a refusal by a guard."""
     contact = {"type": "Contact", "name": "Joe Smith", "email": "joe@example.com"}
     log = write_log(
         [
@@ -330,7 +330,7 @@ def test_an_error_is_one_sentence_and_an_exit_status(
 
 @pytest.fixture
 def hostile(path):
-    """A store whose every text wants to take over the terminal."""
+    """Return a store whose every text wants to take over the terminal."""
     contact = {"type": "Contact", "name": HOSTILE}
     snapshot = {"object": contact, "owner": HOSTILE, "sender": {"name": HOSTILE}}
     with LeadStore(path) as store:
@@ -405,7 +405,7 @@ def test_output_that_nobody_reads_is_no_error(path):
 
 
 def seen_on_a_terminal(*words):
-    """What a person sees while a command works, and what it prints."""
+    """Return what a person sees while a command works, and what it prints."""
     watched, terminal = pty.openpty()
     command = [sys.executable, "-m", "lifecycle", *words]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}

@@ -26,7 +26,7 @@ RULES = Rules.default()
 
 
 def arrivals_of(world, chance):
-    """The messages of a world with copies of some, in some order, in some batches."""
+    """Return the messages of a world with copies of some, in some order, in some batches."""
     arrivals = [*world, *(copy_of(message) for message in world[::3])]
     chance.shuffle(arrivals)
     while arrivals:
@@ -64,7 +64,7 @@ def test_a_time_with_and_without_an_offset_are_two_contents_in_any_order(tmp_pat
 
 
 def known_of(lead):
-    """What rows tell of a lead at a past moment; the rest is as it is now."""
+    """Return what rows tell of a lead at a past moment; the rest is as it is now."""
     told = ("lead_id", "state", "since", "holder", "refusals", "contact_deleted_at")
     return {name: lead[name] for name in told}
 

@@ -23,7 +23,7 @@ def at(minute):
 
 @st.composite
 def plain_messages(draw):
-    """A message of one of a few leads; most of them follow one another as they should."""
+    """Return a message of one of a few leads; most of them follow one another as they should."""
     number = draw(st.integers(1, 3))
     of_person = [{"c": f"7{number}"}] * 6 + [{"c": "7"}, {}, {"c": f"7{number}", "d": "7"}]
     contact = draw(st.sampled_from(of_person))
@@ -135,7 +135,7 @@ def test_folding_again_mends_the_same_whether_it_looks_first_or_not(world, edits
 
 
 def mended(world, edits, *, everything=False):
-    """The tables of a store that was edited and folded again."""
+    """Return the tables of a store that was edited and folded again."""
     changed = Unchanged._changed
     if everything:
         Unchanged._changed = lambda _, clusters: clusters
@@ -155,7 +155,7 @@ def mended(world, edits, *, everything=False):
 
 
 def rows(store, table):
-    """The rows of a table; hashes depend on the secret of the store."""
+    """Return the rows of a table; hashes depend on the secret of the store."""
     found = store._connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in found.description]
     return [

@@ -48,7 +48,7 @@ def get(told):
 
 
 def data(page):
-    """The rows of a page in JSON."""
+    """Return the rows of a page in JSON."""
     found = json.loads(page)
     return [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
 

@@ -125,6 +125,6 @@ def test_the_message_that_the_network_is_explained_by_is_a_valid_one():
 
 
 def _anchors(page):
-    """The anchors of a page's headings, as the usual viewers of Markdown make them."""
+    """Return the anchors of a page's headings, as the usual viewers of Markdown make them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}

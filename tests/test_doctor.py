@@ -37,7 +37,7 @@ me@host: /mnt/over fuse.sshfs rw 0 0
 
 @pytest.fixture
 def points(path):
-    """The points of the store, by their names; edited before with plain SQL."""
+    """Return the points of the store, by their names; edited before with plain SQL."""
 
     def look(*statements):
         if not path.exists():

@@ -42,7 +42,7 @@ JOE = {
 
 @pytest.fixture
 def joe(store):
-    """A store with a lead of a person, and one of somebody else."""
+    """Return a store with a lead of a person, and one of somebody else."""
     store.apply(lead("add", "10:00", keys="1", id="urn:first", snapshot={"object": JOE}))
     store.apply(lead("reject", "10:02", keys="1", reason="Joe Bloggs: no time", agent=ADA))
     store.apply(lead("accept", "10:01", keys="1", agent=BOB))
@@ -78,13 +78,13 @@ def seals(store):
 
 
 def later(store, days=10):
-    """The same store, some days after all that was recorded."""
+    """Return the same store, some days after all that was recorded."""
     (now,) = rows(store, "SELECT recorded_at FROM store")[0]
     return LeadStore(store.path, clock=lambda: now + days * DAY)
 
 
 def new_business(message):
-    """The message, some days after NOW."""
+    """Return the message, some days after NOW."""
     return message | {"time": "2030-03-20T00:00:00Z"}
 
 
@@ -254,7 +254,7 @@ def test_forever_keeps_out_what_comes_later_too(joe):
 
 
 def versions(*messages):
-    """These contents under one id, the canonical one last."""
+    """Return these contents under one id, the canonical one last."""
     return sorted((one | {"id": "urn:x"} for one in messages), key=_smallest_last)
 
 
@@ -667,7 +667,7 @@ def test_the_command_ends_with_one_for_a_name_that_nobody_has(joe, lifecycle):
 
 
 def others_say(store, sealed=()):
-    """Current history and findings of the leads that are not sealed."""
+    """Return current history and findings of the leads that are not sealed."""
     current = "superseded_at IS NULL ORDER BY id"
     return [
         [
@@ -721,7 +721,7 @@ TEXTS = ("Given{}xq", "Family{}xq", "mail{}xq", "+49 30 7700{:03}", "+49307700{:
 
 @st.composite
 def told_of(draw, number):
-    """A message about one of the leads of a person, who is named wherever a person can be."""
+    """Return a message about one of a person's leads; it names the person wherever it can."""
     name, mail = f"Given{number}xq Family{number}xq", f"mail{number}xq@example.org"
     keys = [{"crm": f"{number}-1"}, {"crm": f"{number}-2", "user": f"user{number}xq"}, None]
     contact = {"type": "Contact", "identifier": {"cid": f"c-{number}"}, "name": name}

@@ -13,7 +13,7 @@ CONTACT = {"c": "7"}
 
 @pytest.fixture
 def story(path, write_log, lifecycle):
-    """A lead that was offered twice; the message that explains its last accept came late."""
+    """Return a lead that was offered twice; the message that explains its last accept came late."""
     log = write_log(
         [
             lead("add", "10:00", contact=CONTACT, snapshot={"owner": ORG}, id="urn:add"),

@@ -29,7 +29,7 @@ CONTACT = {"type": "Contact", "name": HOSTILE, "email": "+1@example.com", "ident
 
 @pytest.fixture
 def told(store):
-    """A store with a correction, a refusal, a joined lead, a deletion and hostile texts."""
+    """Return a store with a correction, a refusal, a joined lead, a deletion and hostile texts."""
     store.apply(lead("add", "10:00", snapshot={"owner": ORG, "object": CONTACT}, id="urn:add"))
     store.apply(lead("accept", "10:03", agent=ADA))
     store.apply(lead("reject", "10:04", agent=BOB, reason="-1+1\u202e\n", comment="\x1b[2J"))
@@ -193,7 +193,7 @@ def test_csv_says_what_json_says(what, exported):
 
 
 def _value(cell, like):
-    """The value of a cell: a text, or in JSON's words; nothing where there is nothing to say."""
+    """Return the value of a cell: a text, or in JSON's words; nothing where it is empty."""
     if like == {} and not cell:
         return {}
     if like is None:
@@ -202,7 +202,7 @@ def _value(cell, like):
 
 
 def _inert(value):
-    """What a cell may hold of a text: nothing that a spread-sheet or a terminal would obey."""
+    """Return what a cell may hold of a text: nothing that a spreadsheet or a terminal obeys."""
     if not isinstance(value, str):
         return value
     value = f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
@@ -463,7 +463,7 @@ def test_an_export_is_as_of_one_moment(path, tmp_path, monkeypatch, lifecycle):
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """A store, and one with eight times as much in it."""
+    """Return a store, and one with eight times as much in it."""
     found = []
     for leads in (250, 2000):
         found.append(tmp_path_factory.mktemp("stores") / f"{leads}.db")

@@ -83,7 +83,7 @@ NAMES = st.sampled_from(["Joe", "Joe Bloggs"])
 
 @st.composite
 def values(draw, source):
-    """A field, its new value and what the record says besides."""
+    """Return a field, its new value and what the record says besides."""
     if source == "genesys":
         states = ["Invited", "Processing", "Completed", "InWorkbin"]
         return "state", draw(st.sampled_from(states)), {"to": draw(st.sampled_from([None, "bob"]))}
@@ -141,7 +141,7 @@ def test_a_store_says_what_the_fold_says_whatever_the_order_and_the_batches(mess
 
 
 def diverging():
-    """Sets of messages that a store once folded otherwise than the fold."""
+    """Return sets of messages that a store once folded otherwise than the fold."""
     named = {"salesforceId": "L1"}
     contact = {"type": "Contact", "identifier": {"c": "1"}}
     several = [

@@ -23,7 +23,7 @@ from lifecycle.exporting import TABLES, plain_rows
 
 
 def exported(store):
-    """The rows of `export --what leads` and of `export --what history`, as JSON has them."""
+    """Return the rows of `export --what leads` and of `export --what history`, as JSON has them."""
     with store.snapshot():
         listing = store.listing()
         leads = plain_rows(TABLES["leads"], map(TABLES["leads"].row, listing.leads()))
@@ -147,7 +147,7 @@ def as_figures(groups):
 
 
 def figures_of(audit, by):
-    """The same of an audit, by the keys of the groups."""
+    """Return the same of an audit, by the keys of the groups."""
     said = {}
     for group in audit.figures[by]:
         row = group.as_row()

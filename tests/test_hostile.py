@@ -39,7 +39,7 @@ ENDS = {
 
 
 def peak_of(folder, log, command):
-    """What a command printed for a log, and the most memory that it had, in bytes."""
+    """Return what a command printed for a log, and the most memory that it had, in bytes."""
     folder.mkdir()
     store = [folder / "leads.db"] if command in ("replay", "apply") else []
     run = subprocess.run(
@@ -53,7 +53,7 @@ def peak_of(folder, log, command):
 
 
 def line_of(path, size):
-    """A log of three lines, whose second has so many bytes and takes no room on the disk."""
+    """Return a log of three lines, whose second has so many bytes and takes no room on the disk."""
     first, last = (json.dumps(lead(*one)).encode() for one in (("add", "10:00"), ("add", "10:01")))
     with path.open("wb") as log:
         log.write(first + b"\n")
@@ -142,7 +142,7 @@ def fill(store, text):
 
 @pytest.fixture
 def hostile(path):
-    """A store that is filled with a text; its file, and a lead in it."""
+    """Return a store that is filled with a text; its file, and a lead in it."""
 
     def made(text):
         with LeadStore(path) as store:
@@ -161,7 +161,7 @@ COMMANDS = [
 
 
 def words_of(command, path, lead_id):
-    """A command on a store, as it is typed."""
+    """Return a command on a store, as it is typed."""
     name, style, *what = command
     about = [lead_id] if name in ("show", "history", "explain") else []
     return [name, path, *about, "--format", style, *(("--what", *what) if what else ())]

@@ -12,7 +12,7 @@ IMPORTED = [path for path in REPORTS if "import" in json.loads(path.read_text("u
 
 @pytest.fixture(params=IMPORTED, ids=lambda path: path.stem)
 def case(request, tmp_path):
-    """A case, and its files in the order in which they stand there."""
+    """Return a case, and its files in the order in which they stand there."""
     told = json.loads(request.param.read_text("utf-8"))
     files = []
     for name, text in told["files"].items():

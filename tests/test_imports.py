@@ -51,7 +51,7 @@ def imported_alike(source, texts, chance):
 
 @st.composite
 def changes(draw):
-    """Changes of one lead's fields: most of them follow each other, as in a CRM."""
+    """Return changes of one lead's fields: most of them follow each other, as in a CRM."""
     lead = draw(st.sampled_from(LEADS))
     values = {"Status": "New", "Owner": QUEUE}
     at, rows = START, []
@@ -94,7 +94,7 @@ WAREHOUSE = ["lead_id", "field", "old_value", "new_value", "created_date", "crea
 
 @st.composite
 def exports(draw):
-    """A history, split into files with overlaps; some lack columns, some keep seconds."""
+    """Return a history, split into files with overlaps; some lack columns, some keep seconds."""
     rows = [row for some in draw(st.lists(changes(), min_size=1, max_size=2)) for row in some]
     files = []
     for _ in range(draw(st.integers(1, 4))):
@@ -253,7 +253,7 @@ ROWS = """Ticket,Field,Value,At,User
 
 @pytest.fixture
 def desk(tmp_path):
-    """A map, and a table that it reads."""
+    """Return a map, and a table that it reads."""
     (tmp_path / "map.toml").write_text(MAP)
     (tmp_path / "rows.csv").write_text(ROWS)
     return tmp_path

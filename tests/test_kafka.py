@@ -37,7 +37,7 @@ def cluster():
 
 @pytest.fixture
 def topic(cluster, request):
-    """A topic of its own for each test, of two partitions."""
+    """Return a topic of its own for each test, of two partitions."""
     name = request.node.name[:60].replace("[", "-").replace("]", "")
     cluster.create(name, 2)
     return name

@@ -36,7 +36,7 @@ def last_moment(store):
 
 
 def known(store, at):
-    """What a store says that it knew at a moment."""
+    """Return what a store says that it knew at a moment."""
     leads = list(store.leads(as_known_at=at))
     for one in leads:
         assert store.lead(one.lead_id, as_known_at=at) == one
@@ -59,7 +59,7 @@ def known(store, at):
 
 
 def folded(rules, messages):
-    """What the events of these messages say."""
+    """Return what the events of these messages say."""
     history = fold(rules, decodable(messages))
     of_leads = [(*as_pair(f), one.lead.lead_id) for one in history.leads for f in one.findings]
     return {

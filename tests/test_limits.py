@@ -134,7 +134,7 @@ SEED_TEXTS = [file.read_bytes() for file in sorted(SEEDS.iterdir())]
 
 @st.composite
 def mangled(draw):
-    """An example of the documents with some bytes changed, cut out or put in."""
+    """Return an example of the documents with some bytes changed, cut out or put in."""
     text = bytearray(draw(st.sampled_from(SEED_TEXTS)))
     for _ in range(draw(st.integers(1, 6))):
         place = draw(st.integers(0, len(text)))

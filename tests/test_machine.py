@@ -22,7 +22,7 @@ PARTIES = (None, "https://ada.example.com/#me", "https://bob.example.com/#me")
 
 
 def stock_machine(rules):
-    """A stock Machine of the same rules, with their guards as its conditions."""
+    """Return a stock Machine of the same rules, with their guards as its conditions."""
     machine = transitions.Machine(
         model=None, states=list(STATES), initial="new", auto_transitions=False
     )

@@ -57,14 +57,14 @@ STALE = Plan(leads=800, seed=20, events_per_lead=2, joined_midway=1, properties=
 
 
 def told(plan):
-    """The messages of a plan, and the truths, by lead."""
+    """Return the messages of a plan, and the truths, by lead."""
     deliveries = list(stories(plan))
     truths = [one.truth for one in deliveries if one.truth]
     return [one.message for one in deliveries], {one.lead_id: one for one in truths}
 
 
 def found(store):
-    """What a store says of each lead, in the words of a truth file."""
+    """Return what a store says of each lead, in the words of a truth file."""
     return {
         lead.lead_id: {
             "lead_id": lead.lead_id,
@@ -325,7 +325,7 @@ RATED = {"events_per_lead": 8, "invalid": 0, "duplicates": 0, "late": 0, "joined
 
 
 def shares(plan):
-    """The share of each kind of misbehaviour in what is told."""
+    """Return the share of each kind of misbehaviour in what is told."""
     messages, truths = told(plan)
     seen, late, distinct, last, first = set(), 0, 0, {}, {}
     for message in messages:

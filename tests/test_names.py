@@ -21,7 +21,7 @@ TOPICS = ("add", "update", "assign", "accept", "reject", "retract")
 
 @st.composite
 def stories(draw):
-    """What happens, with names and parties in normal form."""
+    """Return what happens, with names and parties in normal form."""
     count = draw(st.integers(1, 7))
     return [
         {
@@ -40,7 +40,7 @@ def stories(draw):
 
 @st.composite
 def told(draw, story):
-    """The messages of a story, each name and party in some spelling."""
+    """Return the messages of a story, each name and party in some spelling."""
     messages = []
     for one in story:
         contact = {"type": "Contact", "identifier": draw(identifiers(one["contact"]))}

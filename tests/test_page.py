@@ -38,7 +38,7 @@ CSS = Path(render.__code__.co_filename).with_name("audit.css").read_text()
 
 @pytest.fixture
 def hostile(write_log):
-    """The page of messages whose every text wants to do something."""
+    """Return the page of messages whose every text wants to do something."""
     names = {"x": HOSTILE}
     parties = {"owner": HOSTILE, "sender": {"name": HOSTILE}}
     messages = [

@@ -62,7 +62,7 @@ def test_sql_reads_messages_by_functions(prepare, store, path):
 
 
 def block_of(*texts, kind=CONTENT, salt=bytes(15) + b"1"):
-    """The columns of a block of these texts."""
+    """Return the columns of a block of these texts."""
     entries = [
         Stored(Entry(number, kind, 0, 0, 0, 0, 0, bytes(32), salt, bytes(32)), b"{}", text)
         for number, text in enumerate(texts, 1)

@@ -22,7 +22,7 @@ PEER = Path(__file__).parents[1] / "scripts" / "benchmarks" / "peer_pm4py.py"
 
 @pytest.fixture
 def alignment_costs(tmp_path):
-    """What pm4py says that sequences of triggers cost."""
+    """Return what pm4py says that sequences of triggers cost."""
 
     def costs(rules, sequences):
         file = tmp_path / "rules.toml"

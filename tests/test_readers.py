@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 @pytest.fixture
 def shared():
-    """A store in a directory that others may read, and nobody else may write."""
+    """Return a store in a directory that others may read, and nobody else may write."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "leads.db"

@@ -68,7 +68,7 @@ def told(messages, *parts):
 
 
 def keys(message):
-    """The identifiers of a message; of a list all values of each scheme."""
+    """Return the identifiers of a message; of a list all values of each scheme."""
     found = message["data"]["object"]["identifier"]
     if isinstance(found, dict):
         return found

@@ -54,7 +54,7 @@ NAME = Key("lead", "x", "1")
 
 @cache
 def bare(trigger, place):
-    """An event that names nobody and no date: what it may do depends on the state alone."""
+    """Return an event that names nobody and no date: what it may do depends on the state alone."""
     return LeadEvent(f"urn:{place}", trigger, place, b"", (NAME,))
 
 
@@ -63,7 +63,7 @@ def bare_events(triggers):
 
 
 def table_of(rules):
-    """What each trigger does in each state, from the rows themselves; guards pass."""
+    """Return what each trigger does in each state, from the rows themselves; guards pass."""
     table = {}
     for edge in rules.edges:
         for state in edge.sources:
@@ -97,14 +97,14 @@ def with_insertions(triggers, number):
 
 
 def brute_force(table, triggers):
-    """The fewest edits: all scripts of no edit are tried, then all of one, of two..."""
+    """Find the fewest edits: try all scripts of no edit, then all of one, of two..."""
     return next(
         size for size in count() if any(is_legal(table, one) for one in scripts(triggers, size))
     )
 
 
 def recursion(rules):
-    """The fewest edits by trying, at each message, to remove it or to keep it after insertions."""
+    """Find the fewest edits by trying at each message to remove it, or keep it after insertions."""
     table = table_of(rules)
     steps = {source: set() for source in STATES}
     for (_, source), target in table.items():
@@ -136,7 +136,7 @@ def recursion(rules):
 
 
 def edited(triggers, edits):
-    """The sequence after these edits."""
+    """Return the sequence after these edits."""
     insertions = {}
     for edit in edits:
         if edit.kind == "insert":
@@ -183,12 +183,12 @@ def test_no_short_sequence_of_messages_has_a_smaller_repair(rules, length, first
 
 
 def texts(rules, messages):
-    """The repair of one lead's messages, in words."""
+    """Return the repair of one lead's messages, in words."""
     return [str(edit) for edit in edits_of(rules, [decode(one) for one in messages])]
 
 
 def edits_of(rules, events):
-    """The repair of these events, which are of one lead, in fold order."""
+    """Return the repair of these events, which are of one lead, in fold order."""
     repairs = list(repairs_of(machine_for(rules), fold(rules, events), events))
     return repairs[0][1].edits if repairs else ()
 
@@ -257,7 +257,7 @@ PARTIES = st.sampled_from([None, ADA, BOB, ORG])
 
 @st.composite
 def stories(draw):
-    """The messages of one lead, with parties and dates."""
+    """Return the messages of one lead, with parties and dates."""
     size = draw(st.integers(1, 6))
     actions = st.sampled_from(["add", "receive", "update", "assign", "accept", "reject", "retract"])
     story = []
@@ -416,7 +416,7 @@ def test_the_base_rules_of_the_tests_are_those_of_the_real_logs():
 
 
 def looks_at(name, salt):
-    """A guard that refuses half of all leads, by one attribute alone."""
+    """Return a guard that refuses half of all leads, by one attribute alone."""
 
     def refuses(lead, event):  # noqa: ARG001
         seen = f"{salt} {getattr(lead, name)!r}"
@@ -457,7 +457,7 @@ def any_rules(chance, guards):
 
 
 def any_events(chance, rules):
-    """What a person's leads may say, in order: under several names, some by the contact alone."""
+    """Return what a person's leads may say, in order: under several names, or by the contact."""
     triggers = sorted({edge.trigger for edge in rules.edges})
     silent, names = 2 * chance.randint(1, 4), chance.choice([NAMINGS[:1], NAMINGS])
     moments = chance.choice([[None], [None], [None, *range(8)]])
@@ -500,7 +500,7 @@ class Scripts:
         self.rows = {state: list(rows_of(rules, state)) for state in STATES}
 
     def fewest(self):
-        """The fewest edits: all scripts of no edit are tried, then all of one, of two..."""
+        """Find the fewest edits: try all scripts of no edit, then all of one, of two..."""
         return next(size for size in count() if self.can_end(Track(Lead("")), 0, size, {}))
 
     def can_end(self, track, place, left, tried):
@@ -523,7 +523,7 @@ class Scripts:
         )
 
     def kept(self, track, place):
-        """The lead after this message; None when it is refused."""
+        """Return the lead after this message; None when it is refused."""
         track, event = copied(track), self.events[place]
         if track.position is None:
             track.lead.lead_id = min(event.lead_keys or event.contact_keys).lead_id
@@ -547,7 +547,7 @@ class Scripts:
 
 
 def rows_of(rules, state):
-    """What can happen in a state, if somebody lets the guards pass or refuse: trigger and target.
+    """Return what can happen in a state, if guards pass or refuse: trigger and target.
 
     Rows behind one without guards are never tried.
     """
@@ -560,7 +560,7 @@ def rows_of(rules, state):
 
 
 def inserted(track, trigger, target):
-    """The lead after a step that no message states: who has it is not known."""
+    """Return the lead after a step that no message states: who has it is not known."""
     track = copied(track)
     track.lead.events += 1
     if target is not None or trigger not in ("update", "receive"):

@@ -86,7 +86,7 @@ def places(value, path=()):
 
 @st.composite
 def changed(draw, originals):
-    """A message in which some parts are something else, or gone, or new."""
+    """Return a message in which some parts are something else, or gone, or new."""
     message = copy.deepcopy(draw(originals))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(sorted(places(message), key=str)))

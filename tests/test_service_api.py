@@ -52,7 +52,7 @@ def served(serve, stories):
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    """A service of such a store, for tests that only ask it."""
+    """Return a service of such a store, for tests that only ask it."""
     folder = tmp_path_factory.mktemp("asked")
     served = Hosted(told(folder / "leads.db"), folder)
     yield served

@@ -49,7 +49,7 @@ SCHEMES = {"network": network, "standard": standard, "stripe": stripe, "hubspot"
 
 @pytest.fixture
 def hooks(serve, monkeypatch):
-    """A service with a webhook of each scheme, that brings messages of the network."""
+    """Return a service with a webhook of each scheme, that brings messages of the network."""
 
     def table(scheme):
         secrets = WHSEC if scheme == "standard" else [OLD, {"env": "NEW_SECRET"}]

@@ -257,7 +257,7 @@ def test_forms_are_taken_from_our_own_pages_alone(served):
 
 @pytest.fixture
 def guarded(serve, path, tmp_path, lifecycle):
-    """A service that asks for keys, with one to read and one to write."""
+    """Return a service that asks for keys, with one to read and one to write."""
     keys = tmp_path / "keys.toml"
 
     def make(name, *scopes):

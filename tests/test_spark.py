@@ -77,7 +77,7 @@ def generated(count):
 
 
 def apart(value, number):
-    """The world with this number, whose names are not those of others."""
+    """Return the world with this number, whose names are not those of others."""
     if isinstance(value, list):
         return [apart(one, number) for one in value]
     if not isinstance(value, dict):
@@ -125,7 +125,7 @@ def lines():
 
 @pytest.fixture(scope="session")
 def logs(tmp_path_factory):
-    """The lines in a folder: in a log, in one that is packed, and in one further below."""
+    """Return the lines in a folder: in a log, in one that is packed, and in one further below."""
     room = tmp_path_factory.mktemp("logs")
     texts = lines()
     third = len(texts) // 3
@@ -212,7 +212,7 @@ def written(folder):
 
 @pytest.fixture(scope="session")
 def folded(spark, logs, tmp_path_factory):
-    """The folder of a job over the logs."""
+    """Return the folder of a job over the logs."""
     from lifecycle.spark import fold  # noqa: PLC0415 - an extra
 
     out = tmp_path_factory.mktemp("folded") / "out"

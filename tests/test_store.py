@@ -184,7 +184,7 @@ def test_a_page_is_for_apply_many(store):
 
 @pytest.fixture
 def corrected(store):
-    """A store in which a late assign made a refused accept valid; and the moment before."""
+    """Return a store in which a late assign made a refused accept valid; and the moment before."""
     applied(store, lead("add", "10:00"), lead("reject", "10:01"), lead("accept", "10:03"))
     before = last_moment(store)
     applied(store, lead("assign", "10:02", recipient=ADA))
@@ -533,7 +533,7 @@ os._exit(0)  # who may write nothing cannot write how much was covered
 
 @pytest.fixture
 def open_folder():
-    """A folder that another user may enter."""
+    """Return a folder that another user may enter."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

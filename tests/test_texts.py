@@ -20,7 +20,7 @@ STRINGS = st.text('{}[]",:\\ \n\u00e4', max_size=6)
 
 @st.composite
 def remarks(draw):
-    """A message with strings in it that look like JSON."""
+    """Return a message with strings in it that look like JSON."""
     message = draw(messages())
     message["data"] |= draw(st.fixed_dictionaries({}, optional=dict.fromkeys("xy", STRINGS)))
     return message
@@ -101,14 +101,14 @@ def logs(draw, shapes=SHAPES):
 
 
 def texts_of(content, offset=0, line=0):
-    """The texts of a log from here on."""
+    """Return the texts of a log from here on."""
     opened = Log("a log", io.BufferedReader(io.BytesIO(content)), stream=True)
     opened.seek(offset)
     return list(opened.texts(offset, line))
 
 
 def said(reading):
-    """What a message says, without the spaces that it is written with."""
+    """Return what a message says, without the spaces that it is written with."""
     match reading:
         case Decoded(event=event):
             return event
@@ -202,7 +202,7 @@ def test_nothing_is_lost_but_white_space_commas_and_brackets_between(content):
 
 
 def texts_within(limit, content):
-    """The texts of a log, with another limit."""
+    """Return the texts of a log, with another limit."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (texts, log):
             patch.setattr(module, "MAX_BYTES", limit)

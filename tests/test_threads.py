@@ -170,7 +170,7 @@ def error_of(use):
 
 
 def not_refused(uses, words):
-    """The uses that do not say so in a StoreError."""
+    """Return the uses that do not say so in a StoreError."""
     errors = {name: error_of(use) for name, use in uses.items()}
     return [
         name

@@ -275,7 +275,7 @@ def test_of_a_writer_that_was_killed_without_a_write_ahead_log_readers_see_nothi
 
 @pytest.fixture
 def part(monkeypatch):
-    """A module of the tortures, by its name."""
+    """Return a module of the tortures, by its name."""
     monkeypatch.syspath_prepend(TORTURES)
     for name in ("page", "result", "rows", "main"):
         monkeypatch.delitem(sys.modules, name, raising=False)

@@ -28,7 +28,7 @@ def packed(message):
 
 
 def event_of(message):
-    """What a CloudEvent says of a message in its own attributes."""
+    """Return what a CloudEvent says of a message in its own attributes."""
     return {
         "specversion": "1.0",
         "id": message["id"],

@@ -50,7 +50,7 @@ chances = st.randoms(use_true_random=False)
 
 
 def store_of(world, chance):
-    """A store with these messages, and copies of some, in some order and some batches."""
+    """Return a store with these messages, and copies of some, in some order and some batches."""
     arrivals = [*world, *(copy_of(message) for message in world[::3])]
     chance.shuffle(arrivals)
     store = LeadStore(":memory:", clock=lambda: NOW)
@@ -62,7 +62,7 @@ def store_of(world, chance):
 
 
 def quarrelling(world):
-    """The same messages, more of them under one id."""
+    """Return the same messages, more of them under one id."""
     return [
         message | {"id": f"urn:{number % 5}"} if "id" in message else message
         for number, message in enumerate(world)
@@ -70,7 +70,7 @@ def quarrelling(world):
 
 
 def contents(world):
-    """What the digest of a data set stands for: the earliest time of each content of each id."""
+    """Return what the digest of a data set stands for: the earliest time of each content by id."""
     found = {}
     for event in decodable(world):
         at = found.get((event.id, event.digest), event.time)
@@ -249,7 +249,7 @@ def test_a_replay_that_was_killed_while_it_wrote_the_ledger_verifies(path, write
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A store with everything in it: corrections, conflicts, deletions, findings, a quarantine."""
+    """Return a store with corrections, conflicts, deletions, findings and a quarantine."""
     folder = tmp_path_factory.mktemp("whole")
     path = folder / "leads.db"
     owned = {"owner": {"id": ORG, "name": "Org"}, "dateRejected": moment("10:00")}
@@ -287,7 +287,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sealed(whole, tmp_path_factory):
-    """The same store, in which a person was erased."""
+    """Return the same store, in which a person was erased."""
     path = tmp_path_factory.mktemp("sealed") / "leads.db"
     shutil.copy(whole, path)
     with LeadStore(path, clock=lambda: NOW) as store:
@@ -512,7 +512,7 @@ def cases():
 
 
 def link_anew(connection, change=lambda one: one):
-    """What a forger can do: change contents, and make every entry again for what there is now."""
+    """Do what a forger can: change contents, and make every entry anew for what there is now."""
     link, stored = BEGINNING, []
     for row in connection.execute("SELECT * FROM block ORDER BY first").fetchall():
         for one in map(change, Block(row).stored()):
@@ -526,7 +526,7 @@ def link_anew(connection, change=lambda one: one):
 
 
 def content_of(number, **changes):
-    """A change of one content for ``link_anew``: of its entry, or of what it says."""
+    """Return a change of one content for ``link_anew``: of its entry, or of what it says."""
 
     def change(one):
         if one.entry.number != number:
@@ -781,7 +781,7 @@ def test_an_edit_of_what_was_erased_is_found(statement, edited, sealed):
 
 
 def verified(lifecycle, path):
-    """The exit status of verifying, which never ends in a traceback."""
+    """Return the exit status of verifying, which never ends in a traceback."""
     result = lifecycle("verify", path)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert "failed (" not in result.stderr

@@ -129,7 +129,7 @@ def messages(draw):
 
 @st.composite
 def sent(draw):
-    """A message as it comes: some in the envelope of a transport."""
+    """Return a message as it comes: some in the envelope of a transport."""
     message = draw(messages())
     match draw(st.integers(0, 9)):
         case 0:
@@ -163,7 +163,7 @@ def store_says(store):
 
 
 def history_says(history):
-    """The same, of a fold in memory: the definition."""
+    """Return the same, of a fold in memory: the definition."""
     return {
         "leads": [lead_dict(one.lead) | {"contact": one.lead.contact} for one in history.leads],
         "rows": {
@@ -183,7 +183,7 @@ def history_says(history):
 
 
 def decodable(world):
-    """The events of a world, without the messages that name nobody."""
+    """Return the events of a world, without the messages that name nobody."""
     events = []
     for message in world:
         try:

@@ -45,11 +45,11 @@ class OpenFinding:
     detail: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return asdict(self)
 
     def order(self) -> tuple[int, str, str, str, str]:
-        """Sorts the gravest first."""
+        """Sort the gravest first."""
         return (
             _GRAVITY[self.severity],
             self.code,

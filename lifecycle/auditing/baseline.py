@@ -34,7 +34,7 @@ class Baseline:
 
 
 def failing(audit: Audit, fail_on: Sequence[str], baseline: Baseline) -> list[OpenFinding]:
-    """The open findings that make an audit fail; each problem of the quarantine counts as one.
+    """Return the open findings that make an audit fail; a problem of the quarantine counts as one.
 
     Args:
         audit: The audit.
@@ -57,7 +57,7 @@ def failing(audit: Audit, fail_on: Sequence[str], baseline: Baseline) -> list[Op
 
 
 def identity(finding: dict[str, Any]) -> Identity:
-    """By what a finding is recognised in a later audit: its code, its message and its words.
+    """Return what identifies a finding in a later audit: its code, its message and its words.
 
     A refusal is the same as long as its message is refused, whatever state it is refused in.
     """
@@ -66,7 +66,7 @@ def identity(finding: dict[str, Any]) -> Identity:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """What an earlier audit found, as ``lifecycle audit --format json`` wrote it.
+    """Read what an earlier audit found, as ``lifecycle audit --format json`` wrote it.
 
     Raises:
         InputError: The file cannot be read, or is none.

@@ -32,7 +32,7 @@ class LeadDifference:
     there: State | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return asdict(self)
 
 
@@ -79,20 +79,20 @@ class Comparison:
         self.only_there.sort(key=Deviation.order)
 
     def moves(self) -> list[tuple[State | None, State | None, int]]:
-        """How many leads end in which other state, the most first."""
+        """Return how many leads end in which other state, the most first."""
         counts = Counter((one.here, one.there) for one in self.leads)
         found = [(here, there, count) for (here, there), count in counts.items()]
         return sorted(found, key=lambda one: (-one[2], one[0] or "", one[1] or ""))
 
     def refused(self) -> list[tuple[str, State, Trigger, int]]:
-        """What is refused on one side only (``here``, ``there``), the most frequent first."""
+        """Return what one side alone refuses (``here``, ``there``), the most frequent first."""
         counts = Counter(("here", one.state, one.trigger) for one in self.only_here)
         counts.update(("there", one.state, one.trigger) for one in self.only_there)
         found = [(*step, count) for step, count in counts.items()]
         return sorted(found, key=lambda one: (-one[3], one[:3]))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "rules": {"name": self.rules.name, "digest": self.rules.digest},
             "leads": [one.as_dict() for one in self.leads],

@@ -43,11 +43,11 @@ class Deviation:
     first: bool
 
     def order(self) -> tuple[str, int, str]:
-        """Sorts by lead, and then in order."""
+        """Sort by lead, and then in order."""
         return (self.lead_id, self.place, self.event_id)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "lead_id": self.lead_id,
             "event_id": self.event_id,
@@ -60,7 +60,7 @@ class Deviation:
         }
 
     def located(self, origin: Origin) -> dict[str, Any]:
-        """For JSON, with where its message stood."""
+        """Return it for JSON, with where its message stood."""
         row = self.as_dict()
         return {
             "lead_id": row.pop("lead_id"),
@@ -72,7 +72,7 @@ class Deviation:
 
 
 def deviations(found: LeadHistory) -> Iterator[Deviation]:
-    """The deviations of a lead, in order."""
+    """Yield the deviations of a lead, in order."""
     if not found.lead.refusals:
         return
     places = {event_id: place for place, event_id in enumerate(found.event_ids)}
@@ -104,12 +104,12 @@ class RefusedStep:
     first: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return asdict(self)
 
 
 def refused_steps(found: Iterable[Deviation]) -> list[RefusedStep]:
-    """The deviations by state and trigger, the most frequent first."""
+    """Return the deviations by state and trigger, the most frequent first."""
     events: Counter[tuple[State, Trigger]] = Counter()
     firsts: Counter[tuple[State, Trigger]] = Counter()
     leads: dict[tuple[State, Trigger], set[str]] = {}

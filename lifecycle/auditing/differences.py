@@ -11,7 +11,7 @@ Difference: TypeAlias = tuple[str, Any, Any]
 
 
 def differences(one: Any, other: Any, path: str = "") -> Iterator[Difference]:
-    """The places at which two values of JSON differ, as deep as they have the same form."""
+    """Yield the places at which two JSON values differ, as deep as they have the same form."""
     if isinstance(one, dict) and isinstance(other, dict):
         for name in sorted(one.keys() | other.keys()):
             at = f"{path}.{name}" if path else name

@@ -34,7 +34,7 @@ def digest_of(evidence: Evidence) -> str:
 
 
 def is_store(path: Path) -> bool:
-    """Whether a file is a SQLite database.
+    """Return whether a file is a SQLite database.
 
     Raises:
         InputError: It cannot be read.
@@ -105,18 +105,18 @@ class LogEvidence:
         }
 
     def subjects(self) -> Iterator[list[LeadEvent]]:
-        """The events of each subject in fold order."""
+        """Yield the events of each subject in fold order."""
         events = sorted(self._events.values(), key=lambda event: event.position)
         yield from subjects_of(events)
 
     def contents(self) -> Iterator[tuple[str, bytes, int]]:
-        """The id, the digest and the earliest time of each content, in any order."""
+        """Yield the id, the digest and the earliest time of each content, in any order."""
         for event_id, event in self._events.items():
             copies = self._copies.get(event_id, {event.digest: event.time})
             yield from ((event_id, digest, time) for digest, time in copies.items())
 
     def origins(self, event_ids: Iterable[str]) -> dict[str, Origin]:
-        """Where the messages of these events stood."""
+        """Return where the messages of these events stood."""
         lines = {event_id: self._lines[event_id] for event_id in event_ids}
         return {
             event_id: Origin(self._sources[source], line)

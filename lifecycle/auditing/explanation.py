@@ -57,7 +57,7 @@ class Step:
     who: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         row = self.entry.as_dict()
         holder = self.entry.holder
         return {
@@ -85,7 +85,7 @@ class Change:
     moved: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "event_id": self.event_id,
             "trigger": self.trigger,
@@ -117,7 +117,7 @@ class Correction:
     changes: tuple[Change, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "at": format_time(self.at),
             "because": _dicts(self.because),
@@ -141,7 +141,7 @@ class Copy:
     differences: tuple[Difference, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         names = ("path", "copy", "counts")
         differing = [dict(zip(names, one, strict=True)) for one in self.differences]
         return self.copy.as_dict() | {"differences": differing}
@@ -163,7 +163,7 @@ class NextStep:
     who: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "trigger": self.trigger,
             "to": self.target,
@@ -207,7 +207,7 @@ class Explanation:
         return self.repair.edits if self.repair else ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "lead": lead_dict(self.lead),
             "rules": {"name": self.rules.name, "digest": self.rules.digest},
@@ -263,7 +263,7 @@ def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> Repair:
 
 
 def _who_may(rules: Rules, row: HistoryRow) -> str:
-    """Who may do this in the state that the lead was in: by each row of the rules, or nobody."""
+    """Return who may do this in the lead's state: by each row of the rules, or nobody."""
     rows = [
         edge for edge in rules.edges if edge.trigger == row.trigger and row.source in edge.sources
     ]
@@ -274,7 +274,7 @@ def _who_may(rules: Rules, row: HistoryRow) -> str:
 def _corrections(
     store: LeadReader, entries: Sequence[HistoryEntry], messages: Mapping[str, StoredMessage]
 ) -> list[Correction]:
-    """What was recorded of each message after it came first, by the moment."""
+    """Return what was recorded of each message after it came first, by the moment."""
     came: dict[str, datetime] = {}
     for entry in entries:
         event_id = entry.event_id
@@ -324,7 +324,7 @@ def _change(at: datetime, entries: list[HistoryEntry], *, moved: bool) -> Change
 
 
 def next_steps(rules: Rules, lead: Lead) -> list[NextStep]:
-    """What the rules allow in a lead's state, and who may do it."""
+    """Return what the rules allow in a lead's state, and who may do it."""
     if lead.contact_deleted_at is not None:
         return []
     return [
@@ -335,7 +335,7 @@ def next_steps(rules: Rules, lead: Lead) -> list[NextStep]:
 
 
 def _who(guards: Sequence[str], lead: Lead) -> str:
-    """Who may do it, in words: what the guards say of themselves, and the parties known."""
+    """Return who may do it, in words: what the guards say of themselves, and the parties known."""
     if not guards:
         return _ANYBODY
     conditions = " ".join(_condition(name) for name in guards)

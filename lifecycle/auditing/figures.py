@@ -28,7 +28,7 @@ class Step:
     took: Spread
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; durations in seconds."""
+        """Return it for JSON; durations in seconds."""
         return {
             "step": self.step,
             "leads": self.leads,

@@ -120,7 +120,7 @@ class _Writer:
                 self._connection.executemany(insert, names)
 
     def commit(self) -> None:
-        """All was written."""
+        """Note that all was written."""
         with _writable(self._path):
             self._connection.execute("COMMIT")
 

@@ -86,7 +86,7 @@ def repairs_of(
 
 
 def grouped(repairs: Iterable[Repair]) -> list[EditGroup]:
-    """The edits of many leads, the most frequent first."""
+    """Return the edits of many leads, the most frequent first."""
     edits: Counter[tuple[EditKind, Trigger, State, Trigger | None]] = Counter()
     leads: dict[tuple[EditKind, Trigger, State, Trigger | None], int] = defaultdict(int)
     for one in repairs:

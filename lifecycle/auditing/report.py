@@ -28,7 +28,7 @@ _COUNTS: Final = (
 
 
 def report(audit: Audit, top: int) -> Row:
-    """The audit for JSON; of variants the ``top`` most frequent."""
+    """Return the audit for JSON; of variants the ``top`` most frequent."""
     variants = audit.variants
     found: Row = {
         "rules": {"name": audit.rules.name, "digest": audit.rules.digest},
@@ -128,7 +128,7 @@ def _breaches(audit: Audit, breaches: Iterable[Overdue]) -> Iterator[Row]:
 
 
 def _differences(audit: Audit) -> Iterator[Row]:
-    """What differs under the other rules: leads, then refusals."""
+    """Return what differs under the other rules: leads, then refusals."""
     if audit.comparison is None:
         return
     for one in audit.comparison.leads:

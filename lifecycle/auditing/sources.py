@@ -94,7 +94,7 @@ def evidence_of(
     *,
     rules: Rules | None = None,
 ) -> Iterator[tuple[Evidence, Callable[[], Rules]]]:
-    """The messages of these sources, and how to get the rules that they were folded with.
+    """Provide the messages of these sources, and how to get the rules they were folded with.
 
     The names in logs go by the identity policy of ``rules``; those in a store by its own.
 

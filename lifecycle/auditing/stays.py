@@ -50,19 +50,19 @@ class Spread:
 
     @classmethod
     def of(cls, durations: Sequence[int]) -> Spread:
-        """The spread of these durations."""
+        """Return the spread of these durations."""
         ordered = sorted(durations)
         ranks = (math.ceil(share * len(ordered)) - 1 for share in _QUANTILES)
         return cls(len(ordered), *(ordered[rank] if ordered else None for rank in ranks))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, in seconds."""
+        """Return it for JSON, in seconds."""
         quantiles = {name: seconds(getattr(self, name)) for name in ("median", "p90", "p99")}
         return {"count": self.count, **quantiles}
 
 
 def seconds(micros: int | None) -> float | None:
-    """Microseconds as seconds."""
+    """Return microseconds as seconds."""
     return None if micros is None else micros / _SECOND
 
 
@@ -167,7 +167,7 @@ class Times:
         self.human.extend(other.human)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; durations in seconds."""
+        """Return it for JSON; durations in seconds."""
         return {
             "in_state": [
                 {"state": state, **spread.as_dict(), "open": still_open}
@@ -177,7 +177,7 @@ class Times:
         }
 
     def by_state(self) -> list[tuple[str, Spread, int]]:
-        """For each state that was entered: its stays that ended, and how many have not."""
+        """Return for each state that was entered: its stays that ended, and how many have not."""
         return [
             (state, Spread.of(self.in_state.get(state, ())), self.open[state])
             for state in STATES
@@ -185,7 +185,7 @@ class Times:
         ]
 
     def speed(self) -> dict[str, Spread]:
-        """Speed to lead: sent to accepted, the network's part of it, and the human's."""
+        """Return speed to lead: sent to accepted, the network's part of it, and the human's."""
         return {
             "total": Spread.of(self.to_accepted),
             "network": Spread.of(self.network),

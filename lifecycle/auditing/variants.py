@@ -36,7 +36,7 @@ class Variant:
         return self.deviates_at is None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {
             "triggers": list(self.triggers),
             "leads": self.leads,
@@ -46,7 +46,7 @@ class Variant:
         }
 
     def runs(self) -> Iterator[tuple[Trigger, int, bool]]:
-        """Each trigger, how often it comes in a row, and whether it deviates there first."""
+        """Yield each trigger, how often it comes in a row, and whether it deviates there first."""
         marked = [(name, place == self.deviates_at) for place, name in enumerate(self.triggers)]
         for (name, deviates), run in groupby(marked):
             yield name, sum(1 for _ in run), deviates
@@ -71,6 +71,6 @@ class Variants:
             self._found[trace] = (leads + more, min(example, its_example))
 
     def listed(self) -> list[Variant]:
-        """All of them, the most frequent first."""
+        """Return all of them, the most frequent first."""
         variants = [Variant(*trace, *found) for trace, found in self._found.items()]
         return sorted(variants, key=lambda one: (-one.leads, one.example))

@@ -15,7 +15,7 @@ _NO: Final = "-"
 
 
 def duration(micros: int | None) -> str:
-    """A duration by its two largest units: ``3 d 4 h``, ``12 min``, ``0.25 s``."""
+    """Return a duration by its two largest units: ``3 d 4 h``, ``12 min``, ``0.25 s``."""
     if micros is None:
         return _NO
     whole = micros // 1_000_000
@@ -29,12 +29,12 @@ def duration(micros: int | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage."""
+    """Return a share as a percentage."""
     return _NO if share is None else f"{share:.2%}"
 
 
 def sequence(variant: Variant, *, mark: str = "✗") -> str:
-    """A variant's triggers, repeated ones counted, the first deviation marked."""
+    """Return a variant's triggers, repeated ones counted, the first deviation marked."""
     return " ".join(
         f"{mark if deviates else ''}{name}{f' x{count}' if count > 1 else ''}"
         for name, count, deviates in variant.runs()
@@ -42,7 +42,7 @@ def sequence(variant: Variant, *, mark: str = "✗") -> str:
 
 
 def reason(refusal: dict[str, Any]) -> str:
-    """Why a step was refused."""
+    """Say why a step was refused."""
     match refusal["kind"]:
         case "no_edge":
             return f"allowed: {', '.join(refusal['allowed']) or 'nothing'}"
@@ -53,7 +53,7 @@ def reason(refusal: dict[str, Any]) -> str:
 
 
 def in_words(name: str, value: Any) -> Any:
-    """A value of a list's row, by the name of its column."""
+    """Return a value of a list's row, by the name of its column."""
     if name.rpartition("_")[2] in _DURATIONS and isinstance(value, float):
         return duration(round(value * 1_000_000))
     if name == "reason" and isinstance(value, dict):

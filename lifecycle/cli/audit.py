@@ -141,7 +141,7 @@ def _check_usage(
     by: Sequence[str],
     fail_on: Sequence[str],
 ) -> None:
-    """What was not looked for would not be found, and mislead."""
+    """Reject options without effect: what was not looked for would seem not to be there."""
     if which == "differences" and against is None:
         raise click.UsageError("--list differences needs --against FILE")
     if which == "figures" and not by:
@@ -152,7 +152,7 @@ def _check_usage(
 
 
 def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path | None]) -> None:
-    """Nothing that is read may be written over, and no two outputs be one file."""
+    """Check that nothing that is read is written over, and that no two outputs are one file."""
     read = (path for path in inputs if path is not None)
     taken = {one for path in read for one in options.store_files(path)}
     for output, mark, place in ((html, PAGE_MARK, 0), (ocel, *OCEL_MARK)):
@@ -197,14 +197,14 @@ def _print(
 
 
 def _in_words(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows for people: durations and reasons in words."""
+    """Yield rows for people: durations and reasons in words."""
     for row in rows:
         words = {name: in_words(name, value) for name, value in row.items()}
         yield row | words
 
 
 def _failure(fails: Sequence[OpenFinding], fail_on: Sequence[str], *, is_new: bool) -> str:
-    """Why the audit fails; of what is new since a baseline, each."""
+    """Say why the audit fails; of what is new since a baseline, each."""
     codes = Counter(one.code.replace("_", " ") for one in fails)
     listed = ", ".join(f"{code} {count:,}" for code, count in codes.most_common())
     what = counted(len(fails), "new finding" if is_new else "finding")

@@ -25,7 +25,7 @@ Cell: TypeAlias = "str | int"
 
 
 def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> None:
-    """The report."""
+    """Print the report."""
     _totals(audit)
     if audit.refused_by:
         _refusals(audit, top)
@@ -47,7 +47,7 @@ def heading(text: str, note: str = "") -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """A table; numbers stand to the right."""
+    """Print a table; numbers stand to the right."""
     listed = list(rows)
     printed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):

@@ -57,12 +57,12 @@ class _Story:
         self._out, self._padding, self._text = console(), Padding, Text
 
     def say(self, indent: int, *parts: str | tuple[str, str]) -> None:
-        """A line."""
+        """Print a line."""
         text = self._text.assemble(*parts)
         self._out.print(self._padding(text, (0, 0, 0, indent), expand=False))
 
     def part(self, title: str) -> None:
-        """The heading of a part."""
+        """Print the heading of a part."""
         self._out.print()
         self.say(0, (title, "bold"))
 
@@ -212,7 +212,7 @@ def _name(party: Party) -> str:
 
 
 def _rows(entries: Sequence[HistoryEntry], lead_id: str) -> str:
-    """Steps in words; of another lead with its name."""
+    """Return steps in words; of another lead with its name."""
     return ", ".join(_row(one, lead_id) for one in entries) or "nothing that moved it"
 
 

@@ -143,7 +143,7 @@ def _check_usage(
     excel: bool,
     style: str,
 ) -> None:
-    """What would have no effect would mislead."""
+    """Reject options that would have no effect."""
     past = any(one is not None for one in moments.values())
     if which != "leads" and (past or sort != "lead_id"):
         raise click.UsageError("--as-of, --as-known-at and --sort are for leads")
@@ -154,7 +154,7 @@ def _check_usage(
 
 
 def _check_output(output: Path | None, database: Path) -> None:
-    """Neither a database nor a device is written over."""
+    """Check that neither a database nor a device is written over."""
     if output is None:
         return
     target = output.resolve()
@@ -247,7 +247,7 @@ def _sheet_writer() -> Writer:
 
 @contextmanager
 def _opened(output: Path | None, *, binary: bool) -> Iterator[IO[Any]]:
-    """Where to write: standard output, or what becomes the file when all is written."""
+    """Provide where to write: standard output, or what becomes the file when all is written."""
     if output is None:
         yield sys.stdout.buffer if binary else sys.stdout
         # A reader who went away is noticed here, not when the interpreter ends.

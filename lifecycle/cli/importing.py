@@ -100,7 +100,7 @@ def _shared(source: str) -> Callable[[Any], Any]:
     help="The time of records that state none.",
 )
 def genesys(**given: Any) -> None:
-    """Operations, notifications and interactions of Genesys.
+    """Import operations, notifications and interactions of Genesys.
 
     FILE has one JSON record a line, or is one JSON document.
     """
@@ -110,7 +110,7 @@ def genesys(**given: Any) -> None:
 @import_.command()
 @_shared("salesforce")
 def salesforce(**given: Any) -> None:
-    """The history of leads from Salesforce, and the leads themselves.
+    """Import the history of leads from Salesforce, and the leads themselves.
 
     FILE is LeadHistory or Lead as CSV or JSON (Data Loader, reports, the REST API, the command
     line), change events, or a table of a warehouse.
@@ -121,7 +121,7 @@ def salesforce(**given: Any) -> None:
 @import_.command()
 @_shared("hubspot")
 def hubspot(**given: Any) -> None:
-    """The history of properties from HubSpot.
+    """Import the history of properties from HubSpot.
 
     FILE is JSON as the API or a webhook gives it, a table with the same, or one of a warehouse.
     """
@@ -131,7 +131,7 @@ def hubspot(**given: Any) -> None:
 @import_.command()
 @_shared("csv")
 def csv(**given: Any) -> None:
-    """A table or JSON lines of your own, with a map.
+    """Import a table or JSON lines of your own, with a map.
 
     FILE has a header, and one row for each thing that happened to a lead; or one object a line.
     """

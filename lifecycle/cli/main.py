@@ -85,11 +85,11 @@ class Commands(click.Group):
     """A group whose commands answer errors with one sentence and an exit status."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
-        """The names of the commands."""
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of this name."""
+        """Return the command of this name."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"lifecycle.cli.{COMMANDS[cmd_name][0]}")
@@ -98,13 +98,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; a misspelt one is an error that says which it may be."""
+        """Return the command that is meant; a misspelt one raises an error that suggests one."""
         if args[0] not in COMMANDS and (close := get_close_matches(args[0], COMMANDS)):
             ctx.fail(f"No such command '{clean(args[0])}'. Did you mean {' or '.join(close)}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The commands and what each does."""
+        """Write the commands and what each does."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
@@ -144,7 +144,7 @@ class Commands(click.Group):
 
 
 def _tell(error: OSError) -> None:
-    """An error of a file or of the output, which nothing more goes to."""
+    """Print an error of a file or of the output, unless nobody reads any more."""
     where = "the output" if error.filename is None else clean(str(error.filename))
     click.echo(f"lifecycle: {where}: {error.strerror or error}", err=True)
     _drop_output()
@@ -185,7 +185,7 @@ codecs.register_error(ASCII, _in_ascii)
 
 
 def _drop_output() -> None:
-    """What is still to be printed goes nowhere: Python would try again in the end, and complain."""
+    """Discard what is still to be printed: Python would try again at exit, and complain."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

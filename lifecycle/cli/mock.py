@@ -208,7 +208,7 @@ def _check_truth(path: Path) -> None:
 
 @contextmanager
 def _truth_file(path: Path | None) -> Iterator[Callable[[Truth], None] | None]:
-    """What notes a truth in the file, which is there when all are."""
+    """Provide what notes a truth in the file; the file is complete at the end."""
     if path is None:
         yield None
         return
@@ -221,7 +221,7 @@ def _write(file: Any, truth: Truth) -> None:
 
 
 def _noted(told: Iterable[Delivery], note: Callable[[Truth], None] | None) -> Iterator[Delivery]:
-    """The deliveries, each truth noted as it comes."""
+    """Yield the deliveries, each truth noted as it comes."""
     for delivery in told:
         if note is not None and delivery.truth is not None:
             note(delivery.truth)

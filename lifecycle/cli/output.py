@@ -34,7 +34,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def console(*, err: bool = False) -> Console:
-    """Where to print what is for people."""
+    """Return where to print what is for people."""
     from rich.console import Console  # noqa: PLC0415 - only where something is printed for people
 
     found = Console(stderr=err, highlight=False, soft_wrap=False)
@@ -75,7 +75,7 @@ def emit_one(row: dict[str, Any], style: str) -> None:
 
 
 def to_json(row: Any, indent: int | None = None) -> str:
-    """JSON in which what a terminal would obey is escaped, as JSON escapes it."""
+    """Return JSON in which what a terminal would obey is escaped, as JSON escapes it."""
     text = json.dumps(row, ensure_ascii=False, indent=indent)
     if text.isascii():
         return text.replace("\x7f", "\\u007f")
@@ -151,7 +151,7 @@ def write_csv(
 
 
 def _cell(value: Any) -> Any:
-    """A value for a spread-sheet: what it would run as a formula begins with an apostrophe."""
+    """Return a value for a spreadsheet, an apostrophe before what it would run as a formula."""
     if value in ({}, []):
         return None
     if isinstance(value, list) and all(isinstance(one, str) for one in value):

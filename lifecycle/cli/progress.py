@@ -14,7 +14,7 @@ from lifecycle.text import clean
 
 @contextlib.contextmanager
 def progress(what: str) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar where a person watches: bytes, messages a second, refusals so far."""
+    """Show a progress bar where a person watches: bytes, messages a second, refusals so far."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -57,7 +57,7 @@ def progress(what: str) -> Iterator[Callable[[Progress], None]]:
 
 @contextlib.contextmanager
 def waiting(what: str) -> Iterator[Callable[[str], None]]:
-    """A sign of life where a person watches, of work whose end nobody knows; tell what it is at."""
+    """Show a sign of life where a person watches, for work whose end nobody knows."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -43,7 +43,7 @@ _GAPS: Final = 12
 
 
 def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
-    """The lead: its state, who has it, its names, and what was found."""
+    """Print the lead: its state, who has it, its names, and what was found."""
     from rich.text import Text  # noqa: PLC0415
 
     out = console()
@@ -71,7 +71,7 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
 
 
 def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
-    """The timeline."""
+    """Print the timeline."""
     if not entries:
         console(err=True).print("nothing has happened to this lead")
         return
@@ -169,7 +169,7 @@ def _mark(row: HistoryEntry) -> tuple[str, str]:
 
 
 def _state(row: HistoryEntry) -> Text:
-    """The state that a step led to, or that a refusal left as it was."""
+    """Return the state that a step led to, or that a refusal left as it was."""
     from rich.text import Text  # noqa: PLC0415
 
     word = "stays" if row.refused else "→"
@@ -191,7 +191,7 @@ def _why(row: HistoryEntry) -> str:
 
 
 def _who(row: HistoryEntry) -> str:
-    """Who did it, and who has the lead since, where that is somebody else."""
+    """Return who did it, and who has the lead since, where that is somebody else."""
     actor = short(str(row.by)) if row.by else ""
     if row.refused or row.holder is None or row.holder == row.by:
         return actor
@@ -199,7 +199,7 @@ def _who(row: HistoryEntry) -> str:
 
 
 def _known(row: HistoryEntry, before: str) -> str:
-    """Since when the store says so, or until when it did, on a line of its own."""
+    """Say since when the store says so, or until when it did, on a line of its own."""
     times = [one for one in (row.recorded_at, row.superseded_at) if one is not None]
     shown = list(dict.fromkeys(map(_second, times)))
     if len(shown) < len(times):
@@ -209,7 +209,7 @@ def _known(row: HistoryEntry, before: str) -> str:
 
 
 def _facts(lead: Lead) -> list[tuple[str, list[str]]]:
-    """What there is to say of a lead, line by line, without what is not known."""
+    """Return what there is to say of a lead, line by line, without what is not known."""
     contact = (lead.contact.name, lead.contact.email, lead.contact.telephone)
     keys = [str(key) for key in lead.keys]
     if len(keys) > _SHOWN_KEYS:

@@ -25,7 +25,7 @@ from lifecycle.text import counted, most_common
 
 
 def _checked(path: Path) -> Path | Log:
-    """A log that is no file of another kind: nothing is made before that is known."""
+    """Return the log, or its path, after checking that it is no file of another kind."""
     is_input = str(path) == STANDARD_INPUT
     if path.is_file() and not is_input:
         check_log(path)
@@ -148,7 +148,7 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
 
 
 def _print_summary(summary: Summary, store: LeadStore) -> None:
-    """What came of a run, for people."""
+    """Print what came of a run, for people."""
     from rich.table import Table  # noqa: PLC0415 - only where a person watches
 
     table = Table.grid(padding=(0, 2))

@@ -31,7 +31,7 @@ class Decision:
 
 
 def decide(machine: LeadMachine, lead: Lead, event: LeadEvent) -> Decision | Refusal:
-    """What this event would do to this lead: steps in the order send, receive, own trigger.
+    """Decide what this event would do to this lead: send, receive and own trigger, in this order.
 
     An event whose own trigger is refused takes no implied step either.
     """
@@ -56,7 +56,7 @@ def decide(machine: LeadMachine, lead: Lead, event: LeadEvent) -> Decision | Ref
 def _send_step(
     machine: LeadMachine, lead: Lead, event: LeadEvent, decision: Decision
 ) -> State | Refusal:
-    """The add's own send, or one that ``dateSent`` implies; the state after it."""
+    """Return the add's own send, or one that ``dateSent`` implies; the state after it."""
     stated = event.snapshot.date_sent
     own = event.trigger == "send"
     edge = machine.decide("send", lead.state, lead, event)
@@ -72,7 +72,7 @@ def _send_step(
 def _receive_step(
     machine: LeadMachine, lead: Lead, event: LeadEvent, decision: Decision, state: State
 ) -> State:
-    """The receive that ``dateReceived`` implies, unless it is stale; the state after it."""
+    """Return the receive that ``dateReceived`` implies, unless it is stale; the state after it."""
     stated = event.snapshot.date_received
     last = decision.steps[-1].at if decision.steps else lead.since_micros
     if state == "sent" and stated is not None and last is not None and stated < last:
@@ -89,7 +89,7 @@ def _receive_step(
 def _within_bounds(
     name: str, stated: int | None, last: int | None, time: int, decision: Decision
 ) -> int:
-    """The stated date, brought within the lead's last step and the event's own time."""
+    """Return the stated date, brought within the lead's last step and the event's own time."""
     if stated is None:
         return time
     if stated > time:

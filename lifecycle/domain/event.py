@@ -34,11 +34,11 @@ class Party:
         return self.id or self.name or ""
 
     def matches(self, other: Party) -> bool:
-        """True when the two are the same; False when there is nothing to compare."""
+        """Return True when the two are the same; False when there is nothing to compare."""
         return self._same(other) is True
 
     def contradicts(self, other: Party) -> bool:
-        """True when the two cannot be the same; False when there is nothing to compare."""
+        """Return True when the two cannot be the same; False when there is nothing to compare."""
         return self._same(other) is False
 
     def _same(self, other: Party) -> bool | None:
@@ -88,7 +88,7 @@ class Contact:
     telephone: str | None = None
 
     def updated(self, newer: Contact) -> Contact:
-        """This contact with what the newer one names; what it does not name stays."""
+        """Return this contact with what the newer one names; what it does not name stays."""
         if newer.name and newer.email and newer.telephone:
             return newer
         return Contact(

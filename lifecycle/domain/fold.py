@@ -140,7 +140,7 @@ class SubjectFold:
             self._touched[group] = None
 
     def _latest_first(self) -> Iterator[tuple[Group, Track]]:
-        """The leads by when they were touched last, the latest first."""
+        """Yield the leads by when they were touched last, the latest first."""
         if self._touched is None:
             in_order = sorted(self.tracks, key=lambda one: _last_position(self.tracks[one]))
             self._touched = dict.fromkeys(in_order)
@@ -242,7 +242,7 @@ class SubjectFold:
         self.fates[event.id] = (event, "noted", None)
 
     def _bind(self, event: LeadEvent, groups: Mapping[str, Group]) -> tuple[Group, bool]:
-        """The lead that an event without lead keys means, and whether others were possible."""
+        """Return the lead that an event without lead keys means, and whether others fit too."""
         if self.tracks or self._first_of_rest() is not None:
             return self._choose(event)
         later = set(groups.values())
@@ -373,12 +373,12 @@ def _held_by(lead: Lead, party: Party) -> bool:
 
 
 def _smallest_key(track: Track) -> Key:
-    """The smallest of its lead keys, of its contact keys for a lead that has none."""
+    """Return the smallest of its lead keys, or of its contact keys for a lead that has none."""
     return min((key for key in track.keys if key.kind == "lead"), default=min(track.keys))
 
 
 def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
-    """What this set of events says, whatever their order: the definition of what a store says.
+    """Fold a set of events, whatever their order: the definition of what a store says.
 
     Of several copies under one id the one with the smallest digest counts; each other content is a
     ``conflict``. Events in which the rules' identity policy finds no name are left out: a store
@@ -431,7 +431,7 @@ def is_refolded(event: LeadEvent, track: Track) -> bool:
 def _standing(
     events: Iterable[LeadEvent],
 ) -> tuple[list[LeadEvent], dict[str, list[Finding]]]:
-    """The copies that count, in fold order; and the conflicts, by event id."""
+    """Return the copies that count, in fold order; and the conflicts, by event id."""
     copies: dict[str, dict[bytes, LeadEvent]] = defaultdict(dict)
     for event in events:
         same = copies[event.id].get(event.digest)
@@ -452,12 +452,12 @@ def _standing(
 
 
 def conflict(event_id: str, digest: bytes) -> Finding:
-    """The finding for a copy that does not count."""
+    """Return the finding for a copy that does not count."""
     return Finding("conflict", event_id, f"another content, digest {digest.hex()[:16]}")
 
 
 def subjects_of(events: Sequence[LeadEvent]) -> list[list[LeadEvent]]:
-    """The events by subject, in their order: the components over all keys (design.md section 6)."""
+    """Return the events by subject, in order: components over all keys (design.md section 6)."""
     components: Components[Key] = Components()
     for event in events:
         components.link(event.keys)
@@ -468,7 +468,7 @@ def subjects_of(events: Sequence[LeadEvent]) -> list[list[LeadEvent]]:
 
 
 def lead_groups(events: Iterable[LeadEvent]) -> dict[str, Group]:
-    """The lead of each event that has lead keys, by event id: the components over lead keys."""
+    """Return the lead of each event with lead keys, by event id: components over lead keys."""
     components: Components[Key] = Components()
     named = [event for event in events if event.lead_keys]
     for event in named:
@@ -482,7 +482,7 @@ def subject_history(
     conflicts: Mapping[str, Sequence[Finding]],
     on_invalid: OnInvalid = "skip",
 ) -> History:
-    """What the events of one subject say, given in fold order; each is the copy that counts."""
+    """Fold the events of one subject, given in fold order; each is the copy that counts."""
     part = SubjectFold(machine, on_invalid=on_invalid, explains=True)
     part.run(events, lead_groups(events))
     findings = part.findings + hubs(part.tracks.values())

@@ -49,7 +49,7 @@ def guard(name: str, *, party: bool = False) -> Callable[[Guard], Guard]:
 
 
 def find_guard(name: str) -> Guard | None:
-    """The guard of this name, None when nobody registered one."""
+    """Return the guard of this name, or None when nobody registered one."""
     return _GUARDS.get(name)
 
 
@@ -59,7 +59,7 @@ def is_party_guard(name: str) -> bool:
 
 
 def guard_names() -> tuple[str, ...]:
-    """The names of all registered guards, sorted."""
+    """Return the names of all registered guards, sorted."""
     return tuple(sorted(_GUARDS))
 
 

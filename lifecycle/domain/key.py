@@ -73,11 +73,11 @@ class Components(Generic[Node]):
         self._size: dict[Node, int] = {}
 
     def __iter__(self) -> Iterator[Node]:
-        """All nodes that were ever named."""
+        """Yield all nodes that were ever named."""
         return iter(tuple(self._parent))
 
     def find(self, node: Node) -> Node:
-        """The representative of this node's component; an unknown node is one of its own."""
+        """Return the representative of this node's component; an unknown node is one of its own."""
         parent = self._parent
         if node not in parent:
             parent[node] = node

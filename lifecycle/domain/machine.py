@@ -44,7 +44,7 @@ class LeadTransition(transitions.Transition):
         lead.state = self.target
 
     def refusal(self, lead: Lead, event: LeadEvent) -> Refusal | None:
-        """What the first guard to refuse says; None when all pass."""
+        """Return what the first guard to refuse says; None when all pass."""
         for name, guard in self.change_guards if event.trigger == "change" else self.guards:
             why = guard(lead, event)
             if why is not None:
@@ -59,7 +59,7 @@ class LeadTrigger(transitions.Event):
     transitions: dict[str, list[LeadTransition]]  # type: ignore[assignment]
 
     def decide(self, state: State, lead: Lead, event: LeadEvent) -> LeadTransition | Refusal:
-        """What the trigger would do in this state: decide, and change nothing."""
+        """Decide what the trigger would do in this state, and change nothing."""
         refusal: Refusal | None = None
         for edge in self.transitions.get(state, ()):
             if not edge.guards:
@@ -130,11 +130,11 @@ class LeadMachine(transitions.Machine):
         }
 
     def allowed(self, state: State) -> tuple[str, ...]:
-        """The triggers that some edge allows from this state, guards aside."""
+        """Return the triggers that some edge allows from this state, guards aside."""
         return self._allowed[state]
 
     def forced(self, name: Trigger, state: State) -> State:
-        """Where a refused trigger would lead: by its row for this state, else by its first."""
+        """Return where a refused trigger would lead: by its row for this state, or its first."""
         rows = self.events[name].transitions.get(state) if name in self.events else None
         return rows[0].target if rows else self._targets.get(name, state)
 
@@ -145,7 +145,7 @@ class LeadMachine(transitions.Machine):
     def decide(
         self, name: Trigger, state: State, lead: Lead, event: LeadEvent
     ) -> LeadTransition | Refusal:
-        """What the trigger would do in this state; a trigger without a row is refused."""
+        """Decide what the trigger would do in this state; refuse a trigger without a row."""
         trigger = self.events.get(name)
         if trigger is None:
             return Refusal("no_edge", allowed=self.allowed(state))
@@ -162,7 +162,7 @@ def _reachable(edges: Sequence[LeadTransition]) -> Iterator[LeadTransition]:
 
 @lru_cache(maxsize=32)
 def machine_for(rules: Rules) -> LeadMachine:
-    """The machine of these rules.
+    """Return the machine of these rules.
 
     Raises:
         RulesError: The rules name a guard that nobody registered.

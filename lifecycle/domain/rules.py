@@ -40,7 +40,7 @@ class Edge:
         _target("to", self.target)
 
     def as_row(self) -> dict[str, Any]:
-        """The row as it stands in TOML."""
+        """Return the row as it stands in TOML."""
         row: dict[str, Any] = {"trigger": self.trigger, "from": list(self.sources)}
         if self.target is not None:
             row["to"] = self.target
@@ -64,7 +64,7 @@ class Rules:
 
     @classmethod
     def default(cls) -> Rules:
-        """The rules of design.md section 4."""
+        """Return the rules of design.md section 4."""
         return cls("default", _DEFAULT)
 
     @classmethod
@@ -174,7 +174,7 @@ def check_guards(rules: Rules) -> None:
 
 
 def state_diagram(rules: Rules) -> str:
-    """The states and edges, as a Mermaid ``stateDiagram-v2``; guards stand in brackets."""
+    """Return the states and edges, as a Mermaid ``stateDiagram-v2``; guards stand in brackets."""
     labels: dict[tuple[str, str], list[str]] = defaultdict(list)
     for edge in rules.edges:
         condition = f" [{', '.join(edge.guards)}]" if edge.guards else ""

@@ -261,7 +261,7 @@ def _move(lead: Lead, event: LeadEvent, step: Step, by: Party | None) -> bool:
 
 
 def _actor(lead: Lead, event: LeadEvent) -> Party | None:
-    """Who did it, as the message says (design.md section 3, Parties)."""
+    """Return who did it, as the message says (design.md section 3, Parties)."""
     if event.agent is not None:
         return event.agent
     match event.trigger:
@@ -276,7 +276,7 @@ def _actor(lead: Lead, event: LeadEvent) -> Party | None:
 
 
 def _holder_after(trigger: Trigger, lead: Lead, event: LeadEvent, by: Party | None) -> Party | None:
-    """Who has the lead after this step; None: the message names nobody, and it stays."""
+    """Return who has the lead after this step; None: the message names nobody, and it stays."""
     match trigger:
         case "send":
             return event.snapshot.recipient or event.recipient

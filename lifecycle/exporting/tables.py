@@ -71,7 +71,7 @@ class Table:
 
 
 def plain_rows(table: Table, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Rows for JSON: times in RFC 3339, lists and payloads as they are."""
+    """Yield rows for JSON: times in RFC 3339, lists and payloads as they are."""
     for row in rows:
         yield {
             column.name: _plain(column.kind, value)

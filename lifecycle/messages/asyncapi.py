@@ -21,7 +21,7 @@ _CHANNELS: Final = {
 
 
 def asyncapi() -> dict[str, Any]:
-    """The document: channels, operations, messages and the schemas of their payloads."""
+    """Return the document: channels, operations, messages and the schemas of their payloads."""
     return {
         "asyncapi": VERSION,
         "info": {
@@ -40,7 +40,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _identifier(topic: str) -> str:
-    """A topic as the name of a component, which has no ``#``."""
+    """Return a topic as the name of a component, which has no ``#``."""
     return topic.replace("#", "-")
 
 
@@ -85,7 +85,7 @@ def _schemas() -> dict[str, Schema]:
 
 
 def _moved(value: Any) -> Any:
-    """A schema whose references lead to the document's components."""
+    """Return a schema whose references lead to the document's components."""
     if isinstance(value, dict):
         return {
             name: part.replace("#/$defs/", "#/components/schemas/")

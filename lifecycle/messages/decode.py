@@ -82,7 +82,7 @@ class Undecodable:
 
     @classmethod
     def whole(cls, raw: bytes, problems: Sequence[Problem]) -> Undecodable:
-        """One whose bytes are all there."""
+        """Return a reading of which all bytes are there."""
         return cls(raw, tuple(problems), len(raw), hashlib.sha256(raw).digest())
 
 
@@ -90,7 +90,7 @@ Reading: TypeAlias = Decoded | Ignored | Undecodable
 
 
 def decode(message: Message, *, received_at: Moment | None = None) -> LeadEvent:
-    """The event of one message, in any of the shapes that travel the network.
+    """Decode one message, in any of the shapes that travel the network, to its event.
 
     The shapes: design.md section 3.
 
@@ -161,7 +161,7 @@ def stated_id(message: Message) -> str | None:
 
 
 def as_bytes(message: Message) -> bytes:
-    """The message as JSON text."""
+    """Return the message as JSON text."""
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
     if not isinstance(message, str):
@@ -187,7 +187,7 @@ def _read(
 
 
 def below(path: str, problem: Problem) -> Problem:
-    """The problem of a message that stands at this path."""
+    """Return the problem of a message that stands at this path."""
     if not path:
         return problem
     full = f"{path}.{problem.path}" if problem.path else path

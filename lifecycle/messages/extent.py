@@ -36,7 +36,7 @@ _REST: Final = {ord("{"): "rest of object", ord("["): "rest of array"}
 
 
 def end_of(text: bytes, start: int) -> int | None:
-    """The offset behind the object or array that starts here; None when it does not end."""
+    """Return the offset behind the object or array that starts here; None when it does not end."""
     extent = Extent()
     for kind, end in extent.tokens(text, start):
         extent.step(kind, end)
@@ -67,7 +67,7 @@ class Extent:
         self._carry = b""
 
     def follow(self, piece: bytes, start: int = 0) -> int | None:
-        """The offset behind its end in this piece, which is a line or a part of one.
+        """Return the offset behind its end in this piece of text, a line or a part; None if beyond.
 
         None where it goes on behind the piece, or is broken.
         """
@@ -80,7 +80,7 @@ class Extent:
         return None
 
     def tokens(self, piece: bytes, start: int) -> Iterator[tuple[int, int]]:
-        """The tokens from here on: the kind of each, and the offset behind it."""
+        """Yield the tokens from here on: the kind of each, and the offset behind it."""
         carried = len(self._carry)
         if carried:
             piece, self._carry = self._carry + piece[start:], b""

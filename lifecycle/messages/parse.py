@@ -77,7 +77,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _parse_warily(raw: bytes) -> Any:
-    """The value, by a scanner that misses nothing and can say where something is wrong."""
+    """Parse by a scanner that misses nothing and can say where something is wrong."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -94,7 +94,7 @@ def _parse_warily(raw: bytes) -> Any:
 
 
 def is_json(raw: bytes) -> bool:
-    """Whether these bytes are one JSON text within the limits."""
+    """Return whether these bytes are one JSON text within the limits."""
     try:
         parse(raw)
     except MessageError:
@@ -103,12 +103,12 @@ def is_json(raw: bytes) -> bool:
 
 
 def canonical(value: Any) -> bytes:
-    """The value as JSON in one canonical form: UTF-8, keys sorted, no spaces, shortest numbers."""
+    """Return the value as canonical JSON: UTF-8, keys sorted, no spaces, shortest numbers."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def too_large(size: int) -> Problem:
-    """The problem of a message of so many bytes."""
+    """Return the problem of a message of so many bytes."""
     return Problem("", f"larger than {MAX_BYTES:,} bytes: {size:,}", "too_large")
 
 

@@ -69,7 +69,7 @@ def _ref(name: str) -> Schema:
 
 
 def _having(name: str, part: Schema) -> Schema:
-    """An object that has this property."""
+    """Return an object that has this property."""
     return {"type": "object", "required": [name], "properties": {name: part}}
 
 
@@ -78,13 +78,13 @@ def _if(condition: Schema, then: Schema, otherwise: Schema) -> Schema:
 
 
 def _usable() -> Schema:
-    """A value that names somebody."""
+    """Return a value that names somebody."""
     placeholder = {"anyOf": [{"enum": [0, -1]}, {"type": "string", "pattern": PLACEHOLDER}]}
     return {"type": ["string", "number"], "pattern": LETTER_OR_DIGIT, "not": placeholder}
 
 
 def _described_value() -> Schema:
-    """One value with what names its scheme (PropertyValue, FHIR's Identifier), or nothing else."""
+    """Return a schema of a value with what names its scheme (PropertyValue, FHIR's Identifier)."""
     named = [_having(name, {"type": "string", "minLength": 1}) for name in NAMING]
     alone = {
         "properties": {"value": True},
@@ -95,7 +95,7 @@ def _described_value() -> Schema:
 
 
 def _nameless() -> Schema:
-    """What names a scheme, without a value."""
+    """Return a schema of what names a scheme, without a value."""
     return {
         "type": "object",
         "properties": dict.fromkeys(NAMING, True),
@@ -111,14 +111,14 @@ def _mapping() -> Schema:
 
 
 def _naming_mapping() -> Schema:
-    """A mapping in which at least one scheme has a usable value."""
+    """Return a mapping in which at least one scheme has a usable value."""
     none = {"patternProperties": _KEYWORDS, "additionalProperties": {"not": _ref("usable")}}
     rest = {"not": {"anyOf": [_ref("nameless"), none]}}
     return _if(_ref("describedValue"), {"properties": {"value": _ref("usable")}}, rest)
 
 
 def _naming() -> Schema:
-    """Identifiers of which at least one names somebody."""
+    """Return a schema of identifiers of which at least one names somebody."""
     entry = {"anyOf": [_ref("usable"), {"type": "object", "allOf": [_ref("namingMapping")]}]}
     return {"anyOf": [*entry["anyOf"], {"type": "array", "contains": entry}]}
 
@@ -212,7 +212,7 @@ _OWN_DATE: Final[dict[Trigger, str]] = {
 
 
 def message_schema(topic: str) -> Schema:
-    """The JSON Schema of the messages of one topic, with everything that it refers to.
+    """Return the JSON Schema of the messages of one topic, with everything that it refers to.
 
     Raises:
         KeyError: Messages of this topic are not decoded.
@@ -226,7 +226,7 @@ def message_schema(topic: str) -> Schema:
 
 
 def envelope_schema(topic: str) -> Schema:
-    """The same, without what it refers to."""
+    """Return the same, without what it refers to."""
     trigger = TRIGGER_OF_TOPIC[topic]
     return {
         "title": topic,
@@ -254,12 +254,12 @@ _DELIVERY: Final = ("@id", "agent", "instrument", "source", "originalRecipient")
 
 
 def _timestamp() -> Schema:
-    """A number since 1970 that is not before 1990, or what stands for none."""
+    """Return a schema of a number since 1970 that is not before 1990, or what stands for none."""
     return {"anyOf": [{"enum": [None, "", "0"]}, _within(0, 1), *_stamps()]}
 
 
 def _stamps() -> list[Schema]:
-    """The numbers that say when something happened: in seconds, or in a thousandth of the last."""
+    """Return schemas of numbers that say when something happened: in seconds or milliseconds."""
     units = [
         _within(EARLIEST_SECOND * per_second, limit)
         for _, limit, per_second in UNITS
@@ -275,7 +275,7 @@ def _within(first: float, limit: float) -> Schema:
 
 
 def _stated(trigger: Trigger) -> list[Schema]:
-    """Where a message may say when it happened; one of these places must."""
+    """Return the places where a message may say when it happened; one of them must."""
     date = {"not": {"type": ["string", "null"], "pattern": UNUSED_DATE}}
     places: list[tuple[tuple[str, ...], Schema]] = [
         (("time",), {"not": _NOTHING}),
@@ -312,7 +312,7 @@ def _action(shape: type[Any]) -> Schema:
 
 
 def _identity(shape: type[Any]) -> list[Schema]:
-    """At least one name of the lead or its contact is a name."""
+    """Return a schema in which at least one name of the lead or its contact is a name."""
     own = [_having(name, _ref("usable")) for name in ("@id", "id")]
     contact = [_having(name, _ref("naming")) for name in ("identifier", "sameAs")] + own
     if shape not in (LeadAction, ChangeAction):
@@ -322,14 +322,14 @@ def _identity(shape: type[Any]) -> list[Schema]:
 
 
 def definitions() -> dict[str, Schema]:
-    """What the schemas of all messages refer to."""
+    """Return what the schemas of all messages refer to."""
     leaves = dict(_LEAVES.values())
     shapes = {name: _object(shape) for shape, name in _SHAPES.items()}
     return {**shapes, **leaves, **_RULES}
 
 
 def _object(shape: type[Any]) -> Schema:
-    """An object with the fields of this shape; other properties are always allowed."""
+    """Return an object with the fields of this shape; other properties are always allowed."""
     kinds = get_type_hints(shape)
     words = WORDS.get(shape.__name__, {})
     return {

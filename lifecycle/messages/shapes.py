@@ -150,7 +150,7 @@ class _Unexpected(ValueError):  # noqa: N818 - caught here, never seen outside
 
 
 def structure(data: dict[str, Any], shape: type[Shape], path: str) -> Shape:
-    """The data in its shape.
+    """Structure the data into its shape.
 
     A message that is accepted takes the fast converter; one that is not is structured again by the
     thorough one, which finds every problem with its path.
@@ -203,7 +203,7 @@ def text_of(value: Any, _: object = None) -> str:
 
 
 def detail_of(value: Any, _: object = None) -> str | None:
-    """A text or a number; of several the first."""
+    """Return a text or a number; of several the first."""
     first: Any = value[0] if isinstance(value, list) and value else value
     try:
         return text_of(first, None)
@@ -238,7 +238,7 @@ def _said(value: Any) -> str | None:
 
 
 def decimal_text(number: int | float) -> str:  # noqa: PYI041 - they are written differently
-    """A number as it is written in decimal: 5 and 5.0 are both ``5``."""
+    """Return a number as it is written in decimal: 5 and 5.0 are both ``5``."""
     if isinstance(number, float):
         return format(Decimal(repr(number)), "f").removesuffix(".0")
     return str(number)
@@ -257,7 +257,7 @@ def _instant(value: Any, _: object) -> Instant | None:
 
 
 def party_of(value: Any, _: object = None) -> Party | None:
-    """A URI, or ``{type, id, name, identifier}`` with any part missing; of several the first."""
+    """Return the party of a URI, or of ``{type, id, name, identifier}``; of several the first."""
     if isinstance(value, list):
         return _first_party(value)
     if isinstance(value, str):
@@ -284,7 +284,7 @@ def _first_party(values: list[Any]) -> Party | None:
 
 
 def _identified(value: Any) -> str | None:
-    """What a party is called by its identifiers: the smallest, as ``scheme:value``."""
+    """Return what a party is called by its identifiers: the smallest, as ``scheme:value``."""
     if value is None:
         return None
     try:
@@ -306,7 +306,7 @@ _usual_party = lru_cache(maxsize=10_000)(_party_of)
 
 
 def _name(value: Any, _: object) -> str:
-    """A text or a number that says something."""
+    """Return a text or a number that says something."""
     text = text_of(value, None)
     if is_mask(text):
         raise _Unexpected("a text with a letter or a digit", value)
@@ -314,7 +314,7 @@ def _name(value: Any, _: object) -> str:
 
 
 def _value(value: Any, _: object) -> str:
-    """A value of a field as text."""
+    """Return a value of a field as text."""
     return str(value).lower() if isinstance(value, bool) else text_of(value, None)
 
 
@@ -331,7 +331,7 @@ def _optional_text(value: dict[str, Any], name: str) -> str | None:
 
 
 def identifiers_of(value: Any, _: object = None) -> tuple[tuple[str, str], ...]:
-    """A mapping of schemes, a bare value (scheme ``id``), or a list of names and values."""
+    """Return the identifiers in a mapping, a bare value (``id``), or a list of names and values."""
     if isinstance(value, dict):
         return tuple(_of_mapping(value, ""))
     if isinstance(value, list):
@@ -346,7 +346,7 @@ def _of_entry(entry: Any, number: int) -> Iterator[tuple[str, str]]:
 
 
 def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """The schemes of a mapping; one that describes a value is one scheme and that value."""
+    """Yield the schemes of a mapping; one that describes a value is one scheme and that value."""
     if not _DESCRIBING.isdisjoint(value):
         yield from _described(value, path)
         return
@@ -359,7 +359,7 @@ def _of_mapping(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
 
 
 def _described(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """The scheme that a mapping describes, with its value; else its schemes, or none."""
+    """Yield the scheme that a mapping describes, with its value; else its schemes, or none."""
     parts = {name: part for name, part in value.items() if not is_keyword(name)}
     scheme = next((one for name in NAMING if isinstance(one := parts.get(name), str) and one), None)
     if "value" in parts and (scheme or len(parts) == 1):
@@ -380,7 +380,7 @@ def is_keyword(name: str) -> bool:
 
 
 def _pair(scheme: str, value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The scheme with its value; nothing where that is a flag or null, which name nobody."""
+    """Yield the scheme with its value; nothing where that is a flag or null, which name nobody."""
     if isinstance(value, str):
         yield scheme, value
     elif isinstance(value, bool) or value is None:
@@ -392,7 +392,7 @@ def _pair(scheme: str, value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def wire_name(name: str) -> str:
-    """What a field is called in messages: ``at_id`` stands for ``@id``."""
+    """Return what a field is called in messages: ``at_id`` stands for ``@id``."""
     return f"@{name[3:]}" if name.startswith("at_") else name
 
 
@@ -414,7 +414,7 @@ def _converter(*, thorough: bool) -> Converter:
 
 
 def _of_optional(converter: Converter, kind: Any) -> Callable[[Any, Any], Any]:
-    """A hook that is found once; cattrs' own would look for it with every value."""
+    """Return a hook that is found once; cattrs' own would look for it with every value."""
     (inner,) = (one for one in get_args(kind) if one is not NoneType)
     hook = converter.get_structure_hook(inner)
 
@@ -425,7 +425,7 @@ def _of_optional(converter: Converter, kind: Any) -> Callable[[Any, Any], Any]:
 
 
 def _is_optional(kind: Any) -> bool:
-    """Whether a declared type is something or None."""
+    """Return whether a declared type is something or None."""
     return get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind)
 
 
@@ -450,5 +450,5 @@ _FAST: Final = _converter(thorough=False)
 
 @cache
 def _thorough() -> Converter:
-    """The converter that finds every problem; made when the first message is refused."""
+    """Return the converter that finds every problem; made when the first message is refused."""
     return _converter(thorough=True)

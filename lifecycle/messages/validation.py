@@ -58,7 +58,7 @@ class Violation:
     got: Any = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The violation as the network's own validator prints it."""
+        """Return the violation as the network's own validator prints it."""
         return {
             "keyword": self.keyword,
             "dataPath": self.data_path,
@@ -112,7 +112,7 @@ class Checked:
 
 
 def validate(message: Message) -> tuple[Violation, ...]:
-    """Everything in a message that is not as its schema says; of a page, in all its messages.
+    """Return all in a message that is not as its schema says; of a page, in all its messages.
 
     A message whose topic does not concern leads has nothing to be checked against.
 
@@ -123,7 +123,7 @@ def validate(message: Message) -> tuple[Violation, ...]:
 
 
 def checked(message: Message) -> Iterator[Checked]:
-    """The same by message; an inbox page or an array yields one result for each it contains."""
+    """Yield the same by message; an inbox page or an array yields one for each it contains."""
     try:
         value = parse_message(as_bytes(message))
     except MessageError as error:
@@ -169,7 +169,7 @@ def _validator(topic: str) -> Validator:
 
 
 def _canonical(envelope: Envelope) -> tuple[dict[str, Any], dict[str, Path]]:
-    """The message as the schemas describe it, and where its parts stand in the one that came."""
+    """Return the message as the schemas describe it, and where its parts stand in the original."""
     value: dict[str, Any] = {}
     places = {"data": _steps(envelope.path), "time": _steps(envelope.place("time"))}
     for name, place, part in envelope.delivery():
@@ -182,7 +182,7 @@ def _canonical(envelope: Envelope) -> tuple[dict[str, Any], dict[str, Path]]:
 
 
 def _joined(problems: list[Problem], found: list[Violation]) -> tuple[Violation, ...]:
-    """What the decoder and the schema say, each thing once.
+    """Join what the decoder and the schema say, each thing once.
 
     Where both speak of one place the decoder is clearer. Alternatives, none of which is met, follow
     from something else that the decoder has named.
@@ -196,7 +196,7 @@ def _joined(problems: list[Problem], found: list[Violation]) -> tuple[Violation,
 
 
 def _of_problem(problem: Problem, violation: Violation | None = None) -> Violation:
-    """What the decoder says, with the words of the schema where it speaks of the same."""
+    """Say what the decoder says, with the words of the schema where it speaks of the same."""
     if violation is not None and violation.keyword != "format":
         return evolve(violation, message=problem.message)
     return Violation(
@@ -231,7 +231,7 @@ def _of_error(error: ValidationError, places: dict[str, Path], prefix: Path) -> 
 
 
 def _original(path: Path, places: dict[str, Path], prefix: Path) -> Path:
-    """Where a part of the canonical envelope stands in the message that came."""
+    """Return where a part of the canonical envelope stands in the message that came."""
     if not path:
         return prefix
     first, *rest = path
@@ -239,7 +239,7 @@ def _original(path: Path, places: dict[str, Path], prefix: Path) -> Path:
 
 
 def _params(keyword: str, error: ValidationError) -> dict[str, Any]:
-    """What the keyword asks for, by the names that the network's validator (ajv 6) gives it."""
+    """Return what the keyword asks for, by the names that the network's validator (ajv 6) gives."""
     asked = error.kind.as_dict()
     match keyword:
         case "type":
@@ -256,7 +256,7 @@ def _params(keyword: str, error: ValidationError) -> dict[str, Any]:
 
 
 def _message(keyword: str, params: dict[str, Any]) -> str:
-    """What is wrong, in the words of the network's validator."""
+    """Say what is wrong, in the words of the network's validator."""
     if keyword in _MESSAGES:
         return _MESSAGES[keyword](params)
     return f'should pass "{keyword}" keyword validation'
@@ -274,12 +274,12 @@ _MESSAGES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def _escaped(step: str | int) -> str:
-    """A step of a JSON pointer (RFC 6901)."""
+    """Return a step of a JSON pointer (RFC 6901)."""
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
 def _steps(path: str) -> Path:
-    """The steps of a path such as ``contains[3].data``."""
+    """Return the steps of a path such as ``contains[3].data``."""
     return tuple(int(number) if number else name for number, name in _STEP.findall(path))
 
 
@@ -294,6 +294,6 @@ def _step(step: str | int) -> str:
 
 
 def _plain(path: Path) -> str:
-    """The path as the decoder's problems have it: ``contains[3].data.object.@id``."""
+    """Return the path as the decoder's problems have it: ``contains[3].data.object.@id``."""
     parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(parts).removeprefix(".")

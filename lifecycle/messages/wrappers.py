@@ -54,11 +54,11 @@ class Envelope:
     origin: dict[str, Any]
 
     def place(self, name: str) -> str:
-        """Where a part of the delivery, such as its time, stands in the message."""
+        """Return where a part of the delivery, such as its time, stands in the message."""
         return _place(self.origin, name)
 
     def delivery(self) -> Iterator[tuple[str, str, Any]]:
-        """The parts of the delivery: what each is called, where it stands, and what it is."""
+        """Yield the parts of the delivery: what each is called, where it stands, and what it is."""
         sources = [("", self.origin)]
         if _has_payload(self.origin):
             payload, headers = self.origin["payload"], self.origin["headers"]
@@ -73,7 +73,7 @@ class Envelope:
 
 
 def unwrap(value: Any) -> Envelope | Problem:
-    """The message inside; a problem when there is none."""
+    """Return the message inside; a problem when there is none."""
     if not isinstance(value, dict):
         return Problem("", f"expected an object, got {kind_of(value)}")
     if not _has_payload(value):
@@ -84,7 +84,7 @@ def unwrap(value: Any) -> Envelope | Problem:
 
 
 def _has_payload(value: dict[str, Any]) -> bool:
-    """Whether a message is headers beside a payload."""
+    """Return whether a message is headers beside a payload."""
     if not isinstance(value.get("headers"), dict) or not isinstance(value.get("payload"), dict):
         return False
     return not isinstance(value.get("data"), dict)
@@ -187,7 +187,7 @@ def _one_text(value: Any) -> str | None:
 
 
 def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Name the kind of a JSON value in words."""
     match value:
         case None:
             return "null"

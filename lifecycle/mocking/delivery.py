@@ -28,7 +28,7 @@ class Delivery(NamedTuple):
 
 
 def stories(plan: Plan) -> Iterator[Delivery]:
-    """The messages of whole stories, in the order in which they are delivered.
+    """Yield the messages of whole stories, in the order in which they are delivered.
 
     Leads come in one after another, and their stories overlap. In memory are only those that have
     begun and are not yet told to the end, however many leads there are.
@@ -60,7 +60,7 @@ def _delivered(plan: Plan, people: People) -> Iterator[Delivery]:
 
 
 def _deliveries(plan: Plan, rng: Random, told: Told) -> list[tuple[int, Delivery]]:
-    """What is delivered of one story, and when; sorted."""
+    """Return what is delivered of one story, and when; sorted."""
     arrivals = sorted(_arrivals(plan, rng, told.messages), key=lambda one: one[0])
     last = len(arrivals) - 1
     return [
@@ -72,7 +72,7 @@ def _deliveries(plan: Plan, rng: Random, told: Told) -> list[tuple[int, Delivery
 def _arrivals(
     plan: Plan, rng: Random, messages: list[tuple[int, Message]]
 ) -> Iterator[tuple[int, Message]]:
-    """Each message, and the copies of some, with the moment of its delivery."""
+    """Yield each message, and the copies of some, with the moment of its delivery."""
     # The last message comes after all others: the others make up for it.
     others = len(messages) - 1
     late = plan.late * len(messages) / others if others else 0.0
@@ -89,7 +89,7 @@ def _arrivals(
 
 
 def _copy(message: Message, rng: Random) -> Message:
-    """The same message once more: only the name of the copy differs, where it has one."""
+    """Return the message once more: only the name of the copy differs, where it has one."""
     if is_change(message):
         return _other_copy(message, rng)
     if "@id" not in message:

@@ -29,7 +29,7 @@ _REASONS: Final = (
 
 
 def written(moment: int) -> str:
-    """A moment, in milliseconds since the first day of all stories, as messages have it."""
+    """Return a moment, in milliseconds since the first day of all stories, as messages have it."""
     return f"{(_START + timedelta(milliseconds=moment)).isoformat(timespec='milliseconds')}Z"
 
 
@@ -150,7 +150,7 @@ class Lead:
         }
 
     def _particulars(self, action: str, assignee: str | None) -> dict[str, Any]:
-        """What only messages of this action have."""
+        """Return what only messages of this action have."""
         match action:
             case "assign":
                 return {"recipient": assignee}

@@ -59,7 +59,7 @@ class People:
         ]
 
     def person(self, rng: Random) -> Person:
-        """Somebody who looks for a house."""
+        """Return somebody who looks for a house."""
         given, family = rng.choice(self._given), rng.choice(self._family)
         mailbox = f"{_plain(given)}.{_plain(family)}{rng.randrange(1000)}"
         return Person(
@@ -75,22 +75,22 @@ class People:
         )
 
     def agent(self, rng: Random) -> str:
-        """The URI of an agent."""
+        """Return the URI of an agent."""
         return rng.choice(self._agents)
 
     def other_agent(self, rng: Random, *known: str | None) -> str:
-        """The URI of an agent who is none of these."""
+        """Return the URI of an agent who is none of these."""
         while (agent := rng.choice(self._agents)) in known:
             pass
         return agent
 
     def office(self, rng: Random) -> str:
-        """The URI of a broker's office."""
+        """Return the URI of a broker's office."""
         return rng.choice(self._offices)
 
 
 def _plain(name: str) -> str:
-    """A name as it may stand in an address."""
+    """Return a name as it may stand in an address."""
     return "".join(char for char in name.lower() if char.isascii() and char.isalnum())
 
 

@@ -25,7 +25,7 @@ _WHOLE: Final = frozenset({"identifier", "sameAs", "participant", "recipient", "
 def chosen(
     message: Message, properties: Properties, rng: Random, *, linked: bool = True
 ) -> Message:
-    """The message with the properties that it is to have.
+    """Return the message with the properties that it is to have.
 
     Of a message that is ``linked`` to others the contact's identifier stays; one that stands alone
     needs it only where it does not name the lead.

@@ -28,7 +28,7 @@ def samples(
     seed: int = 0,
     properties: Properties = "all",
 ) -> Iterator[Message]:
-    """So many messages of each topic, with or without the topic's prefix.
+    """Yield so many messages of each topic, with or without the topic's prefix.
 
     Raises:
         ValueError: A topic is none of TOPICS.
@@ -54,7 +54,7 @@ def _samples(
 
 
 def _sample(action: str, rng: Random, people: People, number: int) -> Message:
-    """One message, about a lead to which everything has happened that comes before."""
+    """Return one message, about a lead to which everything before it has happened."""
     lead = Lead(rng, people, SYSTEMS, number)
     sent = number * _APART
     moment = sent if action == "add" else sent + _SENT_BEFORE

@@ -103,7 +103,7 @@ class Story:
         return Told(self._told, self._witness.truth)
 
     def _live(self, action: str, *, told: bool) -> None:
-        """Something happens; it is told, or nobody hears of it."""
+        """Let something happen; it is told, or nobody hears of it."""
         self._pass_time()
         lead, rng, now = self._lead, self._rng, written(self._moment)
         agent = assignee = None
@@ -134,14 +134,14 @@ class Story:
         self._world = MOVES[action][self._world]
 
     def _arrive(self, action: str) -> None:
-        """What was sent has arrived by the time that anything else happens."""
+        """Let what was sent arrive before anything else happens."""
         if self._world == "sent" and action != "add":
             arrived = min(self._sent + self._rng.randint(*_ARRIVES), self._moment)
             self._lead.dates.setdefault("dateReceived", written(arrived))
             self._world = "received"
 
     def _ask_in_vain(self) -> None:
-        """A message asks for what is not allowed: what is told stays as it is."""
+        """Send a message that asks for what is not allowed: what is told stays as it is."""
         self._pass_time()
         rng, witness = self._rng, self._witness
         refused = _AFTER_DELETION if witness.deleted else _REFUSED[witness.state]
@@ -157,7 +157,7 @@ class Story:
         self._tell(action, agent=agent, assignee=assignee)
 
     def _tell(self, action: str, *, agent: str | None = None, assignee: str | None = None) -> None:
-        """One of the systems publishes a message."""
+        """Publish a message from one of the systems."""
         rng, known = self._rng, self._known
         other = rng.random() < _OTHER_SYSTEM
         system = rng.choice(self._systems) if other else self._home
@@ -181,7 +181,7 @@ class Story:
         self._told.append((self._moment, message))
 
     def _usual(self) -> str:
-        """What happens next: something likely that the messages so far allow, too."""
+        """Choose what happens next: something likely that the messages so far allow, too."""
         actions, weights = _choices(self._world, self._witness.state)
         return self._rng.choices(actions, weights)[0]
 
@@ -196,7 +196,7 @@ def pause(rng: Random, average: int) -> int:
 
 @lru_cache
 def _choices(world: str, told: str) -> tuple[list[str], list[int]]:
-    """What usually happens in one state and is allowed in another, and how often.
+    """Return what usually happens in one state and is allowed in another, and how often.
 
     What is told of a lead that was joined midway does not begin as if it were new.
     """

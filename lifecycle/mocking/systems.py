@@ -27,11 +27,11 @@ class System:
         return f"https://{self.name}.example.com/profile/card#me"
 
     def event_id(self, rng: Random) -> str:
-        """The id of an event that it publishes."""
+        """Return the id of an event that it publishes."""
         return f"https://{self.name}.example.com/publish/{rng.getrandbits(96):024x}"
 
     def lead_key(self, rng: Random, number: int) -> Any:
-        """Its name for the lead of this number; no two leads have the same."""
+        """Return its name for the lead of this number; no two leads have the same."""
         if self.numeric:
             return 100_000_000 + 89 * number + rng.randrange(89)
         return f"00Q{rng.getrandbits(40):010X}{_in_letters(number)}"
@@ -53,7 +53,7 @@ SYSTEMS: Final = (
 
 
 def _in_letters(number: int) -> str:
-    """The number in base 36, at least five digits long."""
+    """Return the number in base 36, at least five digits long."""
     digits = ""
     while number or len(digits) < 5:  # noqa: PLR2004 - as long as the names of such systems are
         number, digit = divmod(number, len(_LETTERS))

@@ -18,17 +18,17 @@ TOPICS: Final = tuple(f"contact#{one}" if one == "delete" else f"lead#{one}" for
 
 
 def topic_of(action: str) -> str:
-    """The topic of an action, as it travels."""
+    """Return the topic of an action, as it travels."""
     return f"{PREFIX}contact#delete" if action == "delete" else f"{PREFIX}lead#{action}"
 
 
 def action_of(topic: str) -> str:
-    """The action of a topic, with or without its prefix."""
+    """Return the action of a topic, with or without its prefix."""
     return topic.rpartition("#")[2]
 
 
 def action_type(action: str) -> str:
-    """``data.type`` of an action, as schema.org names it."""
+    """Return ``data.type`` of an action, as schema.org names it."""
     return f"{action.title()}Action"
 
 

@@ -35,7 +35,7 @@ class Truth(NamedTuple):
     refused: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """The row of a truth file."""
+        """Return the row of a truth file."""
         return {
             "lead_id": self.lead_id,
             "state": self.state,
@@ -79,7 +79,7 @@ class Witness:
             self._refused.append(message["id"])
 
     def _take(self, action: str, data: dict[str, Any], time: str) -> bool:
-        """What a message does; False: it asks for what is not allowed, and nothing changes."""
+        """Apply a message; return False where it is not allowed and changes nothing."""
         lead = data["object"]
         state, since = self.state, self._since
         sent = action == "add" or (state == "new" and "dateSent" in lead)
@@ -101,14 +101,14 @@ class Witness:
         return True
 
     def _strange(self, action: str, data: dict[str, Any]) -> bool:
-        """Whether somebody assigns an accepted lead who neither holds nor owns it."""
+        """Return whether somebody assigns an accepted lead who neither holds nor owns it."""
         owner = self.owner or _uri(data["object"].get("owner"))
         known = [one for one in (self.holder, owner) if one]
         agent = _uri(data.get("agent"))
         return action == "assign" and bool(agent and known) and agent not in known
 
     def _learn(self, action: str, data: dict[str, Any], *, sent: bool) -> None:
-        """Who owns the lead, who sent it, and who holds it now; what is not named stays."""
+        """Note who owns the lead, who sent it, and who holds it now; what is not named stays."""
         lead = data["object"]
         self.owner = _uri(lead.get("owner")) or self.owner
         self._sender = _uri(lead.get("sender")) or self._sender
@@ -127,12 +127,12 @@ class Witness:
 
 
 def _within(stated: str | None, since: str, time: str) -> str:
-    """A stated date, brought within the lead's last step and the message's own time."""
+    """Return a stated date, brought within the lead's last step and the message's own time."""
     return min(max(stated, since), time) if stated else time
 
 
 def _uri(party: Any) -> str | None:
-    """Who a party is: a URI, or an object with one."""
+    """Return who a party is: a URI, or an object with one."""
     return party.get("id") if isinstance(party, dict) else party
 
 

@@ -61,7 +61,7 @@ class Chunk:
 def chunks(
     log: Log, offset: int, line: int, identity: Identity, size: int = CHUNK
 ) -> Generator[Chunk]:
-    """The log from here on; ``offset`` and ``line`` are those of here.
+    """Yield the log from here on; ``offset`` and ``line`` are those of here.
 
     ``identity``: the policy by which the messages have keys.
 

@@ -39,7 +39,7 @@ _PATIENCE: Final = 60_000
 def decoded_elsewhere(
     log: Log, offset: int, line: int, identity: Identity, size: int
 ) -> Generator[Chunk]:
-    """The same as ``chunks``, from another process; should that end early, from this one."""
+    """Yield the same as ``chunks``, from another process; should that end early, from this one."""
     end = offset
     with _process(log, offset, line, identity, size) as pipe:
         for frame in _frames(pipe):
@@ -54,7 +54,7 @@ def decoded_elsewhere(
 
 
 def is_worth_it(log: Log) -> bool:
-    """Whether a second process would make the replay of this log faster."""
+    """Return whether a second process would make the replay of this log faster."""
     if not hasattr(os, "sched_getaffinity"):  # Linux alone tells, and has /proc
         return False
     several = len(os.sched_getaffinity(0)) > 1
@@ -131,7 +131,7 @@ def seldom_collect() -> None:
 
 @contextmanager
 def _process(log: Log, offset: int, line: int, identity: Identity, size: int) -> Iterator[int]:
-    """The pipe from a process that decodes; empty where none can be started."""
+    """Provide the pipe from a process that decodes; empty where none can be started."""
     reading, writing = os.pipe()
     process = None
     try:

@@ -48,7 +48,7 @@ class Log:
 
     @classmethod
     def standard_input(cls) -> Log:
-        """Standard input, as a stream."""
+        """Return standard input, as a stream."""
         found: Any = sys.stdin.buffer
         file = found if isinstance(found, BufferedReader) else BufferedReader(found)
         return cls(STANDARD_INPUT, file, stream=True)
@@ -97,7 +97,7 @@ class Log:
         return self._file.tell() if self.seekable else 0
 
     def head(self) -> tuple[int, bytes]:
-        """The size and the digest of the log's beginning, by which it is recognised; go there."""
+        """Return size and digest of the log's beginning, by which it is recognised; go there."""
         with _readable(self.name):
             self._lines.seek(0)
             head = self._lines.read(HEAD_SIZE)
@@ -105,7 +105,7 @@ class Log:
         return len(head), digest_of(head)
 
     def has(self, offset: int, size: int, digest: bytes | None) -> bool:
-        """Whether these bytes have this digest; go behind them."""
+        """Return whether these bytes have this digest; go behind them."""
         with _readable(self.name):
             self._lines.seek(offset)
             found = self._lines.read(size)
@@ -117,14 +117,14 @@ class Log:
             self._lines.seek(offset)
 
     def readline(self, size: int) -> bytes:
-        """The next line with its end, or so many bytes of it; empty where there is none."""
+        """Return the next line with its end, or so many bytes of it; empty where there is none."""
         try:
             return self._lines.readline(size)
         except _UNREADABLE as error:
             raise _unreadable(self.name, error) from None
 
     def texts(self, offset: int = 0, line: int = 0) -> Iterator[Text]:
-        """The JSON texts from here on; ``offset`` is that of here, ``line`` the last line before.
+        """Yield the JSON texts from here on, at ``offset``, behind ``line``.
 
         Raises:
             InputError: The log cannot be read further, or is of another kind.
@@ -150,7 +150,7 @@ class Log:
         check_kind(name, self.beginning(), expected)
 
     def beginning(self) -> bytes:
-        """Some bytes that come next, and will come again; none where they cannot be read."""
+        """Return some bytes that come next, and will come again; none where they cannot be read."""
         with suppress(*_UNREADABLE):  # who reads on is told
             return self._lines.peek(KIND_SIZE)[:KIND_SIZE]
         return b""
@@ -170,7 +170,7 @@ def check_log(path: Path) -> None:
 
 
 def digest_of(part: bytes) -> bytes:
-    """What a part of a log is recognised by: SHA-256."""
+    """Return what a part of a log is recognised by: SHA-256."""
     return hashlib.sha256(part).digest()
 
 
@@ -187,7 +187,7 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
-    """What went wrong while a log was read, as one sentence."""
+    """Return an error that says in one sentence what went wrong while a log was read."""
     match error:
         case EOFError():
             return InputError(f"{name}: the gzip file is cut short")

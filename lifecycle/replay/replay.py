@@ -61,7 +61,7 @@ class Summary:
     ignored_topics: Counter[str] = field(factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         names = [one for one in Summary.__slots__ if one not in ("ignored_topics", "__weakref__")]
         return {name: getattr(self, name) for name in names}
 
@@ -163,7 +163,7 @@ class _Run:
         return chunks(log, offset, line, self._identity, size)
 
     def _start(self, log: Log) -> Cursor:
-        """Where to begin: behind what is in the store, if it is the same log up to there."""
+        """Return where to begin: behind what is in the store, if it is the same log up to there."""
         cursor = self._session.cursor(log.name)
         tail = cursor.byte_offset - cursor.tail_size
         if (
@@ -221,7 +221,7 @@ class _Run:
         self._read += len(messages)
 
     def summary(self, seconds: float) -> Summary:
-        """What came of it."""
+        """Return what came of it."""
         counts = {name: self._counts[name] for name in _ARRIVED_BEFORE}
         return Summary(
             read=self._read,
@@ -261,11 +261,11 @@ class _Gathered:
             )
 
     def is_enough(self) -> bool:
-        """Whether there are as many as are folded together."""
+        """Return whether there are as many as are folded together."""
         return len(self._messages) >= TOGETHER or self.size - self._released >= _TOGETHER_BYTES
 
     def release(self) -> list[tuple[IngestItem, Place]]:
-        """The messages, which are not kept any more."""
+        """Return the messages, which are not kept any more."""
         messages, self._messages = self._messages, []
         self._released = self.size
         return messages

@@ -105,7 +105,7 @@ class Text:
                     yield reading
 
     def parts(self) -> Iterator[Text]:
-        """Its texts, should the line be several; otherwise itself."""
+        """Yield its texts, should the line be several; otherwise itself."""
         if not self.is_line or is_json(self.raw):
             yield self
             return
@@ -115,7 +115,7 @@ class Text:
 
 
 def text_of(line: bytes) -> bytes | None:
-    """The text of a line that seems to be one and no more, as almost all are."""
+    """Return the text of a line that seems to be one and no more, as almost all are."""
     text = line.strip(_AROUND)
     if not text:
         return text
@@ -145,7 +145,7 @@ class Splitter:
         return self._begun is None
 
     def split(self, line: Line) -> Generator[Text]:
-        """The texts that end in this line, or before it."""
+        """Yield the texts that end in this line, or before it."""
         position = 0
         if self._begun is not None:
             position = yield from self._go_on(self._begun, line)
@@ -155,7 +155,7 @@ class Splitter:
             yield Text(b"", line.number, LineEnd(line.number, line.end, line.raw))
 
     def finish(self) -> Iterator[Text]:
-        """The texts of what is open when the log ends; a later run reads it again."""
+        """Yield the texts of what is open when the log ends; a later run reads it again."""
         while self._begun is not None:
             for text in self._divide(self._begun, self._begun.beginning()):
                 yield evolve(text, end=None, is_whole=False)
@@ -244,12 +244,12 @@ class _Begun:
         return self._digest is not None
 
     def open(self) -> frozenset[int]:
-        """Where the brackets stand in the log that are open."""
+        """Return where the brackets stand in the log that are open."""
         begin = self._offset + self._skip
         return frozenset(begin + one for one in self._extent.open) if self._extent else frozenset()
 
     def follow(self, piece: bytes, start: int = 0) -> int | None:
-        """The offset behind its end in this piece; None where it has none."""
+        """Return the offset behind its end in this piece; None where it has none."""
         return self._extent.follow(piece, start) if self._extent else None
 
     def add(self, piece: bytes) -> None:
@@ -267,11 +267,11 @@ class _Begun:
             del self._raw[MAX_BYTES:]
 
     def value(self) -> Text:
-        """The text, when it has ended as JSON does."""
+        """Return the text, when it has ended as JSON does."""
         return self._text(bytes(self._raw[0 if self._digest else self._skip :]))
 
     def text(self, end: int | None = None) -> Text:
-        """The text, when it is no JSON, as far as here."""
+        """Return the text, when it is no JSON, as far as here."""
         raw = bytes(self._raw[:end])
         return self._text(raw if self._digest else raw.strip())
 
@@ -285,19 +285,19 @@ class _Begun:
         return Text(raw, self._line)
 
     def is_ended_with(self, line: Line) -> bool:
-        """Whether it ends with this line, being no JSON."""
+        """Return whether it ends with this line, being no JSON."""
         if not line.is_ended or self._extent is None:
             return line.is_ended
         is_cut = self._extent.stops_in_string and line.number == self._line
         return self.is_broken and (is_cut or self._extent.depth <= 0)
 
     def is_ended_by(self, line: Line) -> bool:
-        """Whether this line, which comes next, begins another text instead."""
+        """Return whether this line, which comes next, begins another text instead."""
         beginning = _BEGINNING.match(line.raw) if line.is_first else None
         return beginning is not None and len(beginning[1]) <= self._indent
 
     def beginning(self) -> int | None:
-        """Where the first of its own later lines stands that may begin another text instead."""
+        """Return where the first of its later lines stands that may begin another text instead."""
         if self._digest is None:
             for match in _BEGINNING.finditer(bytes(self._raw)):
                 if match.start() > 0 and len(match[1]) <= self._indent:
@@ -305,7 +305,7 @@ class _Begun:
         return None
 
     def lines(self, start: int) -> Iterator[Line]:
-        """Its lines from here on."""
+        """Yield its lines from here on."""
         first = self._line + self._raw.count(b"\n", 0, start)
         offset = self._offset + start
         for number, raw in enumerate(BytesIO(self._raw[start:]), first):
@@ -314,7 +314,7 @@ class _Begun:
 
 
 def _begin(raw: bytes, start: int) -> int:
-    """The offset where the next text of a line begins, behind what belongs to none.
+    """Return the offset where the next text of a line begins, behind what belongs to none.
 
     The bracket of an array belongs to none when the array ends in another line, or not at all.
     """

@@ -280,7 +280,7 @@ class Writer:
         return {source_name(change.source) for change in changes if change is not None}
 
     def _check_rules(self, unit: Unit) -> None:
-        """Another process may have folded everything again, with other rules, or erased parties."""
+        """Check whether another process folded everything with other rules, or erased parties."""
         if unit.numbers.erasure != self._erasure:
             self.parties.forget()
             self._erasure = unit.numbers.erasure

@@ -27,14 +27,14 @@ class Document:
     value: Any
 
     def error(self, file: Path, expected: str, path: str = "") -> InputError:
-        """What is wrong with it, or with what is at a path in it, as one sentence."""
+        """Return an error that says what is wrong with the document, or at a path in it."""
         inner = f"{self.path}.{path}" if self.path and path else self.path or path
         where = f"line {self.line}, {inner}" if inner else f"line {self.line}"
         return InputError(f"{file}: {where}: {expected}")
 
 
 def documents(path: Path, lines: Iterator[bytes] | None = None) -> Iterator[Document]:
-    """The JSON values of a file; an array counts as its members.
+    """Yield the JSON values of a file; an array counts as its members.
 
     ``lines`` are those of the file, where they are open already. A file with a value a line takes
     the memory of one line, any other that of the file.
@@ -80,7 +80,7 @@ def _whole(path: Path, raw: bytes) -> Iterator[Document]:
 
 
 def _not_json(path: Path, error: MessageError, raw: bytes, line: int | None) -> InputError:
-    """What is wrong with the text of this line, or of the whole file, and where, if it is known."""
+    """Return an error that says what is wrong with the text of a line, or of the whole file."""
     what, where = str(error), f"line {line}: " if line else ""
     before = line - 1 if line else 0
     if byte := _BYTE.search(what):

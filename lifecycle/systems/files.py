@@ -23,7 +23,7 @@ _ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
-    """The lines of a file with their ends; `-` is standard input."""
+    """Yield the lines of a file with their ends; `-` is standard input."""
     with Log.standard_input() if str(path) == STANDARD_INPUT else Log.open(path) as log:
         log.check_kind(str(path), kind)
         number = 0
@@ -37,12 +37,12 @@ def raw_lines(path: Path, kind: str) -> Iterator[bytes]:
 
 
 def too_long(path: Path, what: str) -> InputError:
-    """What is wrong with a line, or a file, that would not fit in memory."""
+    """Return an error for a line, or a file, that would not fit in memory."""
     return InputError(f"{path}: {what}: longer than {LARGEST:,} bytes, expected one record a line")
 
 
 def text_lines(path: Path, lines: Iterator[bytes], kind: str) -> Iterator[str]:
-    """Lines of bytes as text in UTF-8."""
+    """Yield lines of bytes as text in UTF-8."""
     number = 0
     for raw in lines:
         try:
@@ -61,7 +61,7 @@ def text_lines(path: Path, lines: Iterator[bytes], kind: str) -> Iterator[str]:
 
 
 def place(raw: bytes, offset: int, before: int = 0) -> str:
-    """The line and the column of a byte; ``before`` is the number of the line before."""
+    """Return the line and the column of a byte; ``before`` is the number of the line before."""
     ends = list(_ENDS.finditer(raw, 0, offset))
     begin = ends[-1].end() if ends else 0
     return f"line {before + len(ends) + 1}, column {offset - begin + 1}"

@@ -40,7 +40,7 @@ class Imported:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         tally = self.reading.tally
         return {
             "kinds": {str(path): kind for path, kind in self.reading.kinds.items()},

@@ -70,7 +70,7 @@ class Table:
         )
 
     def _line(self) -> int:
-        """The line that the next row begins on."""
+        """Return the line that the next row begins on."""
         return self._blank + self._reader.line_num + 1
 
     def _next(self, line: int) -> list[str] | None:

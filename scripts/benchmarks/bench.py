@@ -133,14 +133,14 @@ class Bench:
     # --- what it works on -------------------------------------------------------------------
 
     def new(self, name: str) -> Path:
-        """A path for a database; whatever was there is gone."""
+        """Return a path for a database, after removing whatever was there."""
         path = self.folder / name
         for end in ("", "-wal", "-shm"):
             path.with_name(name + end).unlink(missing_ok=True)
         return path
 
     def log(self, messages: int) -> Path:
-        """A log of so many messages."""
+        """Return a log of so many messages."""
         path = self.folder / f"log-{messages}.jsonl"
         if not path.exists():
             say(f"making a log of {messages:,} messages")
@@ -148,7 +148,7 @@ class Bench:
         return path
 
     def leads(self, leads: int, messages: int) -> tuple[Path, Path]:
-        """A store of so many leads, one message each; and a log with more messages of some."""
+        """Make a store of so many leads, one message each; and a log with more messages of some."""
         say(f"making a store of {leads:,} leads")
         log, more = self.folder / "leads.jsonl", self.folder / f"more-{leads}.jsonl"
         self.script("generator", "leads", log, leads, more, messages)
@@ -182,7 +182,7 @@ class Bench:
 
 
 def _python_path(absent: Path) -> str:
-    """A path on which what pm4py brings is not there, as it is not for those who have no pm4py.
+    """Return a path that hides what pm4py brings, as for those who do not have pm4py.
 
     sqlite_utils imports numpy and pandas where it finds them, and lifecycle imports sqlite_utils.
     """

@@ -33,7 +33,7 @@ _GENERATED: Final = (
 
 
 def facts(root: Path, scratch: Path) -> dict[str, str]:
-    """What to say of a run: ``root`` is the checkout, ``scratch`` where the files were."""
+    """Return what to say of a run: ``root`` is the checkout, ``scratch`` where the files were."""
     return {
         "machine": f"{os.cpu_count()} cores ({processor()}), {_memory()} of memory",
         "system": f"{_system()}, files on {_file_system(scratch)}",
@@ -45,18 +45,18 @@ def facts(root: Path, scratch: Path) -> dict[str, str]:
 
 
 def python() -> str:
-    """The Python that runs this."""
+    """Return the Python that runs this."""
     return f"{platform.python_implementation()} {platform.python_version()}"
 
 
 def processor() -> str:
-    """The model of the processor."""
+    """Return the model of the processor."""
     found = re.search(r"^model name\s*:\s*(.+)$", _text("/proc/cpuinfo"), re.MULTILINE)
     return found[1] if found else platform.machine()
 
 
 def commit(root: Path) -> str:
-    """The commit that is checked out, and whether files differ from it."""
+    """Return the commit that is checked out, and whether files differ from it."""
     changes = _git(root, "status", "--porcelain", "--", ".", *_GENERATED)
     return _git(root, "rev-parse", "--short", "HEAD") + (
         ", with changes that are not committed" if changes else ""
@@ -79,14 +79,14 @@ def _system() -> str:
 
 
 def _file_system(place: Path) -> str:
-    """The type of the file system that a place is on: commits wait for it."""
+    """Return the type of the file system that a place is on: commits wait for it."""
     mounts = [line.split() for line in _text("/proc/self/mounts").splitlines()]
     types = {Path(fields[1]): fields[2] for fields in mounts}
     return next((types[one] for one in (place, *place.parents) if one in types), "an unknown type")
 
 
 def _versions() -> list[str]:
-    """The packages that take part, as far as they are installed."""
+    """Return the packages that take part, as far as they are installed."""
     found = []
     for name in _PACKAGES:
         try:

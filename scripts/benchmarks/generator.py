@@ -117,7 +117,7 @@ def _write(path: Path, messages: Iterator[Message] | list[Message]) -> None:
 
 
 def _story(rng: random.Random, opened: float) -> Iterator[tuple[float, Message]]:
-    """The messages of one lead, each with the moment of its delivery."""
+    """Yield the messages of one lead, each with the moment of its delivery."""
     lead = _Lead(rng)
     at = opened
     for _ in range(min(1 + int(rng.expovariate(1 / (EVENTS_PER_LEAD - 0.5))), _LONGEST_STORY)):
@@ -162,7 +162,7 @@ class _Lead:
         }
 
     def message(self, at: float) -> Message:
-        """The next message of its story."""
+        """Return the next message of its story."""
         action = self._next_action()
         agent = self._holder if action in ("accept", "reject") else self._owner
         data: Message = {"type": f"{action.title()}Action", "agent": agent}

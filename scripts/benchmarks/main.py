@@ -57,7 +57,7 @@ def measure(bench: Bench, names: list[str]) -> Result:
 
 
 def _options() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Read what the command line asks for."""
     names = [*MEASURES, _PROFILE]
     parser = argparse.ArgumentParser("scripts/bench", description=__doc__)
     add = parser.add_argument

@@ -18,7 +18,7 @@ _FIRST_USE: Final = "from lifecycle import LeadStore"
 
 
 def replay(bench: Bench) -> list[Row]:
-    """A log into a new store, against the floor and eventsourcing."""
+    """Measure replay of a log into a new store, against the floor and eventsourcing."""
     count, slow = bench.sizes.messages, bench.sizes.slow
     log, short = bench.log(count), bench.log(slow)
     sizes: list[float] = []
@@ -124,7 +124,7 @@ def stored(bench: Bench) -> list[Row]:
 
 
 def apply(bench: Bench) -> list[Row]:
-    """A durable commit a message, against a bare one, and against itself in a large store."""
+    """Measure a durable commit a message, against a bare one and itself in a large store."""
     sizes = bench.sizes
     rounds = bench.repeats * sizes.turns
     count = min(sizes.applied, sizes.leads // rounds)
@@ -186,7 +186,7 @@ def apply(bench: Bench) -> list[Row]:
 
 
 def growth(bench: Bench) -> list[Row]:
-    """A long log against a short one: rate and memory."""
+    """Measure a long log against a short one: rate and memory."""
     small, large = f"{bench.sizes.messages:,} messages", f"{bench.sizes.many:,} messages"
     proportional: dict[str, list[float]] = {small: [], large: []}
     resident: dict[str, list[float]] = {small: [], large: []}
@@ -240,7 +240,7 @@ def growth(bench: Bench) -> list[Row]:
 
 
 def far(bench: Bench) -> list[Row]:
-    """A very long log, once, between two short ones."""
+    """Measure a very long log, once, between two short ones."""
     count = bench.sizes.messages
     log, short = bench.log(bench.sizes.most), bench.log(count)
 
@@ -265,7 +265,7 @@ def far(bench: Bench) -> list[Row]:
 
 
 def conformance(bench: Bench) -> list[Row]:
-    """What a log says, in memory, against reading it and replaying it on a net."""
+    """Measure what a log says, in memory, against reading it and replaying it on a net."""
     count = bench.sizes.conformed
     log = bench.log(count)
     verdicts: dict[str, tuple[int, int]] = {}
@@ -306,7 +306,7 @@ def conformance(bench: Bench) -> list[Row]:
 
 
 def audit(bench: Bench) -> list[Row]:
-    """The whole audit of a log, against reading and decoding it twice."""
+    """Measure the whole audit of a log, against reading and decoding it twice."""
     count = bench.sizes.audited
     log = bench.log(count)
 
@@ -337,7 +337,7 @@ def audit(bench: Bench) -> list[Row]:
 
 
 def start(bench: Bench) -> list[Row]:
-    """Importing, and the help of the command, against sqlite_utils."""
+    """Measure importing, and the help of the command, against sqlite_utils."""
     asides: list[float] = []
     found: dict[str, list[float]] = {}
     commands: dict[str, Callable[[], Any]] = {
@@ -374,7 +374,7 @@ def start(bench: Bench) -> list[Row]:
 
 
 def trigger(bench: Bench) -> list[Row]:
-    """The machine, against a stock one."""
+    """Measure the machine, against a stock one."""
     theirs: list[float] = []
 
     def both(_: int) -> float:
@@ -409,7 +409,7 @@ def _eventsourcing(bench: Bench, *arguments: object) -> float:
 
 
 def _size(store: Path) -> int:
-    """The bytes of a store, with what is not yet in its file."""
+    """Return the bytes of a store, with what is not yet in its file."""
     log = store.with_name(f"{store.name}-wal")
     return store.stat().st_size + (log.stat().st_size if log.exists() else 0)
 

@@ -68,7 +68,7 @@ process. {profile_facts}
 
 
 def render(result: Result) -> str:
-    """The page: what was found, on which machine, and how."""
+    """Render the page: what was measured, on which machine, and how."""
     words = tomllib.loads((_HERE / "words.toml").read_text("utf-8"))
     before = json.loads((_HERE / "before.json").read_text("utf-8"))
     sizes = {name: f"{size:,}" for name, size in result.sizes.items()}
@@ -126,12 +126,12 @@ def _how(words: dict[str, str], sizes: dict[str, str], rows: list[Row]) -> Itera
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     return "\n".join(map(line, [headings, ["---"] * len(headings), *rows]))
 
 
 def line(cells: list[str]) -> str:
-    """A row of a table in Markdown."""
+    """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 

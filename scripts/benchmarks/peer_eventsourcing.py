@@ -53,7 +53,7 @@ class Lead(Aggregate):
 
     @staticmethod
     def create_id(key: str, **_: Any) -> UUID:
-        """The id of the aggregate, which the name of the lead gives."""
+        """Return the id of the aggregate, which the name of the lead gives."""
         return uuid5(NAMESPACE_URL, key)
 
     def take(self, message: dict[str, Any], body: str) -> None:
@@ -72,18 +72,18 @@ class Lead(Aggregate):
 
     @event("Updated")
     def update(self, message_id: str, at: str, body: str) -> None:
-        """What is known of it was changed; a new one was sent, then."""
+        """Change what is known of it; a new one was sent, then."""
         if self.state == "new":
             self.state = "sent"
 
     @event("Added")
     def add(self, message_id: str, at: str, body: str) -> None:
-        """It was sent."""
+        """Send it."""
         self.state, self.holder = "sent", self.owner
 
     @event("Assigned")
     def assign(self, message_id: str, at: str, body: str, recipient: str) -> None:
-        """It was given to somebody."""
+        """Give it to somebody."""
         self.state, self.holder = "assigned", recipient
 
     @event("Accepted")
@@ -98,7 +98,7 @@ class Lead(Aggregate):
 
     @event("Retracted")
     def retract(self, message_id: str, at: str, body: str) -> None:
-        """It was taken back."""
+        """Take it back."""
         self.state, self.holder = "retracted", self.owner
 
 
@@ -140,7 +140,7 @@ class Leads(Application):
         return lead
 
     def _numbers(self) -> list[UUID]:
-        """The ids of all aggregates."""
+        """Return the ids of all aggregates."""
         recorder: Any = self.recorder
         select = f"SELECT DISTINCT originator_id FROM {recorder.events_table_name}"
         with recorder.datastore.transaction(commit=False) as cursor:

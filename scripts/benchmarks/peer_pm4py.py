@@ -74,7 +74,7 @@ def align(rules: Path) -> list[int]:
 
 
 def row_of(message: dict[str, Any]) -> dict[str, Any]:
-    """A message as a row: what pm4py must know under its own names, then everything."""
+    """Return a message as a row: what pm4py must know under its own names, then everything."""
     action = message["topic"].partition("#")[2]
     return {
         _LEAD: message["data"]["object"]["identifier"]["salesforceid"],
@@ -94,13 +94,13 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with real times, those of a lead together and in order."""
+    """Return the rows with real times, those of a lead together and in order."""
     times = pd.to_datetime(table[_TIME], format="ISO8601", utc=True)
     return table.assign(**{_TIME: times}).sort_values([_LEAD, _TIME])
 
 
 def net_of(rules: Rules) -> tuple[PetriNet, Marking, Marking]:
-    """The Petri net of a table of rules, and its first and last marking."""
+    """Return the Petri net of a table of rules, and its first and last marking."""
     net = PetriNet(rules.name)
     places = {name: PetriNet.Place(name) for name in (*STATES, "end")}
     net.places.update(places.values())

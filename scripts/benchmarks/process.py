@@ -94,7 +94,7 @@ class _Watch:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process, and all that it and they started."""
+    """Return a process, and all that it and they started."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in _text(children).split():
@@ -102,7 +102,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _proportional(pid: int) -> int:
-    """The proportional set size of a process, in bytes; 0 where it ended, or there is no /proc."""
+    """Return the proportional set size of a process in bytes; 0 without it or /proc."""
     found = re.search(r"^Pss:\s*(\d+) kB", _text(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 

@@ -80,7 +80,7 @@ class Row:
         return bool(self.ratios) and not self.target.met_by(median(self.ratios))
 
     def cells(self) -> list[str]:
-        """The row as texts, in the order of ``HEADINGS``."""
+        """Return the row as texts, in the order of ``HEADINGS``."""
         if self.theirs is None:
             compared = ["not installed", "", ""]
         else:

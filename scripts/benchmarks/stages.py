@@ -99,7 +99,7 @@ def measure(log: Path) -> dict[str, Any]:
 
 
 def median_of(profiles: list[dict[str, Any]]) -> dict[str, Any]:
-    """The median of each stage."""
+    """Return the median of each stage."""
     micros = {
         stage: round(median(profile["micros"][stage] for profile in profiles), 2)
         for stage in STAGES
@@ -133,7 +133,7 @@ class Sampler:
 
 
 def stage_of(frame: FrameType | None) -> str:
-    """The stage that this code is at work for."""
+    """Return the stage that this code is at work for."""
     names = []
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
@@ -150,7 +150,7 @@ def stage_of(frame: FrameType | None) -> str:
 
 
 def _named_stage(name: str) -> str | None:
-    """What the longest row says whose name this one begins with."""
+    """Return what the longest row says whose name this one begins with."""
     while name not in _STAGE_OF:
         name = name.rpartition(".")[0]
     return _STAGE_OF[name]

@@ -69,7 +69,7 @@ def lifecycle_turn() -> Callable[[int], None]:
 
 
 def stock_turn() -> Callable[[int], None]:
-    """A machine as transitions has it, with a lead as its model and guards as conditions."""
+    """Make a machine of transitions, with a lead as its model and guards as conditions."""
     event = an_event()
     model = StockLead(event)
     Machine(
@@ -106,13 +106,13 @@ class StockLead:
         self.owner = self.holder = event.agent
 
     def condition(self, name: str) -> Callable[[LeadEvent], bool]:
-        """A guard as a condition."""
+        """Return a guard as a condition."""
         guard: Any = find_guard(name)
         return lambda event: guard(self, event) is None
 
 
 def checked(turn: Callable[[int], None], lead: Any) -> Callable[[int], None]:
-    """The turn, after it was seen to come back to where it began."""
+    """Return the turn, after checking that it comes back to where it began."""
     turn(1)
     if lead.state != _FIRST:
         raise RuntimeError(f"a step was refused: it ended in {lead.state}")
@@ -120,7 +120,7 @@ def checked(turn: Callable[[int], None], lead: Any) -> Callable[[int], None]:
 
 
 def an_event() -> LeadEvent:
-    """An event that the owner caused."""
+    """Return an event that the owner caused."""
     return decode(
         {
             "topic": "realestate/lead#assign",

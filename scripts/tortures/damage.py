@@ -120,7 +120,7 @@ def run(seed: int, amount: Amount) -> Result:
 
 
 def _judge(path: Path, whole: _Whole, suffix: str, counts: Counter[str]) -> tuple[list[str], str]:
-    """What is wrong with what is said of a damaged file, and what became of it."""
+    """Return what is wrong with what is said of a damaged file, and what became of it."""
     wrong = [found for command in _COMMANDS if (found := _traceback(command, path, counts))]
     try:
         with LeadReader(path) as store:

@@ -80,7 +80,7 @@ class _Case:
         return ended.status == REFUSED
 
     def small_disk(self, place: Path, name: str) -> None:
-        """A file system of half a megabyte, until it is larger."""
+        """Provide a file system of half a megabyte, and make it larger."""
         with small_disk(place) as allowed:
             if not allowed:
                 self._result.notes.append("a tmpfs could not be mounted here")
@@ -94,7 +94,7 @@ class _Case:
             self._result.notes.append("a tmpfs of 512 KiB was filled")
 
     def read_only(self, place: Path, name: str) -> None:
-        """A directory in which nothing may be written: first without a store, then with one."""
+        """Try a directory in which nothing may be written: first without a store, then with one."""
         place.mkdir()
         path = place / "leads.db"
         for with_store in (False, True):
@@ -136,7 +136,7 @@ class _Case:
 
 @contextmanager
 def small_disk(place: Path) -> Iterator[bool]:
-    """A small file system, where this process may mount one."""
+    """Provide a small file system, where this process may mount one."""
     place.mkdir()
     try:
         done = subprocess.run([*_TMPFS, place], check=False, capture_output=True)

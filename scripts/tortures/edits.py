@@ -132,7 +132,7 @@ def _swap(rng: Random, plain: sqlite3.Connection) -> str:
 
 
 def _insert(rng: Random, plain: sqlite3.Connection) -> str:
-    """A row that no message gave."""
+    """Add a row that no message gave."""
     table, number = rng.choice(
         (("event", "seq"), ("history", "id"), ("finding", "id"), ("lead", "id"), ("party", "id"))
     )
@@ -151,7 +151,7 @@ def _insert(rng: Random, plain: sqlite3.Connection) -> str:
 
 
 def _empty(rng: Random, plain: sqlite3.Connection) -> str:
-    """A content is another one, or none, or came from elsewhere."""
+    """Replace a content by another one, or by none, or say that it came from elsewhere."""
     number = rng.choice(_contents(plain))
     one = _stored(plain, number)
     kind = rng.choice(("body", "content", "line", "digest", "erased"))
@@ -170,7 +170,7 @@ def _empty(rng: Random, plain: sqlite3.Connection) -> str:
 
 
 def _pretend(rng: Random, plain: sqlite3.Connection) -> str:
-    """A content is taken out, as if it had been erased, with a row that says so."""
+    """Take a content out, as if it had been erased, with a row that says so."""
     number = rng.choice(_contents(plain))
     _put(plain, number, Stored(_stored(plain, number).entry.erased()))
     plain.execute("DELETE FROM copy WHERE entry = ?", (number,))
@@ -245,7 +245,7 @@ def _fill(path: Path, some: list[dict[str, object]]) -> None:
 
 
 def _forged(rng: Random, some: list[dict[str, object]], kind: str) -> list[dict[str, object]]:
-    """The messages of a store that was put back, or filled anew with one message less."""
+    """Put a store back, or fill it anew with one message less."""
     place = rng.randrange(1, len(some))
     return some[:place] if kind == "truncate" else some[:place] + some[place + 1 :]
 
@@ -256,7 +256,7 @@ def _sound(path: Path, *heads: Head) -> bool:
 
 
 def _contents(plain: sqlite3.Connection) -> list[int]:
-    """The numbers of all entries that are contents."""
+    """Return the numbers of all entries that are contents."""
     return [
         entry.number
         for row in plain.execute("SELECT * FROM block ORDER BY first")

@@ -36,7 +36,7 @@ _TOKENS: Final = (b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\u", b"\\", b"\x0
 
 @lru_cache
 def corpus() -> tuple[bytes, ...]:
-    """The examples: each message in one line."""
+    """Return the examples: each message in one line."""
     found = []
     for path in sorted((_ROOT / "tests" / "seeds").iterdir()):
         raw = path.read_bytes()
@@ -65,7 +65,7 @@ def run(seed: int, amount: Amount) -> Result:
 
 
 def line_of(rng: Random) -> bytes:
-    """A line that is an example, but for some changes."""
+    """Return a line that is an example, but for some changes."""
     line = rng.choice(corpus())
     if rng.random() < 0.6:  # noqa: PLR2004
         line = _changed(rng, line)
@@ -131,7 +131,7 @@ def _mangled(rng: Random, line: bytes) -> bytes:
 
 
 def _read(line: bytes, kinds: Counter[str]) -> str | None:
-    """What else than a verdict came of a line."""
+    """Return what else than a verdict came of a line."""
     try:
         for message in (to_stored(one, _ANYBODY) for one in read_message(line)):
             match message:

@@ -70,7 +70,7 @@ def _share(some: list[Message], writer: int) -> list[Message]:
 
 
 def _writer(path: Path, own: list[Message], start: int, until: float) -> Child:
-    """A process that writes until it is time, and tells how far it is."""
+    """Start a process that writes until it is time, and tells how far it is."""
 
     def work(tell: Tell) -> None:
         done = start

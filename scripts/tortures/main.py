@@ -53,7 +53,7 @@ def torture(name: str, seed: int, *, quick: bool) -> bool:
 
 
 def _options() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Read what the command line asks for."""
     parser = argparse.ArgumentParser("scripts/torture", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="a little of each row, in less than a minute")

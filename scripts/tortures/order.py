@@ -75,7 +75,7 @@ def run(seed: int, amount: Amount) -> Result:
 
 
 def _delivered(world: list[Message], rng: Random) -> list[list[Message]]:
-    """The messages and copies of some, in some order, in some batches."""
+    """Return the messages and copies of some, in some order, in some batches."""
     copies = [one | {"@id": "urn:copy"} for one in world if rng.random() < 0.3]  # noqa: PLR2004
     some = [*world, *copies]
     rng.shuffle(some)
@@ -92,7 +92,7 @@ def _said(world: list[Message], rng: Random) -> str:
 
 
 def _said_by_two(world: list[Message], rng: Random) -> str:
-    """The same by two processes, each with all messages."""
+    """Do the same by two processes, each with all messages."""
     with folder() as place:
         path = place / "leads.db"
 

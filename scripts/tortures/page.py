@@ -9,7 +9,7 @@ from rows import NAMES, does, row
 
 
 def table() -> str:
-    """The table and the notes, in Markdown."""
+    """Return the table and the notes, in Markdown."""
     found = kept()
     lines = ["| row | what | what must hold | found |", "|---|---|---|---|"]
     for name in NAMES:
@@ -23,7 +23,7 @@ def table() -> str:
 
 
 def _found(result: dict[str, Any]) -> str:
-    """What a full run found, in words."""
+    """Say what a full run found, in words."""
     failures = len(result["failures"])
     verdict = f"**{failures:,} failures**" if failures else "no failure"
     return (

@@ -34,7 +34,7 @@ class Result:
 
 
 def kept() -> dict[str, dict[str, Any]]:
-    """What full runs found, by the names of the rows."""
+    """Return what full runs found, by the names of the rows."""
     return dict(json.loads(_FILE.read_text("utf-8"))) if _FILE.exists() else {}
 
 
@@ -52,7 +52,7 @@ def keep(name: str, amount: Amount, seed: int, seconds: float, result: Result) -
 
 
 def _commit() -> str:
-    """The commit that is checked out, and whether lifecycle differs from it."""
+    """Return the commit that is checked out, and whether lifecycle differs from it."""
     try:
         head, changed = (_git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "."))
     except (OSError, subprocess.CalledProcessError):
@@ -61,6 +61,6 @@ def _commit() -> str:
 
 
 def _git(*command: str) -> str:
-    """What git says where lifecycle is."""
+    """Return what git says where lifecycle is."""
     package = Path(__file__).parents[2] / "lifecycle"
     return subprocess.check_output(["git", *command], cwd=package, text=True).strip()  # noqa: S607

@@ -45,10 +45,10 @@ class Row(Protocol):
 
 
 def row(name: str) -> Row:
-    """The row of this name."""
+    """Return the row of this name."""
     return cast("Row", import_module(name))
 
 
 def does(one: Row, amount: Amount) -> str:
-    """What a row does, with the amount in words."""
+    """Say what a row does, with the amount in words."""
     return one.DOES.format(runs=amount.runs, size=amount.size)

@@ -54,7 +54,7 @@ def _joe() -> Iterator[Line]:
 
 
 def _text(pattern: str, number: int, length: int) -> Iterator[Line]:
-    """A text at each place of a message, and as a line that is none."""
+    """Put a text at each place of a message, and into a line that is none."""
     text = (pattern * length)[:length]
     joe = {"c": "joe"}
 
@@ -112,7 +112,7 @@ def _hub_by_turns(size: int) -> Iterator[Line]:
 
 
 def _deletions(size: int) -> Iterator[Line]:
-    """The contact of all leads is deleted, again and again."""
+    """Delete the contact of all leads, again and again."""
     for number in range(size):
         if number % 2:
             yield _line(deletion(number, number, {"c": "deleted"}))
@@ -153,7 +153,7 @@ def _long_lead(size: int) -> Iterator[Line]:
 
 
 def _late(size: int) -> Iterator[Line]:
-    """A long lead, backwards."""
+    """Yield a long lead, backwards."""
     yield from reversed(list(_long_lead(size)))
 
 
@@ -175,7 +175,7 @@ def _chain(size: int) -> Iterator[Line]:
 
 
 def _changes(size: int) -> Iterator[Line]:
-    """Changes of ever other fields and values."""
+    """Yield changes of ever other fields and values."""
     for number in range(size):
         change = letter("add", number, number, keys={"f": "1"}, contact={"c": "f"})
         fields = {"source": f"s{number % 9}", "field": f"F{number}", "new": f"{number}"}

@@ -72,7 +72,7 @@ def _fail(
 
 
 def _try_again(store: LeadStore, batch: list[Any], before: str, wanted: str) -> list[str]:
-    """What is wrong after a batch failed, and after it was given again."""
+    """Return what is wrong after a batch failed, and after it was given again."""
     wrong = []
     if store._connection.in_transaction:
         return ["the failed batch left a transaction open"]

@@ -32,13 +32,13 @@ _FINDINGS: Final = (
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A place for files, which is gone in the end."""
+    """Provide a place for files, which is removed in the end."""
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         yield Path(name)
 
 
 def said(store: LeadReader) -> str:
-    """A digest of all that must be the same for the same set of messages.
+    """Return a digest of all that must be the same for the same set of messages.
 
     The messages themselves; all leads, the current history and the open findings, by the views.
     """
@@ -51,13 +51,13 @@ def said(store: LeadReader) -> str:
 
 
 def said_by(path: Path) -> str:
-    """The same, of the store in a file."""
+    """Return the same, of the store in a file."""
     with LeadStore(path, create=False) as store:
         return said(store)
 
 
 def defects(path: Path) -> list[str]:
-    """What is wrong with a store, for a reader: its file, its messages, its leads beside a fold."""
+    """Return what is wrong with a store, for a reader: file, messages, leads beside a fold."""
     try:
         with LeadReader(path) as store:
             return [f"{one.check}: {one}" for one in store.verify().defects[:3]]

@@ -87,7 +87,7 @@ def letter(
 
 
 def deletion(second: int, event: int, contact: dict[str, str]) -> Message:
-    """A contact is deleted."""
+    """Delete a contact."""
     return {
         "topic": "realestate/contact#delete",
         "time": moment(second),
@@ -105,14 +105,14 @@ def moment(second: int) -> str:
 
 
 def write_log(path: Path, some: Iterable[Message]) -> Path:
-    """A log of these messages, one a line."""
+    """Write a log of these messages, one a line."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(message) + "\n" for message in some)
     return path
 
 
 def batches(rng: Random, some: list[Message], most: int) -> Iterator[list[Message]]:
-    """The messages in batches of any size."""
+    """Yield the messages in batches of any size."""
     rest = some
     while rest:
         size = rng.randint(1, most)

@@ -50,7 +50,7 @@ def run(seed: int, amount: Amount) -> Result:
 
 
 def _pythons() -> list[tuple[str, str]]:
-    """This Python and others that can import lifecycle, with their versions."""
+    """Return this Python and others that can import lifecycle, with their versions."""
     others = [f"python3.{minor}" for minor in range(11, 14)]
     found = {}
     for python in [sys.executable, *filter(None, os.environ.get(_OTHERS, "").split(":")), *others]:
@@ -64,7 +64,7 @@ def _pythons() -> list[tuple[str, str]]:
 
 
 def _run(command: list[str], hash_seed: str) -> str:
-    """What a command prints last, or says of what went wrong."""
+    """Return what a command prints last, or says of what went wrong."""
     paths = os.pathsep.join(map(str, (_HERE, _ROOT)))
     environment = os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

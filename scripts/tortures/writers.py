@@ -70,7 +70,7 @@ def _write(path: Path, some: list[Message], writers: int, seed: int) -> list[str
 
 
 def _accounts(path: Path, ended: list[Ended], given: int) -> list[str]:
-    """What the writers said of so many messages, beside what is in the store."""
+    """Return what the writers said of so many messages, beside what is in the store."""
     wrong = []
     kinds: Counter[str] = Counter()
     for line in (line for one in ended for line in one.told):

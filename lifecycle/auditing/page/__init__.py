@@ -114,7 +114,7 @@ def _environment() -> Environment:
 
 
 def _moves(audit: Audit) -> Mapping[tuple[str, str], list[tuple[str, int]]]:
-    """For each pair of states: the triggers that led from one to the other, and how often."""
+    """Return for each pair of states the triggers that led from one to the other, and how often."""
     found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     for (source, trigger, target), count in sorted(audit.steps.items()):
         found[source, target].append((trigger, count))
@@ -122,7 +122,7 @@ def _moves(audit: Audit) -> Mapping[tuple[str, str], list[tuple[str, int]]]:
 
 
 def _heat(audit: Audit) -> Mapping[tuple[str, str], int]:
-    """For each state and trigger that was refused: how often."""
+    """Return for each state and trigger that was refused: how often."""
     return {(one.state, one.trigger): one.events for one in audit.refused_by}
 
 

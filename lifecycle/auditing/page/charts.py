@@ -155,7 +155,7 @@ def _bar(
 
 
 def draw_spreads(times: Times) -> str:
-    """For each state a line from the median over 90 % to 99 % of its stays, on a log scale."""
+    """Draw for each state a line from the median over 90 % to 99 % of its stays, on a log scale."""
     rows = [(state, spread) for state, spread, _ in times.by_state() if spread.count]
     if not rows:
         return ""

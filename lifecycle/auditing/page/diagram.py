@@ -69,7 +69,7 @@ def draw_states(audit: Audit) -> str:
 
 
 def _told(audit: Audit) -> str:
-    """The same in words, for those who do not see it."""
+    """Say the same in words, for those who do not see it."""
     return "; ".join(
         f"{trigger} from {source} to {target}: {count}"
         for (source, trigger, target), count in sorted(audit.steps.items())
@@ -135,7 +135,7 @@ def _edge(source: str, target: str, size: int) -> list[svg.Element]:
 
 
 def _outwards(place: _Point) -> int:
-    """The side of a state on which no edge to another one is: 1 is the right, -1 the left."""
+    """Return the side of a state that has no edge to another one: 1 is the right, -1 the left."""
     return 1 if place[0] >= _CENTER[0] else -1
 
 
@@ -200,7 +200,7 @@ def _label_places(source: str, target: str) -> list[_Point]:
 
 
 def _on_curve(start: _Point, bend: _Point, end: _Point, along: float) -> _Point:
-    """A point of a quadratic Bezier curve."""
+    """Return a point of a quadratic Bezier curve."""
     weights = ((1 - along) ** 2, 2 * along * (1 - along), along**2)
     points = (start, bend, end)
     x, y = (
@@ -211,7 +211,7 @@ def _on_curve(start: _Point, bend: _Point, end: _Point, along: float) -> _Point:
 
 
 def _box(x: float, y: float, width: float, height: float) -> _Box:
-    """Left, top, right and bottom of what is centred there."""
+    """Return left, top, right and bottom of what is centred there."""
     return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 

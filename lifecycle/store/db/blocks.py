@@ -193,9 +193,10 @@ class Blocks:
         """Return the message of an entry."""
         return self.of(number).body(number)
 
-    def all(self) -> Iterator[Block]:
-        """Yield all blocks, in their order."""
-        for row in self._connection.execute(f"SELECT {_COLUMNS} FROM block ORDER BY first"):
+    def all(self, *, bodies: bool = True) -> Iterator[Block]:
+        """Yield all blocks, in their order; without messages where nobody asks for ``bodies``."""
+        columns = _COLUMNS if bodies else _COLUMNS.replace("bodies", "x''")
+        for row in self._connection.execute(f"SELECT {columns} FROM block ORDER BY first"):
             yield Block(row)
 
     def loose(self) -> list[Block]:

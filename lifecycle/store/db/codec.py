@@ -107,7 +107,7 @@ def drafted(packed: Sequence[Packed]) -> list[Packed]:
 
 
 def content_of(event: LeadEvent) -> bytes:
-    """What was decoded, as JSON: all but the columns that an event has of its own."""
+    """Return what was decoded, as JSON: all but the columns that an event has of its own."""
     snapshot, change = event.snapshot, event.field_change
     return orjson.dumps(
         (
@@ -213,7 +213,7 @@ def _names_value(event: LeadEvent) -> Any:
 
 
 def _party_value(party: Party | None) -> str | tuple[str | None, str] | None:
-    """A party's id; beside its name, where that is known."""
+    """Return a party's id; beside its name, where that is known."""
     if party is None:
         return None
     return party.id if party.name is None else (party.id, party.name)
@@ -241,5 +241,5 @@ _usual_keys: Final = lru_cache(maxsize=2048)(Identity.keys)
 
 
 def contact_value(contact: Contact) -> tuple[str | None, str | None, str | None]:
-    """A contact as JSON can say it."""
+    """Return a contact as JSON can say it."""
     return (contact.name, contact.email, contact.telephone)

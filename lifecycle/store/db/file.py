@@ -50,7 +50,7 @@ _SETTINGS: Final = (
 
 
 def open_store(path: Path, mode: Mode, permissions: int = OWNER_ONLY) -> sqlite3.Connection:
-    """A connection to a store; in mode ``create`` it is made where there is none.
+    """Connect to a store; in mode ``create`` make it where there is none.
 
     A new file has these permissions; those of a file that exists are left.
 
@@ -108,7 +108,7 @@ def check_path(path: Path, mode: Mode) -> None:
 
 
 def connect(path: Path, mode: Mode) -> sqlite3.Connection:
-    """A connection to a database, whatever is in it.
+    """Connect to a database, whatever is in it.
 
     Raises:
         sqlite3.Error: It cannot be opened.
@@ -167,7 +167,7 @@ def _open_uri(uri: str) -> StoreConnection:
 
 
 def _check_identity(database: Database, path: Path) -> None:
-    """A store has our application id; a file that is empty may become one."""
+    """Check that the file has our application id; an empty one may become a store."""
     # In this order: another process may make a store of it meanwhile, id and tables in one.
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     found = _pragma(database, "application_id")
@@ -195,7 +195,7 @@ def _prepare(database: Database, path: Path) -> None:
 
 
 def _nothing() -> None:
-    """There is nothing to forget."""
+    """Forget nothing: there is nothing to forget."""
 
 
 def _check_version(database: Database, path: Path, mode: Mode) -> None:
@@ -243,7 +243,7 @@ def applied_migrations(connection: sqlite3.Connection) -> frozenset[str]:
 
 @lru_cache
 def our_migrations() -> frozenset[str]:
-    """The names of all migrations that this version knows: those that an empty database lacks."""
+    """Return all migrations that this version knows: those that an empty database lacks."""
     empty = Database(memory=True)
     try:
         return frozenset(migration.name for migration in migrations.pending(empty))

@@ -55,7 +55,7 @@ _DICTIONARY: Final = (
 
 
 def dictionary() -> bytes:
-    """The dictionary, for the store to hold."""
+    """Return the dictionary, for the store to hold."""
     return _DICTIONARY
 
 

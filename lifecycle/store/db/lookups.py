@@ -108,17 +108,17 @@ class Numbers:
         self.lead, self.cluster, self.bound, self.link, self.erasure, self.rules = rest
 
     def next_lead(self) -> int:
-        """The next number for a lead."""
+        """Return the next number for a lead."""
         self.lead += 1
         return self.lead
 
     def next_cluster(self) -> int:
-        """The next number for a cluster."""
+        """Return the next number for a cluster."""
         self.cluster += 1
         return self.cluster
 
     def next_change(self) -> int:
-        """The next number for a change of history."""
+        """Return the next number for a change of history."""
         self.change += 1
         return self.change
 
@@ -178,7 +178,7 @@ class WorkingSet:
         return others
 
     def key_row(self, key: Key) -> KeyRow:
-        """The row of a key."""
+        """Return the row of a key."""
         row = self._key_rows.get(key)
         if row is None:
             self.load_keys([key])
@@ -193,7 +193,7 @@ class WorkingSet:
         return row
 
     def changed_keys(self) -> list[KeyRow]:
-        """The rows of keys that are not in the store as they are now."""
+        """Return the rows of keys that are not in the store as they are now."""
         rows = self._key_rows.values()
         return [row for row in rows if row.cluster is not None and row.belongs != row.stored]
 
@@ -216,11 +216,11 @@ class WorkingSet:
             self._clusters[number].several = True
 
     def cluster(self, number: int) -> ClusterRow:
-        """A cluster's row, which was looked up."""
+        """Return a cluster's row, which was looked up."""
         return self._clusters[number]
 
     def size(self, cluster: int) -> int:
-        """How many leads a cluster has."""
+        """Return how many leads a cluster has."""
         found = self.connection.execute("SELECT count(*) FROM lead WHERE cluster = ?", (cluster,))
         return int(found.fetchone()[0])
 
@@ -242,11 +242,11 @@ class WorkingSet:
             self._leads[pk] = stored_lead(row, self.parties)
 
     def lead(self, pk: int) -> StoredLead:
-        """A lead, which was looked up, ready to be folded on."""
+        """Return a lead, which was looked up, ready to be folded on."""
         return self._leads[pk]
 
     def leads_of(self, clusters: Iterable[int]) -> dict[int, int]:
-        """The numbers of all leads of these clusters, each with its cluster."""
+        """Return the numbers of all leads of these clusters, each with its cluster."""
         select = "SELECT id, cluster FROM lead WHERE cluster IN"
         return dict(select_in(self.connection, select, clusters))
 
@@ -259,18 +259,18 @@ class WorkingSet:
                 yield stored_lead(row, self.parties)
 
     def lead_rows(self, pks: Iterable[int]) -> dict[int, tuple[Any, ...]]:
-        """These leads as they stand in the store, in the columns of LEAD_COLUMNS."""
+        """Return these leads as they stand in the store, in the columns of LEAD_COLUMNS."""
         rows = select_in(self.connection, f"{SELECT_LEADS} WHERE id IN", pks)
         return {row[0]: row for row in rows}
 
     # --- events -----------------------------------------------------------------------------
 
     def events_of_leads(self, leads: Iterable[int]) -> list[StoredEvent]:
-        """All events that are bound to these leads."""
+        """Return all events that are bound to these leads."""
         return self._events(f"{SELECT_EVENTS} WHERE lead IN", leads)
 
     def deletions_of(self, clusters: Iterable[int]) -> list[StoredEvent]:
-        """All deletions of these clusters."""
+        """Return all deletions of these clusters."""
         return self._events(f"{SELECT_EVENTS} WHERE cluster IN", clusters)
 
     def events_numbered(self, seqs: Iterable[int]) -> list[StoredEvent]:

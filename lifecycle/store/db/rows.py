@@ -45,7 +45,7 @@ _USUAL: Final = 200
 def select_in(
     connection: sqlite3.Connection, select: str, values: Iterable[Any]
 ) -> list[tuple[Any, ...]]:
-    """The rows of a select that ends in ``IN``, for any number of values."""
+    """Return the rows of a select that ends in ``IN``, for any number of values."""
     wanted = list(values)
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(wanted), _CHUNK):
@@ -191,7 +191,7 @@ class StoredLead:
 
 
 def stored_lead(row: tuple[Any, ...], parties: Parties) -> StoredLead:
-    """The lead of a row of SELECT_LEADS."""
+    """Return the lead of a row of SELECT_LEADS."""
     pk, lead_id, _, state, since, holder, owner, sender, recipient, contact = row[:10]
     events, refusals, time, trigger, event_id, decisions, memory, doubts, contact_only, _ = row[
         11:21
@@ -247,7 +247,7 @@ def id_hash(secret: bytes, event_id: str) -> int:
 
 
 def row_keys(row: tuple[Any, ...]) -> list[Key]:
-    """The keys of the lead of a row of SELECT_LEADS."""
+    """Return the keys of the lead of a row of SELECT_LEADS."""
     return [Key(*key) for key in orjson.loads(row[20])]
 
 
@@ -278,7 +278,7 @@ def lead_row(pk: int, cluster: int, track: Track, parties: Parties) -> tuple[Any
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON."""
+    """Return a value as JSON."""
     return orjson.dumps(value).decode()
 
 
@@ -293,7 +293,7 @@ HISTORY_CONTENT: Final = "trigger, source, target, verdict, at, by, holder, reas
 
 
 def history_content(row: HistoryRow, parties: Parties) -> tuple[Any, ...]:
-    """The columns of HISTORY_CONTENT: what makes two rows of one step differ."""
+    """Return the columns of HISTORY_CONTENT: what makes two rows of one step differ."""
     return (
         TRIGGER_NUMBER[row.trigger],
         STATE_NUMBER[row.source],

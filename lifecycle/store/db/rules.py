@@ -11,7 +11,7 @@ from lifecycle.errors import RulesError
 
 
 def rules_at(connection: sqlite3.Connection, at: int | None) -> Rules:
-    """The rules in force at a moment; those of now for None, the first for one before them.
+    """Return the rules in force at a moment; those of now for None, the first for one before them.
 
     Raises:
         RulesError: They cannot be used.

@@ -101,7 +101,7 @@ def stamp_of(path: Path) -> Stamp:
 def unit_of_work(
     connection: sqlite3.Connection, path: Path, undo: Callable[[], None]
 ) -> Iterator[None]:
-    """One ``BEGIN IMMEDIATE`` transaction: all of what is done within, or nothing of it.
+    """Do all of what is within in one ``BEGIN IMMEDIATE`` transaction, or nothing of it.
 
     When another writer is in the way, beginning and committing wait and try again; in between no
     other can be. ``undo`` is called after a rollback, to forget what is not in the store.
@@ -195,7 +195,7 @@ def check_unwritten(connection: sqlite3.Connection) -> None:
 
 
 def translated(error: Exception, path: Path) -> StoreError:
-    """The SQLite error as one sentence that names the store."""
+    """Return the SQLite error as one sentence that names the store."""
     if isinstance(error, UnicodeDecodeError):
         return StoreError(f"{path}: the file is damaged: a text in it is not UTF-8")
     if _is_busy(error):
@@ -209,7 +209,7 @@ def translated(error: Exception, path: Path) -> StoreError:
 
 
 def nothing_in(path: Path) -> StoreError:
-    """There is a file, or what SQLite makes before anything is in it."""
+    """Return an error for a file with nothing in it, or nothing but what SQLite makes first."""
     if path.stat().st_size:
         return StoreError(
             f"{path}: a database without anything in it; where a store in use was copied, its file"
@@ -219,7 +219,7 @@ def nothing_in(path: Path) -> StoreError:
 
 
 def _hint(error: Exception, path: Path) -> str:
-    """What SQLite does not say of its errors."""
+    """Return what SQLite does not say of its errors."""
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
     if code == sqlite3.SQLITE_CANTOPEN:
         return _hint_of_access(path)

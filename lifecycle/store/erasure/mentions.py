@@ -22,14 +22,14 @@ _JOINED: Final = r"(?:[\W_]{1,3}|%20)"
 
 
 def tells(value: str) -> bool:
-    """Whether a value tells who is meant wherever it stands; ``0``, ``n/a`` and ``Jo`` do not."""
+    """Return whether a value names somebody wherever it is; ``0``, ``n/a`` and ``Jo`` do not."""
     if "@" in value or len(value) >= _LONG or not value.isascii():
         return True
     return len(value.split()) > 1 and any(map(str.isalpha, value))
 
 
 def mentions(values: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds these values in a text, in any case and as they stand in URIs; None: nothing."""
+    """Return a pattern of these values in any case and as they stand in URIs; None of nothing."""
     parts = {form for value in values for form in forms(value)}
     if not parts:
         return None
@@ -37,7 +37,7 @@ def mentions(values: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def forms(value: str) -> Iterator[str]:
-    """How a value may be written: composed characters or not, and as URIs have it."""
+    """Yield how a value may be written: composed characters or not, and as URIs have it."""
     for written in {value, value.casefold(), normalize("NFC", value), normalize("NFD", value)}:
         yield from _forms_of(written)
 
@@ -65,7 +65,7 @@ def _forms_of(value: str) -> Iterator[str]:
 
 
 def named(key: Key) -> str:
-    """What finds an id where it names somebody: anywhere, or beside its scheme."""
+    """Return a pattern of an id where it names somebody: anywhere, or beside its scheme."""
     if len(key.value) > LONGEST:
         return re.escape(key.value[:LONGEST])
     if _is_distinctive(key.value):
@@ -75,13 +75,13 @@ def named(key: Key) -> str:
 
 
 def _is_distinctive(value: str) -> bool:
-    """Whether nothing else is called so: no number, and no word."""
+    """Return whether nothing else is called so: no number, and no word."""
     kinds = (str.isdigit, str.isalpha)
     return len(value) > _LONG and all(any(map(kind, value)) for kind in kinds)
 
 
 def bounded(value: str) -> str:
-    """A value that is not a part of a longer word."""
+    """Return a pattern of a value that is not a part of a longer word."""
     before = r"(?<![^\W_])" if value[0].isalnum() else ""
     after = r"(?![^\W_])" if value[-1].isalnum() else ""
     if "@" in value or "%40" in value:

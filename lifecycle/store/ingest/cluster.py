@@ -109,16 +109,16 @@ class Folding:
         self.part.tracks[group] = stored.track
 
     def touched(self) -> set[Group]:
-        """The leads that events of this fold were bound to."""
+        """Return the leads that events of this fold were bound to."""
         return {group for _, _, group in self.part.fates.values() if group is not None}
 
     def seq(self, event_id: str) -> int:
-        """The number of an event of this fold."""
+        """Return the number of an event of this fold."""
         arrival = self.arrivals.get(event_id)
         return arrival.seq if arrival else self.stored[event_id].seq
 
     def last_stored(self) -> dict[Group | None, Position]:
-        """The last stored event of each lead that was folded again; of all of them under None."""
+        """Return the last stored event of each lead folded again; of all of them under None."""
         last: dict[Group | None, Position] = {}
         for event, _, group in self.part.fates.values():
             if event.id in self.stored:
@@ -152,6 +152,6 @@ class Folding:
         return sorted(were, key=lambda one: (-were[one], one or 0))
 
     def contact_only(self) -> int:
-        """How many of its events name no key of a lead."""
+        """Return how many of its events name no key of a lead."""
         events = (event for event, _, _ in self.part.fates.values())
         return sum(event.trigger != "delete" and not event.lead_keys for event in events)

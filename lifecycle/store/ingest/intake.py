@@ -173,7 +173,7 @@ class Intake:
             self._fold_cluster(component)
 
     def _clusters(self, arrival: Arrival) -> set[int]:
-        """The clusters that an arrival belongs to by its keys, or by what it replaces."""
+        """Return the clusters that an arrival belongs to by its keys, or by what it replaces."""
         clusters = {row.cluster for row in arrival.rows if row.cluster is not None}
         stands = arrival.stands
         if stands is not None:
@@ -201,7 +201,7 @@ class Intake:
     def _needs_whole(
         self, arrivals: list[Arrival], rows: list[ClusterRow], leads: list[Component]
     ) -> bool:
-        """Whether what arrived can change leads that it does not name."""
+        """Return whether what arrived can change leads that it does not name."""
         if any(arrival.stands is not None for arrival in arrivals):
             return True
         unnamed = any(not arrival.event.lead_keys for arrival in arrivals)

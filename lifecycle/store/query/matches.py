@@ -164,7 +164,7 @@ class _Search:
     def _in_former_contacts(self) -> None:
         """Add leads whose contact had it once, as the letters stand in the message."""
         entries: dict[int, str] = {}
-        for block in self._working.blocks.all():
+        for block in self._working.blocks.all(bodies=False):
             if not self._wanted.may_be_in(block.whole(0)):
                 continue
             for number in range(block.first, block.first + len(block)):

@@ -13,7 +13,7 @@ from lifecycle.store.erasure.mentions import DIGITS
 
 _NO_DIGIT: Final = re.compile(r"\D+")
 _WORD: Final = re.compile(r"[^\W_]+")
-_ASCII: Final = re.compile(r"[a-z]+|[0-9]+")
+_ASCII: Final = re.compile(r"[a-z0-9]+")
 #: Behind these vowels an `e` may stand instead of a mark.
 _PIECE: Final = re.compile(r"[^aou]*[aou]?")
 #: What stands between the digits of a number.
