@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -160,7 +159,7 @@ def check_sqlite(version: tuple[int, ...], journal: str | None = None) -> Point:
 
 def mount_of(path: Path, mounts: Path = MOUNTS) -> Point:
     """Check the file system that a path lies on, as far as the system tells."""
-    kind = file_system(path, mounts) if sys.platform == "linux" else None
+    kind = file_system(path, mounts)
     if kind is None:
         return Point("file system", "unknown", NOT_KNOWN, None)
     if kind not in _NETWORK + _NETWORK_FUSE:
@@ -171,7 +170,10 @@ def mount_of(path: Path, mounts: Path = MOUNTS) -> Point:
 
 
 def file_system(path: Path, mounts: Path) -> str | None:
-    """Return the type of the file system: that of the nearest and last mount point above."""
+    """Return the type of the file system: that of the nearest and last mount point above.
+
+    None where the system has no such list: Linux alone has one.
+    """
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:

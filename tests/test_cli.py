@@ -578,3 +578,36 @@ def test_an_unknown_command_is_wrong_usage(lifecycle):
     result = lifecycle("nonsense")
     assert result.exit_code == 2
     assert "No such command 'nonsense'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "command", "sentence"),
+    [
+        (
+            "jinja2",
+            "audit",
+            "Reports for a browser need jinja2: pip install 'lead-lifecycle[report]'",
+        ),
+        ("svg", "audit", "Reports for a browser need svg: pip install 'lead-lifecycle[report]'"),
+        (
+            "jsonschema_rs",
+            "validate",
+            "Checks by a schema need jsonschema-rs: pip install 'lead-lifecycle[validate]'",
+        ),
+    ],
+)
+def test_a_command_whose_extra_is_missing_says_so_before_it_writes_anything(
+    path, write_log, library, command, sentence
+):
+    log, page = write_log([lead("add", "10:00")]), path.with_name("audit.html")
+    arguments = {"audit": [log, "--html", page], "validate": [log]}[command]
+    program = f"import sys; sys.modules[{library!r}] = None; from lifecycle.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, command, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == f"lifecycle: {sentence}"
+    assert not page.exists()

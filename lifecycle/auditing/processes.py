@@ -26,6 +26,7 @@ from lifecycle.auditing.evidence import Evidence, digest_of
 from lifecycle.auditing.overdue import Limit
 from lifecycle.auditing.people import People, Users
 from lifecycle.auditing.tallies import Tallies
+from lifecycle.cores import usable_cores
 from lifecycle.domain import History, LeadEvent, OnInvalid, Rules, machine_for
 from lifecycle.store import LeadReader, StoreEvidence
 
@@ -124,7 +125,7 @@ def _is_worth_it(clusters: Sequence[int], rules: Rules, path: str) -> bool:
     """Return whether a second process would make the audit faster, and can judge as this one."""
     if not (path and sys.executable and len(clusters) >= WORTH_IT):
         return False
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:  # noqa: PLR2004
+    if usable_cores() == 1:
         return False
     # A guard of one's own is known in the process that registered it alone.
     return not machine_for(rules).has_own_guards

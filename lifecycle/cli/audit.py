@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -15,8 +16,6 @@ from lifecycle.auditing.figures import PAGE_BY
 from lifecycle.auditing.ocel import MARK as OCEL_MARK
 from lifecycle.auditing.ocel import writing_ocel
 from lifecycle.auditing.overdue import Limit
-from lifecycle.auditing.page import MARK as PAGE_MARK
-from lifecycle.auditing.page import write_page
 from lifecycle.auditing.people import read_users
 from lifecycle.auditing.report import GROUPED, LISTS, VERDICTS, report
 from lifecycle.auditing.words import in_words
@@ -25,6 +24,7 @@ from lifecycle.cli.judging import judging
 from lifecycle.cli.output import emit, say_all_ignored, to_json
 from lifecycle.cli.progress import progress
 from lifecycle.domain import OnInvalid, Rules
+from lifecycle.errors import MissingExtraError
 from lifecycle.replacing import check_replaceable
 from lifecycle.replay import seldom_collect
 from lifecycle.store import StoreEvidence, VerdictChange
@@ -120,7 +120,7 @@ def audit(
     if which == _VERDICTS and not is_store:
         raise click.UsageError("a log has no history of verdicts; expected a store")
     if html is not None:
-        write_page(html, found, top, name=", ".join(path.name for path in sources))
+        _page().write_page(html, found, top, name=", ".join(path.name for path in sources))
     if by and which is None and style != "table":
         which = "figures"
     _print(found, changes, which=which, style=style, top=top, by=by)
@@ -155,13 +155,27 @@ def _check_outputs(html: Path | None, ocel: Path | None, inputs: Sequence[Path |
     """Check that nothing that is read is written over, and that no two outputs are one file."""
     read = (path for path in inputs if path is not None)
     taken = {one for path in read for one in options.store_files(path)}
-    for output, mark, place in ((html, PAGE_MARK, 0), (ocel, *OCEL_MARK)):
+    html_mark = b"" if html is None else _page().MARK
+    for output, mark, place in ((html, html_mark, 0), (ocel, *OCEL_MARK)):
         if output is None:
             continue
         if output.resolve() in taken:
             raise click.UsageError(f"{output} is named twice, and would be written over")
         check_replaceable(output, mark, place)
         taken.add(output.resolve())
+
+
+def _page() -> ModuleType:
+    """Return what writes the report for a browser.
+
+    Raises:
+        MissingExtraError: The extra ``report`` is not installed.
+    """
+    try:
+        from lifecycle.auditing import page  # noqa: PLC0415 - it comes with an extra
+    except ImportError as error:
+        raise MissingExtraError("Reports for a browser", f"{error.name}", "report") from None
+    return page
 
 
 def _print(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import evolve
 
 from lifecycle.domain import Problem, immutable
-from lifecycle.errors import MessageError
+from lifecycle.errors import MessageError, MissingExtraError
 from lifecycle.messages.decode import Message, as_bytes, below, event_of
 from lifecycle.messages.parse import parse_message
 from lifecycle.messages.schemas import message_schema
@@ -117,6 +117,7 @@ def validate(message: Message) -> tuple[Violation, ...]:
     A message whose topic does not concern leads has nothing to be checked against.
 
     Raises:
+        MissingExtraError: The extra ``validate`` is not installed.
         TypeError: It holds what JSON cannot say: the caller's mistake, not the sender's.
     """
     return tuple(violation for one in checked(message) for violation in one.violations)
@@ -163,8 +164,10 @@ def _checked(value: Any, path: str) -> Checked:
 
 @cache
 def _validator(topic: str) -> Validator:
-    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - only where it is asked for
-
+    try:
+        from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - it comes with an extra
+    except ImportError:
+        raise MissingExtraError("Checks by a schema", "jsonschema-rs", "validate") from None
     return Draft202012Validator(message_schema(topic), validate_formats=True)
 
 

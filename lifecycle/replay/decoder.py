@@ -22,6 +22,7 @@ from queue import Queue
 from threading import Condition, Thread
 from typing import IO, Final
 
+from lifecycle.cores import usable_cores
 from lifecycle.domain import Identity
 from lifecycle.errors import InputError
 from lifecycle.replay.chunks import Chunk, chunks
@@ -55,10 +56,7 @@ def decoded_elsewhere(
 
 def is_worth_it(log: Log) -> bool:
     """Return whether a second process would make the replay of this log faster."""
-    if not hasattr(os, "sched_getaffinity"):  # Linux alone tells, and has /proc
-        return False
-    several = len(os.sched_getaffinity(0)) > 1
-    return several and bool(sys.executable) and (log.size or 0) >= WORTH_IT
+    return usable_cores() > 1 and bool(sys.executable) and (log.size or 0) >= WORTH_IT
 
 
 def main() -> None:
