@@ -431,3 +431,67 @@ def test_facts_that_cannot_be_decoded_are_said_and_kept(tmp_path, lifecycle):
     result = lifecycle("import", "salesforce", tmp_path / "a.db", tmp_path / "h.csv")
     assert result.exit_code == 1
     assert "1 fact could not be decoded: `lifecycle quarantine DB`" in result.stderr
+
+
+def _versions(object_id, status, at="2026-03-02T09:00:00Z"):
+    history = {"hs_lead_status": [{"value": status, "timestamp": at}]}
+    return {"id": object_id, "properties": {}, "propertiesWithHistory": history}
+
+
+def test_hubspot_objects_without_earlier_values_are_said_to_be_incomplete(
+    lifecycle, path, write_log
+):
+    now = {"id": "7", "properties": {"hs_lead_status": "NEW", "hs_lastmodifieddate": "2026-03-02"}}
+    now["properties"]["hs_lastmodifieddate"] += "T09:00:00Z"
+    log = write_log([now])
+    done = lifecycle("import", "hubspot", path, log)
+    assert done.exit_code == 1
+    assert f"{log}: objects as they are now, without earlier values" in done.stderr
+    assert "propertiesWithHistory=hs_lead_status" in done.stderr
+    done = lifecycle("import", "hubspot", path, write_log([now | {"propertiesWithHistory": {}}]))
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_value_without_a_meaning_fails_the_import_that_brings_it_and_no_later_one(
+    lifecycle, path, write_log
+):
+    odd, usual = write_log([_versions("7", "NURTURE")], "odd"), write_log([_versions("8", "NEW")])
+    assert "hs_lead_status = 'NURTURE': 1 lead" in lifecycle("import", "hubspot", path, odd).stderr
+    done = lifecycle("import", "hubspot", path, usual)
+    assert done.exit_code == 0
+    assert done.stderr == (
+        "1 value without a meaning came with earlier files:"
+        f" `lifecycle audit {path} --list findings`\n"
+    )
+    more = write_log([_versions("9", "NURTURE")], "more")
+    done = lifecycle("import", "hubspot", path, more)
+    assert done.exit_code == 1
+    assert "hs_lead_status = 'NURTURE': 2 leads" in done.stderr
+    assert f"lifecycle rules show {path} --toml > rules.toml" in done.stderr
+
+
+def test_hubspot_tables_may_call_properties_as_its_screens_do(lifecycle, path, tmp_path):
+    table = tmp_path / "history.csv"
+    table.write_text(
+        "Record ID,Property,Value,Timestamp\n"
+        "7,Lead Status,NEW,2026-03-02T09:00:00Z\n"
+        "7,Contact owner,12,2026-03-02T09:05:00Z\n",
+        "utf-8",
+    )
+    assert lifecycle("import", "hubspot", path, table).exit_code == 0
+    with LeadStore(path) as store:
+        assert [row.trigger for row in store.history("hubspotid:7")] == ["send", "assign"]
+
+
+def test_a_map_is_told_only_of_columns_of_its_own_that_no_file_has(lifecycle, path, tmp_path):
+    own = tmp_path / "map.toml"
+    own.write_text(lifecycle("import", "hubspot", "--show-map").stdout, "utf-8")
+    table = tmp_path / "history.csv"
+    table.write_text(
+        "Record ID,Property,Value,Timestamp\n7,hs_lead_status,NEW,2026-03-02T09:00:00Z\n", "utf-8"
+    )
+    done = lifecycle("import", "hubspot", path, table, "--map", own)
+    assert (done.exit_code, done.stderr) == (0, "")
+    own.write_text(own.read_text("utf-8").replace('"sourceId"', '"Who"'), "utf-8")
+    done = lifecycle("import", "hubspot", tmp_path / "other.db", table, "--map", own)
+    assert done.stderr == "columns that the map names, and no file has: 'Who'\n"

@@ -284,14 +284,17 @@ def part(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def _groups(names):
+def _groups(names, long=()):
     """Those on Spark share a worker with its other tests, and are left out where it is not."""
     lacks = not find_spec("pyspark") or not shutil.which("java")
-    marks = [
+    on_spark = [
         pytest.mark.xdist_group("spark"),
         pytest.mark.skipif(lacks, reason="needs the extra spark and a Java runtime"),
     ]
-    return [pytest.param(name, marks=marks if name == "spark" else []) for name in names]
+    return [
+        pytest.param(name, marks=on_spark * (name == "spark") + [pytest.mark.long] * (name in long))
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize("name", _groups(ROWS))
@@ -301,7 +304,8 @@ def test_the_quick_form_of_a_row_finds_nothing(name):
     assert re.search(r" 0 failures, [\d.]+ s$", done.stdout.strip())
 
 
-@pytest.mark.parametrize("name", _groups(ROWS))
+# The quick forms of these take the longest, and those of the others show that sabotage is seen.
+@pytest.mark.parametrize("name", _groups(ROWS, long=("complexity", "growth", "spark")))
 def test_a_row_sees_what_was_sabotaged(name):
     script = FORM.format(tortures=str(TORTURES), sabotage=SABOTAGE[name], name=name)
     done = torture("-c", script)

@@ -184,12 +184,15 @@ def _import(
         click.echo(to_json({"dry_run": dry_run, **imported.as_dict()}))
     else:
         _print(imported, states, dry_run=dry_run)
-    wanting = list(_wanting(imported, layout.name))
+    own_map = map_path if own is not None else None
+    wanting = list(_wanting(imported, layout.name, database, own_map))
     for sentence in wanting:
         for line in sentence.split("\n"):
             click.echo(clean(line), err=True)
     if map_path is not None:
-        _tell_absent(reading)
+        _tell_absent(reading, Layout.default(source))
+    if imported.unmapped_before:
+        click.echo(_unmapped_before(imported, database), err=True)
     raise SystemExit(bool(wanting))
 
 
@@ -238,7 +241,9 @@ def _rehearsed(database: Path, *, dry_run: bool) -> Iterator[Path]:
         yield copy
 
 
-def _wanting(imported: Imported, source: str) -> Iterator[str]:
+def _wanting(
+    imported: Imported, source: str, database: Path, own_map: Path | None
+) -> Iterator[str]:
     """Yield what was not taken in as it should be, and what to do."""
     yield from imported.reading.incomplete
     if quarantined := imported.outcomes["quarantined"]:
@@ -247,15 +252,18 @@ def _wanting(imported: Imported, source: str) -> Iterator[str]:
             " `lifecycle quarantine DB` lists them with their lines"
         )
     if imported.unmapped:
-        yield _unmapped(imported, source)
+        yield "\n".join([*_unmapped(imported, source), *_how_to_map(database, own_map)])
     tally = imported.reading.tally
     if tally.records and not tally.facts:
         yield _NOTHING
 
 
-def _tell_absent(reading: Reading) -> None:
-    if reading.tally.absent:
-        named = clean(", ".join(map(repr, reading.tally.absent)))
+def _tell_absent(reading: Reading, default: Layout) -> None:
+    """Print which columns a map names of its own, and no file has."""
+    usual = {name for names in default.columns.values() for name in names}
+    absent = [name for name in reading.tally.absent if name not in usual]
+    if absent:
+        named = clean(", ".join(map(repr, absent)))
         click.echo(f"columns that the map names, and no file has: {named}", err=True)
 
 
@@ -272,7 +280,7 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
     rows = [
         ("records", tally.records, f"read in {imported.seconds:.1f} s"),
         *(("left out", count, clean(reason)) for reason, count in sorted(tally.left_out.items())),
-        ("facts", tally.facts, "field changes that the others tell"),
+        ("facts", tally.facts, "changes of fields found in them"),
         ("applied", outcomes["applied"], "moved a lead"),
         ("refused", outcomes["refused"], "not allowed: `lifecycle audit` lists them"),
         ("noted", outcomes["noted"], "valid, no state change"),
@@ -294,32 +302,41 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
     out.print(f"\n{counted(imported.leads, 'lead')}: {listed or 'none'}")
 
 
-def _unmapped(imported: Imported, source: str) -> str:
-    """Return the values that no row fits, each with the row that would name it."""
+def _unmapped(imported: Imported, source: str) -> list[str]:
+    """Return the lines that name values that no row fits, and the row that would name the first."""
     found = imported.unmapped[:_SHOWN]
     lines = [
         f"  {one.field} = {short(repr(one.value))}: {counted(one.leads, 'lead')}" for one in found
     ]
     more = len(imported.unmapped) - len(found)
     lines += [f"  and {more:,} more"] * (more > 0)
-    first = found[0]
-    return "\n".join(
-        [
-            "values that no row of the meanings fits, in the state that the lead had:",
-            *lines,
-            "a row such as this one names a value, with the trigger that it means to you:",
-            "",
-            *first.as_row(source),
-            "",
-            *_where_to_put_it(source),
-        ]
-    )
-
-
-def _where_to_put_it(source: str) -> list[str]:
-    """Return where a row goes: rows of one's own take the place of all rows of a source."""
-    own = source if source in KINDS else "csv"
     return [
-        f"put it above the other rows of your map (`lifecycle import {own} --show-map > map.toml`",
-        "begins one), and fold again with `lifecycle rebuild DB --rules map.toml`",
+        "values without a meaning, in the state that the lead had:",
+        *lines,
+        "a row such as this one names a value, with the trigger that it means to you:",
+        "",
+        *found[0].as_row(source),
+        "",
     ]
+
+
+def _how_to_map(database: Path, own_map: Path | None) -> list[str]:
+    """Return where a row goes: into the map that has such rows, or else into the store's rules."""
+    if own_map is not None:
+        return [
+            f"put it above the rows of {own_map}, and fold again:",
+            f"  lifecycle rebuild {database} --rules {own_map}",
+        ]
+    return [
+        "append it to the rules of the store, and fold again:",
+        f"  lifecycle rules show {database} --toml > rules.toml",
+        f"  lifecycle rebuild {database} --rules rules.toml",
+    ]
+
+
+def _unmapped_before(imported: Imported, database: Path) -> str:
+    values = counted(len(imported.unmapped_before), "value")
+    return clean(
+        f"{values} without a meaning came with earlier files:"
+        f" `lifecycle audit {database} --list findings`"
+    )

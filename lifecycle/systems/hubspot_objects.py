@@ -26,6 +26,10 @@ PLAIN: Final = frozenset(
 
 #: The property that says where a contact came from.
 _SOURCE: Final = "hs_analytics_source"
+_NO_HISTORY: Final = (
+    "objects as they are now, without earlier values, which move no lead: ask the API with"
+    " propertiesWithHistory=hs_lead_status,lifecyclestage,hubspot_owner_id"
+)
 _OBJECT: Final[Columns] = {
     "id": ("id", "vid"),
     "properties": ("properties",),
@@ -97,6 +101,9 @@ class HubSpotObjects(SourceReader):
                 inner = entry.inner(version, f"{path}[{number}]")
                 yield from self._of_version(inner, object_id, name, newest)
         current = _current(entry, columns)
+        is_archived = "archived" in columns and is_true(entry.text(columns["archived"]))
+        if not (newest or is_archived or "histories" in columns):
+            self._writer.say_incomplete(f"{entry.file}: {_NO_HISTORY}")
         modified = self._modified(entry, columns, current)
         if MERGED_IDS in current and MERGED_IDS not in newest and modified is not None:
             newest[MERGED_IDS] = _Version(modified, current[MERGED_IDS])
@@ -110,7 +117,7 @@ class HubSpotObjects(SourceReader):
                 at = At(entry.line, object_id, as_of)
                 said: dict[str, Any] = {"contact": contact, "lead_source": current.get(_SOURCE)}
                 yield self._writer.fact(at, name, current=value, **said)
-        if "archived" in columns and is_true(entry.text(columns["archived"])):
+        if is_archived:
             yield from self._deletion(entry, object_id, columns, modified)
 
     def _of_version(

@@ -28,7 +28,8 @@ class Imported:
     Attributes:
         reading: What was read.
         outcomes: What became of the facts.
-        unmapped: The values of this source, in the whole store, that no row of the meanings fits.
+        unmapped: The values that no row of the meanings fits: those that this import brought.
+        unmapped_before: Those of this source that were in the store before.
         leads: Leads in the store at the end.
         seconds: How long it took.
     """
@@ -36,6 +37,7 @@ class Imported:
     reading: Reading
     outcomes: dict[str, int]
     unmapped: list[UnmappedValue]
+    unmapped_before: list[UnmappedValue]
     leads: int
     seconds: float
 
@@ -49,6 +51,7 @@ class Imported:
             "facts": tally.facts,
             **self.outcomes,
             "unmapped": [one.as_dict() for one in self.unmapped],
+            "unmapped_before": [one.as_dict() for one in self.unmapped_before],
             "incomplete": self.reading.incomplete,
             "absent": tally.absent,
             "leads": self.leads,
@@ -66,6 +69,7 @@ def load(
             may be loaded again.
     """
     started = time.monotonic()
+    before = store.unmapped_values(reading.source)
     session = store.session()
     logs: dict[Path, int] = {}
     counts: Counter[OutcomeKind] = Counter()
@@ -84,8 +88,10 @@ def load(
         tell(Progress(str(batch[-1].file), None, 0, done))
     outcomes = {**session.counts()} | {name: counts[name] for name in _ARRIVED_BEFORE}
     seconds = round(time.monotonic() - started, 3)
-    unmapped = store.unmapped_values(reading.source)
-    return Imported(reading, outcomes, unmapped, store.lead_count(), seconds)
+    after = store.unmapped_values(reading.source)
+    unmapped = [one for one in after if one not in before]
+    known = [one for one in after if one in before]
+    return Imported(reading, outcomes, unmapped, known, store.lead_count(), seconds)
 
 
 def _batches(facts: Iterator[Fact]) -> Iterator[list[Fact]]:
