@@ -88,7 +88,9 @@ class Access:
             return
         name = _host_name("".join(hosts))
         if name not in self._hosts:
-            raise ProblemError("bad_host", f"not known by the name {name!r:.80}: see `hosts`")
+            raise ProblemError(
+                "bad_host", f"not known by the name {name!r:.80}: add it to `hosts` in the settings"
+            )
 
 
 def check_site(request: Request, url: str | None) -> None:

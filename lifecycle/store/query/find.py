@@ -33,7 +33,10 @@ _SEALED: Final = (
     "SELECT id FROM lead WHERE sealed IS NOT NULL AND lead_id = ?1"
     f" AND id = CAST(substr(?1, {len(SEALED_SCHEME) + 1}) AS INTEGER)"
 )
-_HINT: Final = "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1"
+_HINT: Final = (
+    "; a name has its scheme before it, as in salesforceid:0031U00002XW1QWQA1: `lifecycle find`"
+    " searches by any text"
+)
 
 
 def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
