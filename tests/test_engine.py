@@ -122,7 +122,7 @@ def test_a_store_an_audit_and_an_engine_set_the_same_aside(store, write_log, lif
 
 
 def test_without_the_extra_it_is_said_what_to_install(lifecycle, monkeypatch):
-    for name in [one for one in sys.modules if one.startswith("lifecycle.spark")]:
+    for name in [one for one in sys.modules if one.startswith(("lifecycle.spark", "pyspark"))]:
         monkeypatch.delitem(sys.modules, name)
     import lifecycle as package  # noqa: PLC0415
 
