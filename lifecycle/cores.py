@@ -1,4 +1,4 @@
-"""How many cores a process may use: the one thing that Linux tells and others do not."""
+"""The number of cores that a process may use, which Linux tells and others do not."""
 
 from __future__ import annotations
 

@@ -170,10 +170,7 @@ def mount_of(path: Path, mounts: Path = MOUNTS) -> Point:
 
 
 def file_system(path: Path, mounts: Path) -> str | None:
-    """Return the type of the file system: that of the nearest and last mount point above.
-
-    None where the system has no such list: Linux alone has one.
-    """
+    """Return the type of the nearest and last mount above; None without a list, as off Linux."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
