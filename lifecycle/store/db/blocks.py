@@ -35,7 +35,8 @@ _END: Final = 26
 _TWO: Final = Struct("<II")
 _COLUMNS_OF: Final = Struct("<xB8xq8xII32s48x")
 _COLUMNS: Final = "first, size, link, about, contents, bodies"
-_SELECT: Final = f"SELECT {_COLUMNS} FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_SELECT: Final = "SELECT first, size, link, about, contents, NULL FROM block WHERE first = ?"
+_SELECT_BODIES: Final = "SELECT bodies FROM block WHERE first = ?"
 ADD_BLOCK: Final = f"INSERT INTO block ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 REMOVE_BLOCK: Final = "DELETE FROM block WHERE first = ?"
 SAVE_BLOCK: Final = "UPDATE block SET about = ?4, contents = ?5, bodies = ?6 WHERE first = ?1"
@@ -87,10 +88,14 @@ class Stored(NamedTuple):
 
 
 class Block:
-    """A row of the table; its frames are opened when something of them is asked for."""
+    """A row of the table; its frames are opened when something of them is asked for.
 
-    def __init__(self, row: Sequence[Any]) -> None:
+    ``connection``: where the bodies are read when they are asked for, if the row has NULL for them.
+    """
+
+    def __init__(self, row: Sequence[Any], connection: sqlite3.Connection | None = None) -> None:
         self.first, self.size, self.link, self.about, *self._frames = row
+        self._connection = connection
         self._opened: list[bytes | None] = [None, None]
 
     def __len__(self) -> int:
@@ -144,15 +149,24 @@ class Block:
         if text is None:
             entries = len(self.about) // ABOUT.size
             size = self._end(which, entries - 1)
-            text = self._opened[which] = opened(self._frames[which], size, entries=entries)
+            text = self._opened[which] = opened(self._frame(which), size, entries=entries)
         return text
+
+    def _frame(self, which: int) -> bytes:
+        frame: bytes | None = self._frames[which]
+        if frame is None and self._connection is not None:
+            (frame,) = self._connection.execute(_SELECT_BODIES, (self.first,)).fetchone()
+        return frame or b""
 
     def _end(self, which: int, place: int) -> int:
         return int(_ENDS.unpack_from(self.about, place * ABOUT.size)[which])
 
 
 class Blocks:
-    """The blocks of a store, within one transaction or snapshot; the last ones used are kept."""
+    """The blocks of a store, within one transaction or snapshot; the last ones used are kept.
+
+    Folding again needs contents alone: the bodies, which take most of the bytes, are read by need.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -175,7 +189,8 @@ class Blocks:
             raise LookupError(f"no entry {number} in the ledger")
         block = self._kept.pop(row[0], None)
         if block is None:
-            block = Block(self._connection.execute(_SELECT, (row[0],)).fetchone())
+            found = self._connection.execute(_SELECT, (row[0],)).fetchone()
+            block = Block(found, self._connection)
         self._kept[block.first] = self._last = block
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
