@@ -20,7 +20,7 @@ from lifecycle.store import Cursor, Ignored, IngestItem, LeadStore, OutcomeKind,
 #: So many messages are in a transaction: what is written all over is written once for all of them.
 BATCH: Final = 20_000
 #: So many of them are folded together: many messages of one lead cost less than as many of several.
-TOGETHER: Final = 3000
+TOGETHER: Final = 2500
 # Or so many bytes of lines.
 _BATCH_BYTES: Final = 64 * 1024 * 1024
 _TOGETHER_BYTES: Final = 48 * 1024 * 1024

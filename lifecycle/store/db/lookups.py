@@ -162,7 +162,7 @@ class WorkingSet:
     def _match_keys(self, rows: Mapping[int, list[KeyRow]]) -> Mapping[int, list[KeyRow]]:
         """Fill rows of keys by hash; return those whose hash is another key's, under the next."""
         select = "SELECT hash, kind, scheme, value, cluster, lead, leads FROM key WHERE hash IN"
-        stored = {row[0]: row[1:] for row in select_in(self.connection, select, rows)}
+        stored = {row[0]: row[1:] for row in select_in(self.connection, select, sorted(rows))}
         others: dict[int, list[KeyRow]] = defaultdict(list)
         for number, some in rows.items():
             holder = self._holders.get(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from operator import itemgetter
 from typing import Any, Final
 
 from lifecycle.domain import Finding
@@ -103,6 +104,9 @@ ORDER: Final = (
     QUARANTINE_AGAIN,
     COUNT_IGNORED,
 )
+#: Their first value is the key of the table: in its order each page is changed once.
+_BY_KEY: Final = frozenset((SAVE_KEY, SAVE_LEAD, ADD_EVENT))
+_key: Final = itemgetter(0)
 
 
 class Writes:
@@ -118,8 +122,12 @@ class Writes:
     def execute(self, connection: sqlite3.Connection) -> None:
         """Write all of it, table by table; nothing is read."""
         for statement in ORDER:
-            if statement in self._rows:
-                connection.executemany(statement, self._rows.pop(statement))
+            rows = self._rows.pop(statement, None)
+            if rows is None:
+                continue
+            if statement in _BY_KEY:
+                rows.sort(key=_key)
+            connection.executemany(statement, rows)
 
 
 def finding_row(

@@ -143,7 +143,7 @@ class Arrivals:
             self._look_up_suppressed(messages, ids)
         select = "SELECT hash, id, seq, entry FROM event WHERE hash IN"
         for _, event_id, seq, entry in sorted(
-            select_in(self._working.connection, select, ids), key=_entry_of
+            select_in(self._working.connection, select, sorted(ids)), key=_entry_of
         ):
             if event_id not in self._standing:
                 about = self._working.blocks.entry(entry)
