@@ -164,6 +164,11 @@ def _why(result: Result, reasons: dict[str, str]) -> str:
     return "\n".join(explained) or "Nothing does: all targets are met."
 
 
+def _each(row: Row, figures: list[float]) -> float:
+    """Return the median of a row's figures; of rates the microseconds of one message."""
+    return 1e6 / median(figures) if row.unit == "messages/s" else median(figures)
+
+
 def _figures(row: Row, result: Result) -> dict[str, str]:
     """Return what a reason may cite: microseconds of stages, and of one message of this row."""
     stages = result.profile["micros"]
@@ -171,7 +176,9 @@ def _figures(row: Row, result: Result) -> dict[str, str]:
     figures = {
         "decoder": stages["read"] + stages["decode"],
         "writer": stages["identify"] + stages["fold"] + stages["write"],
-        "each": 1e6 / median(row.ours) if row.unit == "messages/s" else median(row.ours),
+        "each": _each(row, row.ours),
+        "theirs": _each(row, row.theirs or row.ours),
+        "more": _each(row, row.ours) - _each(row, row.theirs or row.ours),
         "beyond": median(row.ours) - median(row.theirs or [0]),
         **{f"with_{count}": 1e6 / rates.get(f"service.{count}", 1e6) for count in (1, 16, 64)},
     }
