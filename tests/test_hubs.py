@@ -14,7 +14,7 @@ from lifecycle import LeadStore, Refusal, Rules, decode, fold
 from lifecycle.domain import SubjectFold, lead_groups, machine_for, subjects_of
 from lifecycle.domain.decision import decide
 
-FOLD = import_module("lifecycle.domain.fold")
+FOLD = import_module("lifecycle.domain.subject")
 RULES = Rules.default()
 HUB = {"c": "hub"}
 

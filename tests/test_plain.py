@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lifecycle.domain import Identity
 from lifecycle.errors import MessageError
-from lifecycle.messages.decode import event_of
+from lifecycle.messages.event import event_of
 from lifecycle.messages.parse import canonical, parse_message
 from lifecycle.messages.plain import plain_event
 from lifecycle.messages.transports import is_envelope

@@ -17,10 +17,6 @@ from lifecycle.domain.event import (
 )
 from lifecycle.domain.fact import compared, cut, fact_id, merged, object_id, source_name
 from lifecycle.domain.fold import (
-    ON_INVALID,
-    Group,
-    OnInvalid,
-    SubjectFold,
     conflict,
     contact_findings,
     fold,
@@ -32,6 +28,7 @@ from lifecycle.domain.fold import (
     subject_history,
     subjects_of,
 )
+from lifecycle.domain.future import Group
 from lifecycle.domain.guards import find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
@@ -66,6 +63,7 @@ from lifecycle.domain.names import (
 from lifecycle.domain.rules import Edge, Rules, state_diagram
 from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
+from lifecycle.domain.subject import ON_INVALID, OnInvalid, SubjectFold
 from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
 from lifecycle.immutable import immutable
 from lifecycle.reasons import VERDICTS, Problem, Refusal, Verdict

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from lifecycle.lazy import lazily
 from lifecycle.messages.decode import (
-    DEFAULT_IDENTITY,
     Decoded,
     Ignored,
     Message,
@@ -14,6 +13,7 @@ from lifecycle.messages.decode import (
     read_message,
     stated_id,
 )
+from lifecycle.messages.event import DEFAULT_IDENTITY
 from lifecycle.messages.moment import Moment, as_micros, optional_micros
 from lifecycle.messages.parse import MAX_BYTES, MAX_DEPTH, canonical, is_json, too_large
 from lifecycle.messages.times import FIRST, LAST, Instant, parse_time

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from lifecycle.domain import TRIGGERS, Contact, Identity, LeadEvent, Snapshot, WrittenNames
 from lifecycle.messages.parse import canonical
-from lifecycle.messages.shapes import detail_of, identifiers_of, origin_of, party_of, text_of
 from lifecycle.messages.times import usual_micros
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, contradicts, usual_topic
+from lifecycle.messages.values import detail_of, identifiers_of, origin_of, party_of, text_of
 
 #: The types that go with each topic, but for those whose messages say more than their parts.
 _ACTIONS: Final = frozenset(

@@ -28,7 +28,6 @@ from lifecycle.messages.patterns import (
     topic_pattern,
 )
 from lifecycle.messages.shapes import (
-    NAMING,
     ChangeAction,
     ChangePersonAction,
     ContactAction,
@@ -46,7 +45,8 @@ from lifecycle.messages.shapes import (
     wire_name,
 )
 from lifecycle.messages.times import EARLIEST_SECOND, LAST, UNITS, Instant
-from lifecycle.messages.topics import TRIGGER_OF_TOPIC
+from lifecycle.messages.topics import OWN_DATE, TRIGGER_OF_TOPIC
+from lifecycle.messages.values import NAMING
 from lifecycle.messages.words import ENVELOPE, SUMMARY_OF_TOPIC, WORDS
 from lifecycle.messages.wrappers import TYPE_NAMES
 
@@ -203,13 +203,6 @@ _RULES: Final = {
 
 _SHAPES: Final = {LeadShape: "lead", ContactShape: "contact", PersonShape: "person"}
 
-_OWN_DATE: Final[dict[Trigger, str]] = {
-    "send": "dateSent",
-    "receive": "dateReceived",
-    "accept": "dateAccepted",
-    "reject": "dateRejected",
-}
-
 
 def message_schema(topic: str) -> Schema:
     """Return the JSON Schema of the messages of one topic, with everything that it refers to.
@@ -282,8 +275,8 @@ def _stated(trigger: Trigger) -> list[Schema]:
         (("timestamp",), {"anyOf": _stamps()}),
         (("data", "dateSent"), date),
     ]
-    if trigger in _OWN_DATE:
-        places.append((("data", "object", _OWN_DATE[trigger]), date))
+    if trigger in OWN_DATE:
+        places.append((("data", "object", OWN_DATE[trigger]), date))
     return [_reaching(place, part) for place, part in places]
 
 

@@ -23,6 +23,14 @@ TRIGGER_OF_TOPIC: Final[dict[str, Trigger]] = {
     "contact#delete": "delete",
 }
 
+#: The date of a lead that says when a step happened.
+OWN_DATE: Final[dict[Trigger, str]] = {
+    "send": "dateSent",
+    "receive": "dateReceived",
+    "accept": "dateAccepted",
+    "reject": "dateRejected",
+}
+
 #: Spellings met in the wild (seed 002 prints one in a heading).
 MISSPELT: Final = {"lead#asssign": "lead#assign"}
 #: What people put behind a topic of ours.

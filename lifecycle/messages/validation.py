@@ -16,7 +16,8 @@ from attrs import evolve
 
 from lifecycle.domain import Problem, immutable
 from lifecycle.errors import MessageError, MissingExtraError
-from lifecycle.messages.decode import Message, as_bytes, below, event_of
+from lifecycle.messages.decode import Message, as_bytes, below
+from lifecycle.messages.event import event_of
 from lifecycle.messages.parse import parse_message
 from lifecycle.messages.schemas import message_schema
 from lifecycle.messages.topics import TRIGGER_OF_TOPIC, plain_topic

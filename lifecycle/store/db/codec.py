@@ -142,24 +142,11 @@ def unpack(
     keys: Names | None = None,
 ) -> LeadEvent:
     """Return the event of these columns, with these keys or those that a policy finds in it."""
-    (
-        written,
-        agent,
-        recipient,
-        participant,
-        owner,
-        sender,
-        lead_recipient,
-        date_sent,
-        date_received,
-        date_accepted,
-        date_rejected,
-        contact,
-        lead_source,
-        reason,
-        notes,
-        change,
-    ) = orjson.loads(content)
+    written, *rest = orjson.loads(content)
+    agent, recipient, participant, owner, sender, offered = (
+        one and _party(one) for one in rest[:6]
+    )
+    sent, received, accepted, rejected, contact, lead_source, reason, notes, change = rest[6:]
     names = written_names(written)
     return LeadEvent(
         event_id,
@@ -167,17 +154,12 @@ def unpack(
         time,
         digest,
         *(keys or _keys(identity, names, content)),
-        agent and _party(agent),
-        recipient and _party(recipient),
-        participant and _party(participant),
+        agent,
+        recipient,
+        participant,
         Snapshot(
-            owner and _party(owner),
-            sender and _party(sender),
-            lead_recipient and _party(lead_recipient),
-            date_sent,
-            date_received,
-            date_accepted,
-            date_rejected,
+            *(owner, sender, offered),
+            *(sent, received, accepted, rejected),
             contact and Contact(*contact),
             lead_source,
         ),
