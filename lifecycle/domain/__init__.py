@@ -50,7 +50,6 @@ from lifecycle.domain.machine import LeadMachine, LeadTransition, machine_for
 from lifecycle.domain.meaning import Meaning, Meanings, Source
 from lifecycle.domain.meaning import default_text as default_meanings
 from lifecycle.domain.memory import Memory
-from lifecycle.domain.moment import advance_change
 from lifecycle.domain.names import (
     BLANKS,
     is_mask,
@@ -63,6 +62,7 @@ from lifecycle.domain.names import (
 from lifecycle.domain.rules import Edge, Rules, state_diagram
 from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
+from lifecycle.domain.steps import advance_change
 from lifecycle.domain.subject import ON_INVALID, OnInvalid, SubjectFold
 from lifecycle.domain.track import OPEN_FINDINGS, Track, advance
 from lifecycle.immutable import immutable
