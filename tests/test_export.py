@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from hypothesis import given, settings
 from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, worlds
@@ -297,7 +298,7 @@ def test_an_empty_store_gives_columns_and_no_row(what, store, tmp_path, lifecycl
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "lifecycle", "export", *map(str, arguments)]
+    return [warm.command(), "export", *map(str, arguments)]
 
 
 def test_standard_output_takes_every_format(told, path):

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from contextlib import closing
@@ -15,6 +14,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+import warm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from letters import ADA, BOB, ORG, deletion, lead, moment
@@ -230,7 +230,7 @@ replay(store, [Path(sys.argv[2])], batch=20)
 
 def test_a_replay_that_was_killed_while_it_wrote_the_ledger_verifies(path, write_log):
     log = write_log([lead("add", "10:00", keys=str(number)) for number in range(1, 101)])
-    command = [sys.executable, "-c", REPLAY_AND_DIE, path, log]
+    command = [warm.command("warm-python"), REPLAY_AND_DIE, path, log]
     assert subprocess.run([*command, "4"], check=False).returncode == -signal.SIGKILL
     with LeadReader(path) as reader:
         assert reader.verify().defects == ()
