@@ -488,5 +488,5 @@ def test_memory_does_not_grow_with_the_store(what, style, stores, tmp_path, monk
     monkeypatch.setattr(listing, "_SORTED", 50)
     monkeypatch.setattr(listing, "_TOGETHER", 50)
     # Imports count once; a cache within bounds that many tests share may grow in any one run.
-    small, large = (min(peak(path) for _ in range(3)) for path in stores)
+    small, large = (min(peak(path) for _ in range(2)) for path in stores)
     assert large < 1.5 * small

@@ -39,7 +39,7 @@ pytestmark = [
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
 LETTERS = Path(__file__).parent / "letters.py"
 TABLES_WRITTEN = ("contents", "leads", "history", "findings", "quarantine", "ignored")
-WORLDS = 200
+WORLDS = 120
 #: Compiling takes longer than so few rows: half of the time went to it.
 SMALL = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
