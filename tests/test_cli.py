@@ -459,14 +459,12 @@ def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
     "command", [["--help"], ["leads", "DB"], ["verify", "DB"], ["rules", "show"]]
 )
 def test_a_full_disk_is_told_once(command, unbuffered, replayed):
+    # Python reads when it starts that it is not to buffer.
+    ours = [sys.executable, "-m", "lifecycle"] if unbuffered else [warm.command()]
+    words = [replayed if one == "DB" else one for one in command]
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "lifecycle",
-                *(replayed if one == "DB" else one for one in command),
-            ],
+            [*ours, *words],
             check=False,
             stdout=full,
             stderr=subprocess.PIPE,
