@@ -18,6 +18,7 @@ from difflib import unified_diff
 from itertools import takewhile
 from pathlib import Path
 
+import warm
 from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
@@ -104,11 +105,11 @@ def _commands(console):
 
 
 def _run(script):
-    commands = Path(sys.executable).parent
+    places = [warm.commands(), str(Path(sys.executable).parent), os.environ["PATH"]]
     return subprocess.run(
         ["/bin/sh", "-c", script],
         env=os.environ
-        | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
+        | {"PATH": os.pathsep.join(places), "COLUMNS": "100"}
         | {"NO_COLOR": "1", "PYTHONUTF8": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import islice
 
 import pytest
 from conftest import CASES
@@ -69,7 +70,8 @@ def test_a_store_says_it_in_one_batch(example, tmp_path):
 @pytest.mark.parametrize("way", [("replay", "--batch", 1), ("replay",), ("apply",)])
 def test_the_command_line_says_it(example, way, lifecycle, tmp_path, write_log):
     command, *more = way
-    for number, messages in enumerate(orders(example["messages"])):
+    # Stores are asked in every order above: here is what lies between them and a person.
+    for number, messages in enumerate(islice(orders(example["messages"]), 3)):
         log, database = write_log(messages), tmp_path / f"{number}.db"
         result = lifecycle(command, database, log, *more)
         assert result.exit_code == 0, result.output

@@ -10,6 +10,7 @@ import sys
 
 import click
 import pytest
+import warm
 from letters import ADA, ORG, lead, moment
 
 from lifecycle import LeadReader, LeadStore
@@ -394,7 +395,7 @@ def test_nothing_is_printed_as_nothing(style, path, lifecycle):
 def test_output_that_nobody_reads_is_no_error(path):
     with LeadStore(path) as store:
         store.apply_many(lead("add", "10:00", keys=str(number)) for number in range(1, 3001))
-    leads = f"{sys.executable} -m lifecycle leads {path} --format jsonl"
+    leads = f"{warm.command()} leads {path} --format jsonl"
     result = subprocess.run(
         ["/bin/bash", "-c", f"set -o pipefail; {leads} | head -1"],
         check=True,
@@ -407,7 +408,7 @@ def test_output_that_nobody_reads_is_no_error(path):
 def seen_on_a_terminal(*words):
     """Return what a person sees while a command works, and what it prints."""
     watched, terminal = pty.openpty()
-    command = [sys.executable, "-m", "lifecycle", *words]
+    command = [warm.command(), *words]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     with subprocess.Popen(
         command, stderr=terminal, stdout=subprocess.PIPE, env=environment, text=True
@@ -458,14 +459,12 @@ def test_a_store_is_neither_standard_input_nor_a_log(replayed, path, lifecycle):
     "command", [["--help"], ["leads", "DB"], ["verify", "DB"], ["rules", "show"]]
 )
 def test_a_full_disk_is_told_once(command, unbuffered, replayed):
+    # Python reads when it starts that it is not to buffer.
+    ours = [sys.executable, "-m", "lifecycle"] if unbuffered else [warm.command()]
+    words = [replayed if one == "DB" else one for one in command]
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "lifecycle",
-                *(replayed if one == "DB" else one for one in command),
-            ],
+            [*ours, *words],
             check=False,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -498,8 +497,10 @@ def test_standard_input_is_read_only_once(path, lifecycle):
 
 
 def run_command(*arguments, **environment):
+    # What Python reads when it starts is not read by one that has started.
+    command = [sys.executable, "-m", "lifecycle"] if environment else [warm.command()]
     return subprocess.run(
-        [sys.executable, "-m", "lifecycle", *arguments],
+        [*command, *arguments],
         check=False,
         capture_output=True,
         env=os.environ | environment,

@@ -4,13 +4,12 @@ import html
 import json
 import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from itertools import count
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from letters import ADA, BOB, ORG, lead, moment
 
 from lifecycle import LeadStore, audit
@@ -36,13 +35,13 @@ def told(path):
 
 @pytest.fixture
 def get(told):
-    """Fetch a page of Datasette, without a server."""
+    """Fetch a page of Datasette by its command, in this process and without a server."""
+    from datasette.cli import cli as datasette  # noqa: PLC0415 - it takes long to import
 
     def fetch(page, *options, database=told.path):
-        command = [sys.executable, "-m", "datasette", str(database), "--get", page, *options]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr or run.stdout
-        return run.stdout
+        done = CliRunner().invoke(datasette, [str(database), "--get", page, *options])
+        assert done.exit_code == 0, done.output
+        return done.stdout
 
     return fetch
 

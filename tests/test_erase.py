@@ -5,11 +5,11 @@ import os
 import pty
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing, suppress
 from itertools import count
 
 import pytest
+import warm
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -646,7 +646,7 @@ def test_a_script_must_say_that_it_means_it(joe, lifecycle):
 def test_a_terminal_is_asked(answer, erases, joe):
     watched, terminal = pty.openpty()
     os.write(watched, answer)
-    command = [sys.executable, "-m", "lifecycle", "erase", str(joe.path), "crmleadid:1"]
+    command = [warm.command(), "erase", str(joe.path), "crmleadid:1"]
     done = subprocess.run(
         [*command, "--accept-clock"], stdin=terminal, capture_output=True, text=True, check=False
     )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from hypothesis import given, settings
 from letters import ADA, BOB, ORG, deletion, lead, moment
 from worlds import NOW, worlds
@@ -297,7 +298,7 @@ def test_an_empty_store_gives_columns_and_no_row(what, store, tmp_path, lifecycl
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "lifecycle", "export", *map(str, arguments)]
+    return [warm.command(), "export", *map(str, arguments)]
 
 
 def test_standard_output_takes_every_format(told, path):
@@ -487,5 +488,5 @@ def test_memory_does_not_grow_with_the_store(what, style, stores, tmp_path, monk
     monkeypatch.setattr(listing, "_SORTED", 50)
     monkeypatch.setattr(listing, "_TOGETHER", 50)
     # Imports count once; a cache within bounds that many tests share may grow in any one run.
-    small, large = (min(peak(path) for _ in range(3)) for path in stores)
+    small, large = (min(peak(path) for _ in range(2)) for path in stores)
     assert large < 1.5 * small

@@ -12,6 +12,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+import warm
 
 from lifecycle import LeadReader, decode, validate
 from lifecycle.messages import Decoded, read_message
@@ -120,7 +121,7 @@ def test_the_command_writes_a_valid_log_and_its_truth(seed, tmp_path, path, life
     truth, log = tmp_path / "truth.jsonl", tmp_path / "log.jsonl"
     with log.open("wb") as output:
         done = subprocess.run(
-            [*MOCK, "--leads", str(leads), "--seed", str(seed), "--truth", truth],
+            [warm.command(), "mock", "--leads", str(leads), "--seed", str(seed), "--truth", truth],
             stdout=output,
             check=False,
         )
@@ -613,7 +614,7 @@ def test_the_truth_does_not_go_where_the_messages_go(tmp_path):
     log = tmp_path / "log"
     with log.open("wb") as output:
         done = subprocess.run(
-            [*MOCK, "--leads", "3", "--truth", str(log)],
+            [warm.command(), "mock", "--leads", "3", "--truth", str(log)],
             stdout=output,
             stderr=subprocess.PIPE,
             check=False,
@@ -635,7 +636,7 @@ def test_a_truth_takes_the_place_of_an_older_one_when_it_is_whole(tmp_path, life
 @pytest.mark.parametrize("truth", [[], ["--truth", "truth"]])
 def test_when_nobody_reads_on_it_ends_in_silence_and_half_a_truth_is_none(truth, tmp_path):
     with subprocess.Popen(
-        [*MOCK, "--leads", "100000", *truth],
+        [warm.command(), "mock", "--leads", "100000", *truth],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,

@@ -10,6 +10,7 @@ import time
 import tracemalloc
 
 import pytest
+import warm
 from letters import ADA, lead
 from test_convergence import story
 from worlds import NOW, store_says
@@ -187,7 +188,7 @@ def test_a_rotated_log_that_begins_as_before_is_read_from_the_beginning(path, wr
 
 def test_a_pipe_is_read_as_a_stream(path, write_log):
     log = write_log(story(1))
-    command = f"gzip -c {log} | {sys.executable} -m lifecycle replay {path} /dev/stdin --json"
+    command = f"gzip -c {log} | {warm.command()} replay {path} /dev/stdin --json"
     done = subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602
     assert json.loads(done.stdout)["read"] == 240
 
@@ -280,7 +281,7 @@ print(nth - left)
 
 def replay_and_die(path, log, nth):
     return subprocess.run(
-        [sys.executable, "-c", REPLAY_AND_DIE, path, log, str(nth)],
+        [warm.command("warm-python"), REPLAY_AND_DIE, path, log, str(nth)],
         check=False,
         capture_output=True,
         text=True,

@@ -39,9 +39,12 @@ pytestmark = [
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample.jsonl"
 LETTERS = Path(__file__).parent / "letters.py"
 TABLES_WRITTEN = ("contents", "leads", "history", "findings", "quarantine", "ignored")
-WORLDS = 200
-#: Compiling takes longer than so few rows: half of the time went to it.
+WORLDS = 120
+#: Compiling, and planning anew, take longer than so few rows: half of the time went to it. The
+#: tortures run jobs that plan anew.
 SMALL = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.ui.enabled": "false",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.driver.memory": "1g",
     "spark.sql.codegen.wholeStage": "false",
