@@ -14,8 +14,9 @@ from lifecycle.auditing.explanation import explain as explained
 from lifecycle.auditing.words import moment
 from lifecycle.cli import options
 from lifecycle.cli.find import offering
-from lifecycle.cli.output import console, emit_one, to_json
+from lifecycle.cli.output import emit_one, to_json
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
+from lifecycle.cli.wrapping import print_words
 from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessage
 from lifecycle.text import clean, counted, short
 
@@ -51,19 +52,17 @@ class _Story:
     """Prints lines, each as far in as it belongs; what does not fit goes on below it."""
 
     def __init__(self) -> None:
-        from rich.padding import Padding  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        self._out, self._padding, self._text = console(), Padding, Text
+        self._text = Text
 
-    def say(self, indent: int, *parts: str | tuple[str, str]) -> None:
-        """Print a line."""
-        text = self._text.assemble(*parts)
-        self._out.print(self._padding(text, (0, 0, 0, indent), expand=False))
+    def say(self, indent: int, *parts: str | tuple[str, str], hanging: int = 2) -> None:
+        """Print a line, and below it, farther in, what does not fit."""
+        print_words(self._text.assemble(*parts), indent, hanging)
 
     def part(self, title: str) -> None:
         """Print the heading of a part."""
-        self._out.print()
+        click.echo()
         self.say(0, (title, "bold"))
 
 
@@ -122,6 +121,7 @@ def _tell_path(story: _Story, found: Explanation) -> None:
             _by(row.by),
             held if row.holder not in (row.by, holder) else "",
             f", “{clean(row.reason)}”" if row.reason else "",
+            hanging=3,
         )
         what = f"implied by {row.implied_by} in" if row.implied_by else "message"
         _tell_source(story, what, step.message, f"; allowed: {step.who}")

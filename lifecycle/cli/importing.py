@@ -12,9 +12,9 @@ from typing import Any, Final
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, to_json
+from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import progress
-from lifecycle.cli.taking import taking_in
+from lifecycle.cli.taking import print_counts, print_states, taking_in
 from lifecycle.domain import Meanings, Rules, default_meanings
 from lifecycle.errors import RulesError
 from lifecycle.replay import STANDARD_INPUT, seldom_collect
@@ -110,7 +110,7 @@ def genesys(**given: Any) -> None:
 @import_.command()
 @_shared("salesforce")
 def salesforce(**given: Any) -> None:
-    """Import the history of leads from Salesforce, and the leads themselves.
+    """Import leads and their history from Salesforce.
 
     FILE is LeadHistory or Lead as CSV or JSON (Data Loader, reports, the REST API, the command
     line), change events, or a table of a warehouse.
@@ -269,8 +269,6 @@ def _tell_absent(reading: Reading, default: Layout) -> None:
 
 def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
     """Print what came of an import, for people."""
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
-
     reading, outcomes = imported.reading, imported.outcomes
     if dry_run:
         click.echo("nothing was written; this would come of it:")
@@ -288,18 +286,9 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
         ("conflict", outcomes["conflict"], "a known id with other content"),
         ("quarantined", outcomes["quarantined"], "undecodable: `lifecycle quarantine` lists them"),
     ]
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
     always = ("records", "facts", "applied", "refused")
-    for name, count, meaning in rows:
-        if count or name in always:
-            table.add_row(name, f"{count:,}", meaning)
-    out = console()
-    out.print(table)
-    listed = ", ".join(f"{state} {count:,}" for state, count in states.items())
-    out.print(f"\n{counted(imported.leads, 'lead')}: {listed or 'none'}")
+    print_counts([row for row in rows if row[1] or row[0] in always])
+    print_states(imported.leads, states)
 
 
 def _unmapped(imported: Imported, source: str) -> list[str]:
