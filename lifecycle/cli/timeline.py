@@ -15,7 +15,7 @@ import click
 from lifecycle.cli.grid import Cells, print_grid
 from lifecycle.cli.wrapping import joined, plain, print_line, print_words
 from lifecycle.messages import format_time
-from lifecycle.text import clean, short
+from lifecycle.text import clean, reason_in_words, short
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -125,7 +125,8 @@ def _why(row: HistoryEntry) -> str:
     if row.implied_by:
         parts.append(f"implied by {row.implied_by}")
     if row.reason:
-        parts.append(f"“{row.reason}”" if row.refused else row.reason)
+        reason = reason_in_words(row.reason)
+        parts.append(f"“{reason}”" if row.refused else reason)
     if row.late:
         parts.append("arrived late")
     return " · ".join(parts)

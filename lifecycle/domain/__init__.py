@@ -32,7 +32,7 @@ from lifecycle.domain.fold import (
     subject_history,
     subjects_of,
 )
-from lifecycle.domain.guards import find_guard, guard, guard_names
+from lifecycle.domain.guards import condition_of, find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
     SEVERITY,
@@ -130,6 +130,7 @@ __all__ = [
     "advance_change",
     "are_several",
     "compared",
+    "condition_of",
     "conflict",
     "contact_findings",
     "contact_ids",
