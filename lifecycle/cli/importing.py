@@ -15,6 +15,7 @@ from lifecycle.cli import options
 from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import progress
 from lifecycle.cli.taking import print_counts, print_states, taking_in
+from lifecycle.cli.wrapping import print_words
 from lifecycle.domain import Meanings, Rules, default_meanings
 from lifecycle.errors import RulesError
 from lifecycle.replay import STANDARD_INPUT, seldom_collect
@@ -24,6 +25,8 @@ from lifecycle.text import clean, counted, short
 
 #: So many values without a meaning are named.
 _SHOWN: Final = 20
+#: So many columns that were not read are named.
+_COLUMNS: Final = 10
 _NO_MAP: Final = (
     "files of your own need --map FILE: begin with `lifecycle import csv --show-map > map.toml`"
 )
@@ -279,6 +282,7 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
         ("records", tally.records, f"read in {imported.seconds:.1f} s"),
         *(("left out", count, clean(reason)) for reason, count in sorted(tally.left_out.items())),
         ("facts", tally.facts, "changes of fields found in them"),
+        ("no zone", tally.zoneless, _taken_as(reading.layout)),
         ("applied", outcomes["applied"], "moved a lead"),
         ("refused", outcomes["refused"], "not allowed: `lifecycle audit` lists them"),
         ("noted", outcomes["noted"], "valid, no state change"),
@@ -289,6 +293,20 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
     always = ("records", "facts", "applied", "refused")
     print_counts([row for row in rows if row[1] or row[0] in always])
     print_states(imported.leads, states)
+    if tally.unread and tally.facts:
+        print_words(clean(f"columns that were not read: {_named(tally.unread)}"), hanging=2)
+
+
+def _taken_as(layout: Layout) -> str:
+    """Say how times without a zone are read."""
+    if layout.zone is None:
+        return "times without a zone, taken as UTC: [time] in a map names one"
+    return f"times without a zone, taken as {layout.zone.key}"
+
+
+def _named(columns: Sequence[str]) -> str:
+    more = len(columns) - _COLUMNS
+    return ", ".join(columns[:_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _unmapped(imported: Imported, source: str) -> list[str]:
