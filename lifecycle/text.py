@@ -14,6 +14,9 @@ from typing import Final
 UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _SHOWN: Final = 5
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+#: A change of a field that had no value before, or has none behind.
+_FROM_NOTHING: Final = re.compile(r"(?<=:) {2}→ (?=\S)")
+_TO_NOTHING: Final = re.compile(r"(?<= →)(?: {2}(?=\()|$)")
 _COMMON: Final = re.compile(r"https?://|(?:/profile/card)?#me\b|/profile/card\b")
 
 
@@ -42,3 +45,8 @@ def short(text: str) -> str:
     if _TIME.fullmatch(text):
         return text.replace("T", " ").removesuffix("Z")
     return _COMMON.sub("", text)
+
+
+def reason_in_words(text: str) -> str:
+    """Return the reason of a step; of a change of a field, an empty value in words."""
+    return _TO_NOTHING.sub(" nothing ", _FROM_NOTHING.sub(" nothing → ", text)).rstrip()

@@ -784,3 +784,29 @@ def test_an_object_in_the_place_of_a_value_is_an_error(read):
     row = {"LeadId": LEAD, "Field": "Status", "NewValue": "New", "OldValue": {"a": 1}}
     with pytest.raises(InputError, match=r"'?OldValue'?.*expected a text, got an object"):
         read("salesforce", [row | {"CreatedDate": "2026-03-02T00:00:00Z"}])
+
+
+# --- what is said of a file as a whole ------------------------------------------------------------
+
+
+def test_times_without_a_zone_are_counted(read):
+    times = ("2026-03-02T09:00:00", "2026-03-02T09:01:00")
+    rows = [f"1,{LEAD},{ADA},{at},Status,New,Working" for at in times]
+    reading, _ = read("salesforce", "\n".join([HISTORY, *rows]))
+    assert reading.tally.zoneless == len(rows)
+    reading, _ = read("salesforce", f"{HISTORY}\n{rows[0].replace(':00:00,', ':00:00Z,')}")
+    assert reading.tally.zoneless == 0
+
+
+def test_columns_of_a_table_that_were_not_read_are_named(read):
+    head = "Id,Rating,Status,OwnerId,City,SystemModstamp"
+    reading, _ = read("salesforce", f"{head}\n{LEAD},hot,New,{ADA},Rome,2026-03-03T09:00:00Z")
+    assert reading.tally.unread == ["Rating", "City"]
+
+
+def test_a_place_in_one_value_over_several_lines_is_no_line(problem):
+    versions = {"p": [{"timestamp": "2026-03-02T09:00:00Z"}]}
+    text = json.dumps({"results": [{"id": 1, "propertiesWithHistory": versions}]}, indent=2)
+    assert problem("hubspot", text) == (
+        "file0: the document, results[0].propertiesWithHistory.p[0]: expected 'value', got nothing"
+    )

@@ -145,6 +145,10 @@ def test_requests_that_cannot_be_taken_are_problems(serve):
     packed = JSON | {"content-encoding": "gzip"}
     problem(client.post("/inbox/", content=b"{}", headers=packed), 415, "media_type")
     problem(client.get("/nowhere"), 404, "not_found")
+    for method, path, meant in (("POST", "/inbox", "/inbox/"), ("GET", "/metrics/", "/metrics")):
+        answer = client.request(method, path)
+        problem(answer, 404, "not_found")
+        assert answer.json()["detail"] == f"expected {method} {meant}"
     answer = client.put("/inbox/", content=b"{}")
     problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["allow"]

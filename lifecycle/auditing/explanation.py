@@ -5,7 +5,6 @@ Read from a store in one snapshot, by its own rules.
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,7 +21,7 @@ from lifecycle.domain import (
     Rules,
     State,
     Trigger,
-    find_guard,
+    condition_of,
     immutable,
     machine_for,
     subject_history,
@@ -37,8 +36,9 @@ from lifecycle.store import (
     lead_dict,
 )
 
-_ANYBODY = "anybody"
-_NOBODY = "nobody"
+#: Who may do what no guard is in the way of.
+ANYBODY = "anybody"
+NOBODY = "nobody"
 _STORY = ("path", "refused", "noted", "copies", "corrections")
 
 
@@ -267,8 +267,8 @@ def _who_may(rules: Rules, row: HistoryRow) -> str:
     rows = [
         edge for edge in rules.edges if edge.trigger == row.trigger and row.source in edge.sources
     ]
-    words = [" ".join(map(_condition, edge.guards)) or _ANYBODY for edge in rows]
-    return " Or: ".join(words) or _NOBODY
+    words = [" ".join(map(condition_of, edge.guards)) or ANYBODY for edge in rows]
+    return " Or: ".join(words) or NOBODY
 
 
 def _corrections(
@@ -337,19 +337,14 @@ def next_steps(rules: Rules, lead: Lead) -> list[NextStep]:
 def _who(guards: Sequence[str], lead: Lead) -> str:
     """Return who may do it, in words: what the guards say of themselves, and the parties known."""
     if not guards:
-        return _ANYBODY
-    conditions = " ".join(_condition(name) for name in guards)
+        return ANYBODY
+    conditions = " ".join(condition_of(name) for name in guards)
     known = [
         f"{what} {party}"
         for what, party in (("held by", lead.holder), ("owned by", lead.owner))
         if party is not None
     ]
     return conditions + (f" It is {' and '.join(known)}." if known else "")
-
-
-def _condition(name: str) -> str:
-    words = inspect.getdoc(find_guard(name)) or f"{name} must pass."
-    return words.partition("\n")[0]
 
 
 def _dicts(listed: Sequence[Any]) -> list[dict[str, Any]]:

@@ -33,6 +33,9 @@ from lifecycle.text import clean, counted, short
 #: So many new findings are named when an audit fails.
 _SHOWN = 5
 _VERDICTS = "verdicts"
+_NOTHING = {"overdue": "no lead is overdue", "were_overdue": "no lead was overdue"}
+#: Columns that go first where a list is too wide.
+_GOING = ("event_id", "by")
 
 
 @click.command()
@@ -199,7 +202,7 @@ def _print(
         click.echo(to_json(report(found, top), indent=2))
     elif which == _VERDICTS:
         verdicts = (one.as_dict() for one in changes)
-        emit(verdicts, VERDICTS, style, nothing="no verdict changed")
+        emit(verdicts, VERDICTS, style, nothing="no verdict changed", going=_GOING)
     else:
         which = which or "deviations"
         listed, columns, fields = LISTS[which]
@@ -207,7 +210,8 @@ def _print(
         if which in GROUPED:
             rows = (row for row in rows if row["by"] in ("all", *by))
         printed = _in_words(rows) if style == "table" else rows
-        emit(printed, columns, style, header=fields, nothing=f"no {which.replace('_', ' ')}")
+        nothing = _NOTHING.get(which, f"no {which.replace('_', ' ')}")
+        emit(printed, columns, style, header=fields, nothing=nothing, going=_GOING)
 
 
 def _in_words(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from rich import box
-from rich.table import Table
+import click
 from rich.text import Text
 
 from lifecycle.auditing import Audit
@@ -15,8 +14,9 @@ from lifecycle.auditing.figures import Step
 from lifecycle.auditing.people import party_key
 from lifecycle.auditing.stays import Spread
 from lifecycle.auditing.words import duration, moment, percent, sequence
-from lifecycle.cli.output import console
+from lifecycle.cli.grid import print_grid, print_pairs
 from lifecycle.cli.timeline import SEVERITY_STYLE
+from lifecycle.cli.wrapping import print_words
 from lifecycle.domain import STATES
 from lifecycle.store import VerdictChange
 from lifecycle.text import clean, counted, short
@@ -41,39 +41,41 @@ def print_audit(audit: Audit, changes: Sequence[VerdictChange], top: int) -> Non
 
 def heading(text: str, note: str = "") -> None:
     """Print the heading of a table, and what is to be known of it."""
-    line = Text(f"\n{text}", style="bold")
+    line = Text(text, style="bold")
     line.append(f"  {note}" if note else "", style="not bold dim")
-    console().print(line)
+    click.echo()
+    print_words(line)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print a table; numbers stand to the right."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], going: Sequence[str] = ()
+) -> None:
+    """Print a table; numbers stand to the right, and of ``going`` columns go first."""
     listed = list(rows)
-    printed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(columns):
-        numeric = bool(listed) and isinstance(listed[0][number], int)
-        printed.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in listed:
-        printed.add_row(
-            *(Text(f"{one:,}" if isinstance(one, int) else clean(short(one))) for one in row)
-        )
-    console().print(printed)
+    numeric = [isinstance(one, int) for one in listed[0]] if listed else [False] * len(columns)
+    cells = [
+        [f"{one:,}" if isinstance(one, int) else clean(short(one)) for one in row] for row in listed
+    ]
+    gone = print_grid(columns, cells, numeric, going=going)
+    if gone:
+        dim(f"too wide for {', '.join(gone)}: --list with --format csv has all columns")
+
+
+def dim(text: str) -> None:
+    """Print a remark."""
+    print_words(Text(text, style="dim"))
 
 
 def more(number: int, thing: str, which: str) -> None:
     """Say how many more there are, and how to see them."""
     if number > 0:
-        console().print(Text(f"and {counted(number, thing)} more: --list {which}", style="dim"))
+        dim(f"and {counted(number, thing)} more: --list {which}")
 
 
 def _totals(audit: Audit) -> None:
-    out = console()
-    out.print(Text(f"rules {clean(audit.rules.name)!r}, {audit.rules.digest[:16]}", style="dim"))
-    out.print(Text(f"messages {audit.digest[:16]}\n", style="dim"))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column()
-    grid.add_column(justify="right")
-    grid.add_column(style="dim")
+    dim(f"rules {clean(audit.rules.name)!r}, {audit.rules.digest[:16]}")
+    dim(f"messages {audit.digest[:16]}")
+    click.echo()
     states = _counts({state: audit.states[state] for state in STATES if state in audit.states})
     rows = [
         ("leads", audit.leads, states),
@@ -86,10 +88,15 @@ def _totals(audit: Audit) -> None:
         ("ignored", sum(audit.ignored.values()), _counts(audit.ignored)),
         ("quarantined", sum(audit.quarantined.values()), _counts(audit.quarantined)),
     ]
-    for name, count, meaning in rows:
-        if count or name in ("leads", "conforming", "events", "refused"):
-            grid.add_row(name, f"{count:,}", meaning)
-    out.print(grid)
+    always = ("leads", "conforming", "events", "refused")
+    print_pairs(
+        [
+            (name, f"{count:,}", Text(meaning, style="dim"))
+            for name, count, meaning in rows
+            if count or name in always
+        ],
+        [False, True, False],
+    )
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -212,15 +219,12 @@ def _findings(audit: Audit) -> None:
     if not counts:
         return
     heading("Open findings")
-    grid = Table.grid(padding=(0, 2))
-    for (severity, code), count in counts.items():
-        grid.add_row(
-            Text(severity, style=SEVERITY_STYLE[severity]),
-            code.replace("_", " "),
-            Text(f"{count:,}"),
-        )
-    console().print(grid)
-    console().print(Text("all of them: --list findings", style="dim"))
+    rows = [
+        (Text(severity, style=SEVERITY_STYLE[severity]), code.replace("_", " "), f"{count:,}")
+        for (severity, code), count in counts.items()
+    ]
+    print_pairs(rows, [False, False, True])
+    dim("all of them: --list findings")
 
 
 def _comparison(audit: Audit, top: int) -> None:
@@ -234,4 +238,4 @@ def _comparison(audit: Audit, top: int) -> None:
         table(("here", "there", "leads"), moves)
     if found.refused():
         table(("refused only", "state", "trigger", "events"), found.refused()[:top])
-    console().print(Text("each of them: --list differences", style="dim"))
+    dim("each of them: --list differences")

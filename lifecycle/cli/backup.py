@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 
 from lifecycle.cli import options
+from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import waiting
 from lifecycle.errors import InputError, MissingExtraError, StoreError
 from lifecycle.replacing import replacing
@@ -30,7 +31,8 @@ class _DumpType(click.File):
 @click.command()
 @options.database
 @click.argument("file", metavar="FILE", type=options.PATH)
-def backup(database: Path, file: Path) -> None:
+@options.as_json
+def backup(*, database: Path, file: Path, as_json: bool) -> None:
     """Copy a store in use as of one moment, and verify the copy.
 
     FILE must not be there yet. Prints the head of the copy's ledger: note it elsewhere, and `verify
@@ -41,7 +43,7 @@ def backup(database: Path, file: Path) -> None:
         with waiting("backup"), LeadReader(database) as store:
             store.copy_to(unfinished)
         head = _verified(unfinished, f"{database}", f"`lifecycle verify {database}` lists them")
-    click.echo(f"head {head}")
+    _print_head(head, as_json=as_json)
 
 
 @click.command()
@@ -59,7 +61,8 @@ def dump(database: Path) -> None:
 @click.command()
 @click.argument("database", metavar="DB", type=options.PATH)
 @click.argument("source", metavar="[FILE|DIR]", type=_DumpType("rb"), default="-")
-def load(database: Path, source: BinaryIO | Path) -> None:
+@options.as_json
+def load(*, database: Path, source: BinaryIO | Path, as_json: bool) -> None:
     """Make a store of what `dump` printed, and verify it.
 
     DB must not be there yet. Without FILE the lines come from standard input. The store has the
@@ -74,7 +77,11 @@ def load(database: Path, source: BinaryIO | Path) -> None:
                 load_dump(unfinished, source, source.name)
         name = str(source) if isinstance(source, Path) else source.name
         head = _verified(unfinished, name, "what was loaded was changed")
-    click.echo(f"head {head}")
+    _print_head(head, as_json=as_json)
+
+
+def _print_head(head: Head, *, as_json: bool) -> None:
+    click.echo(to_json({"head": str(head)}) if as_json else f"head {head}")
 
 
 def _load_job(path: Path, folder: Path) -> None:

@@ -45,7 +45,7 @@ _SOURCES: Final = ("network", "hubspot", "salesforce", "genesys")
 @options.rules_file
 @options.on_contact_delete
 @options.accept_clock
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@options.as_json
 def consume(
     *,
     database: Path,

@@ -8,7 +8,9 @@ from typing import Final
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, emit_one
+from lifecycle.cli.grid import print_pairs
+from lifecycle.cli.output import emit_one
+from lifecycle.cli.wrapping import Shown
 from lifecycle.doctor import Diagnosis, examine
 from lifecycle.text import clean, counted
 
@@ -42,18 +44,15 @@ def doctor(*, database: Path, style: str) -> None:
 
 
 def _print(found: Diagnosis) -> None:
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - only where a person watches
 
-    table = Table.grid(padding=(0, 2))
-    for _ in range(3):
-        table.add_column(overflow="fold")
+    rows: list[list[Shown]] = []
     for one in found.points:
         mark, style = _MARKS[one.verdict]
-        table.add_row(Text(mark, style), one.name, Text(clean(one.found)))
+        rows.append([Text(mark, style), one.name, clean(one.found)])
         if one.advice:
-            table.add_row("", "", Text(f"→ {clean(one.advice)}", "dim"))
-    console().print(table)
+            rows.append(["", "", Text(f"→ {clean(one.advice)}", "dim")])
+    print_pairs(rows, [False] * 3)
     attention = sum(one.verdict not in ("well", "unknown") for one in found.points)
     verdict = "well, with" if found.well else "not well:"
     click.echo()

@@ -13,6 +13,7 @@ from lifecycle.cli import options
 from lifecycle.cli.find import offering
 from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import waiting
+from lifecycle.cli.wrapping import print_words
 from lifecycle.store import Erasure, LeadStore
 from lifecycle.text import clean, counted
 
@@ -97,7 +98,7 @@ def _ask(rehearsed: Erasure) -> None:
 
 def _print(erasure: Erasure, done: str, *, err: bool = False) -> None:
     for line in _lines(erasure, done):
-        click.echo(clean(line), err=err)
+        print_words(clean(line), err=err)
 
 
 def _lines(erasure: Erasure, done: str) -> Iterator[str]:

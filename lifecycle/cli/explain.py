@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lifecycle.auditing.explanation import Copy, Correction, Explanation, Step
+from lifecycle.auditing.explanation import ANYBODY, NOBODY, Copy, Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
-from lifecycle.auditing.words import moment
+from lifecycle.auditing.words import edit_in_words, moment, refused_in_words
 from lifecycle.cli import options
 from lifecycle.cli.find import offering
-from lifecycle.cli.output import console, emit_one, to_json
+from lifecycle.cli.output import emit_one, to_json
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
+from lifecycle.cli.wrapping import print_words
 from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessage
-from lifecycle.text import clean, counted, short
+from lifecycle.text import clean, counted, reason_in_words, short
 
 if TYPE_CHECKING:
     from lifecycle.auditing.edits import Edit
@@ -27,6 +29,10 @@ Told = TypeVar("Told")
 
 #: So many messages that moved nothing are named.
 _SHOWN = 5
+#: An id that was made of a content: its beginning tells it from others, where its line is named.
+_HEX = re.compile(r"^(urn:[a-z0-9:_-]+:[0-9a-f]{12})[0-9a-f]{52}$")
+#: Findings whose name does not say what they mean.
+_MEANINGS = {"joined_midway": " (what happened before its first message is not known)"}
 
 
 @click.command()
@@ -51,19 +57,17 @@ class _Story:
     """Prints lines, each as far in as it belongs; what does not fit goes on below it."""
 
     def __init__(self) -> None:
-        from rich.padding import Padding  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        self._out, self._padding, self._text = console(), Padding, Text
+        self._text = Text
 
-    def say(self, indent: int, *parts: str | tuple[str, str]) -> None:
-        """Print a line."""
-        text = self._text.assemble(*parts)
-        self._out.print(self._padding(text, (0, 0, 0, indent), expand=False))
+    def say(self, indent: int, *parts: str | tuple[str, str], hanging: int = 2) -> None:
+        """Print a line, and below it, farther in, what does not fit."""
+        print_words(self._text.assemble(*parts), indent, hanging)
 
     def part(self, title: str) -> None:
         """Print the heading of a part."""
-        self._out.print()
+        click.echo()
         self.say(0, (title, "bold"))
 
 
@@ -91,7 +95,7 @@ def _tell_part(
 
 
 def _tell_edit(story: _Story, edit: Edit) -> None:
-    story.say(2, f"{edit}: {clean(edit.event_id)}")
+    story.say(2, clean(edit_in_words(edit)))
 
 
 def _tell_opening(story: _Story, lead: Lead) -> None:
@@ -121,10 +125,11 @@ def _tell_path(story: _Story, found: Explanation) -> None:
             (row.target, STATE_STYLE[row.target]),
             _by(row.by),
             held if row.holder not in (row.by, holder) else "",
-            f", “{clean(row.reason)}”" if row.reason else "",
+            f", “{clean(reason_in_words(row.reason))}”" if row.reason else "",
+            hanging=3,
         )
         what = f"implied by {row.implied_by} in" if row.implied_by else "message"
-        _tell_source(story, what, step.message, f"; allowed: {step.who}")
+        _tell_source(story, what, step.message, f"; {_may(step.who)}")
         holder = row.holder
     if not found.path:
         story.say(2, "nothing valid has happened to it")
@@ -141,16 +146,31 @@ def _tell_refusal(story: _Story, step: Step) -> None:
         2,
         ("✗ ", "bold red"),
         f"{moment(row.at)}  {row.trigger}{_by(row.by)}, when it was {row.source}: ",
-        (clean(short(str(row.refusal))), "red"),
+        (clean(short(_refused(row))), "red"),
     )
     _tell_source(story, "message", step.message)
+
+
+def _refused(row: HistoryEntry) -> str:
+    return refused_in_words(row.refusal, row.trigger, row.source) if row.refusal else ""
+
+
+def _may(who: str) -> str:
+    """Say who may do it."""
+    if who in (ANYBODY, NOBODY):
+        return f"{who} may do it"
+    words = who if ". " in who else who.removesuffix(".")
+    return clean(short(f"{words[:1].lower()}{words[1:]}"))
 
 
 def _tell_source(story: _Story, what: str, message: StoredMessage, more: str = "") -> None:
     place = f", {clean(message.log)} line {message.line}" if message.log else ""
     late = ", arrived late" if message.late else ""
     erased = f", content erased {moment(message.erased_at)}" if message.erased_at else ""
-    story.say(5, (f"{what} {clean(message.event_id)}{place}{late}{erased}{more}", "dim"))
+    name = clean(message.event_id)
+    if message.log:
+        name = _HEX.sub(r"\1…", name)
+    story.say(5, (f"{what} {name}{place}{late}{erased}{more}", "dim"))
 
 
 def _tell_correction(lead_id: str, story: _Story, one: Correction) -> None:
@@ -190,16 +210,15 @@ def _tell_next(story: _Story, found: Explanation) -> None:
     story.part("What may happen next")
     for allowed in found.next:
         target = f"→ {allowed.target}" if allowed.target else "stays as it is"
-        story.say(2, f"{allowed.trigger} {target}: {clean(short(allowed.who))}")
+        story.say(2, f"{allowed.trigger} {target}: {_may(allowed.who)}")
     if not found.next:
         why = "" if found.lead.contact_deleted_at is None else "its contact was deleted; "
         story.say(2, f"nothing: {why}every message is refused")
 
 
 def _tell_finding(story: _Story, found: FindingEntry) -> None:
-    words = found.code.replace("_", " ") + (
-        f": {clean(short(found.detail))}" if found.detail else ""
-    )
+    words = found.code.replace("_", " ") + _MEANINGS.get(found.code, "")
+    words += f": {clean(short(found.detail))}" if found.detail else ""
     story.say(2, ("! ", SEVERITY_STYLE[found.severity]), words)
 
 

@@ -20,8 +20,8 @@ _NOTES: Final = {
     "month": "in which a lead was sent first; speed from then until it was accepted",
 }
 _LEAD: Final = "speed from sent to accepted"
-#: Where the table is to fit 80 columns.
-_WIDEST: Final = 24
+#: Columns that go first where a table is too wide.
+_GOING: Final = ("n", "90 %", "refused")
 
 
 def print_figures(audit: Audit, by: Sequence[str], top: int) -> None:
@@ -40,7 +40,7 @@ def _print_groups(by: str, groups: Sequence[Group], *, is_watched: bool) -> None
     heading(f"By {by}", _NOTES.get(by, _LEAD) + note)
     columns = (by, "leads", "accepted", "share", "speed", "90 %", "n", "refused")
     rows = [(*_speed(one), *((one.overdue,) if is_watched else ())) for one in groups]
-    table((*columns, *(("overdue",) if is_watched else ())), rows)
+    table((*columns, *(("overdue",) if is_watched else ())), rows, going=_GOING)
     _outcomes(by, groups)
     _in_state(by, groups)
     if by != "holder":
@@ -50,8 +50,6 @@ def _print_groups(by: str, groups: Sequence[Group], *, is_watched: bool) -> None
 def _named(group: Group) -> str:
     """Return what a group is called: a person by name, and small groups with a mark."""
     text = group.name or short(group.text or "(none)")
-    if len(text) > _WIDEST:
-        text = f"{text[: _WIDEST - 1]}…"
     return f"{text}*" if group.is_small else text
 
 

@@ -1,135 +1,258 @@
 """Tables as text: they fit the terminal, break no id, and are not padded where nobody watches.
 
-A cell is broken between words only. A table that is too wide loses its seconds, then it is broken
-over lines, then it loses the columns that take the most room; where even that does not fit, each
-row is stacked.
+A cell is broken between words only. A table that is too wide loses its seconds where that helps,
+then it is broken over lines, then it loses columns: empty ones, those that it says may go, those
+that take the most room. Where even that does not fit, each row is stacked.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from textwrap import wrap
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import click
 
+from lifecycle.cli.wrapping import (
+    Shown,
+    columns,
+    joined,
+    longest_word,
+    plain,
+    print_line,
+    spans,
+    width,
+)
+
 _GAP: Final = "  "
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)(:\d\d)?(\.\d+)?")
+_MINUTE: Final = len("2026-03-01 10:00")
+_SECOND: Final = len("2026-03-01 10:00:00")
 #: Where a terminal is narrower, no column goes: rows are stacked.
 _NARROW: Final = 60
 #: Columns of a row that is shown at all: the first ones stay.
 _STAYING: Final = 2
+#: Lines of a row, beyond which columns are as narrow as their words allow.
+_TALLEST: Final = 40
 
-Cells = list[list[str]]
+Cells = Sequence[Sequence[Shown]]
+Stack = Callable[[Cells], None]
 
 
-def width() -> int | None:
-    """Return how wide a table may be; None where nobody watches, and nothing is padded.
+def print_grid(
+    names: Sequence[str],
+    rows: Cells,
+    numeric: Sequence[bool],
+    *,
+    going: Sequence[str] = (),
+    whole: Collection[str] = (),
+    stack: Stack | None = None,
+) -> list[str]:
+    """Print a table, and return the names of columns that had no place.
 
-    The variable COLUMNS makes it so wide wherever it goes.
+    Args:
+        names: The columns.
+        rows: A cell for each column.
+        numeric: Whether a column stands to the right.
+        going: Columns that go first where there is no room, in this order.
+        whole: Columns whose cells are never broken.
+        stack: What prints rows for which the terminal is too narrow; then no column goes.
     """
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
-        return shutil.get_terminal_size().columns
-    return None
-
-
-def print_grid(names: Sequence[str], rows: Cells, numeric: Sequence[bool]) -> list[str]:
-    """Print a table, and return the names of columns that had no place."""
     wide = width()
     if wide is None:
-        for row in (names, *rows):
-            click.echo("\t".join(row).rstrip("\t"))
+        _print_tabs([names, *rows])
         return []
     heads = [name.replace("_", " ") for name in names]
-    shown, rows = _shortened(heads, rows, wide)
-    gone = [name for place, name in enumerate(names) if place not in shown]
-    heads = [heads[place] for place in shown]
-    least = _widths(heads, rows, _longest_word)
-    if _total(least) > wide:
-        for line in _stacked(heads, rows, wide):
-            click.echo(line)
-        return gone
-    widths = _spread(least, _widths(heads, rows, len), wide)
-    right = [numeric[place] for place in shown]
-    for line in _lines([heads], widths, right):
-        click.echo(click.style(line, bold=True))
-    click.echo(_GAP.join("─" * one for one in widths))
-    for line in _lines(rows, widths, right):
-        click.echo(line)
+    table = _Table(heads, rows, numeric, {names.index(name) for name in whole})
+    table.drop_seconds(wide)
+    gone = []
+    if wide >= _NARROW and stack is None:
+        order = [names.index(name) for name in going]
+        gone = [names[place] for place in table.drop_columns(wide, order)]
+    if table.least() <= wide:
+        table.print_table(wide)
+    elif stack is not None:
+        stack(rows)
+    else:
+        table.print_stacked()
     return gone
 
 
-def _shortened(heads: list[str], rows: Cells, wide: int) -> tuple[list[int], Cells]:
-    """Return the places of the columns that are shown, and their cells."""
-    rows = [[_TIME.sub(r"\1\2", cell) for cell in row] for row in rows]
-    if _total(_widths(heads, rows, len)) > wide:
-        rows = [[_TIME.sub(r"\1", cell) for cell in row] for row in rows]
-    shown = list(range(len(heads)))
-    if wide < _NARROW:
-        return shown, rows
-    least = _widths(heads, rows, _longest_word)
-    while len(shown) > _STAYING and _total([least[place] for place in shown]) > wide:
-        # The one that takes the most room, so that as few as can be have none; the last of several.
-        shown.remove(max(shown[_STAYING:], key=lambda place: (least[place], place)))
-    return shown, [[row[place] for place in shown] for row in rows]
+def print_pairs(rows: Cells, numeric: Sequence[bool]) -> None:
+    """Print rows without heads, of which the last cell is broken where there is no room."""
+    wide = width()
+    if wide is None:
+        _print_tabs(rows)
+        return
+    heads = [""] * len(numeric)
+    _Table(heads, rows, numeric, set(range(len(numeric) - 1))).print_rows(wide)
 
 
-def _longest_word(cell: str) -> int:
-    """Return how long the longest part is that is not broken; a time is one."""
-    words = [cell] if _TIME.fullmatch(cell) else cell.split()
-    return max(map(len, words), default=0)
+def _print_tabs(rows: Cells) -> None:
+    for row in rows:
+        click.echo("\t".join(" ".join(plain(cell).split()) for cell in row).rstrip("\t"))
 
 
-def _widths(heads: Sequence[str], rows: Cells, size: Callable[[str], int]) -> list[int]:
-    columns = zip(heads, *rows, strict=True)
-    return [max(size(cell) for cell in column) for column in columns]
+class _Table:
+    """The cells of a table, and how much room they take."""
+
+    def __init__(
+        self, heads: list[str], rows: Cells, numeric: Sequence[bool], whole: set[int]
+    ) -> None:
+        self.heads = heads
+        self.rows: Cells = [[_cut(cell, _SECOND) for cell in row] for row in rows]
+        self._numeric = list(numeric)
+        self._whole = whole
+        self._shown = list(range(len(heads)))
+
+    def least(self) -> int:
+        """Return the width below which a word would be broken."""
+        return _total(self._widths(self._unbroken))
+
+    def drop_columns(self, wide: int, going: list[int]) -> list[int]:
+        """Take columns away until the table fits; return those that had cells."""
+        gone = []
+        while len(self._shown) > _STAYING and self.least() > wide:
+            place = self._least_wanted(going)
+            self._shown.remove(place)
+            if any(plain(row[place]) for row in self.rows):
+                gone.append(place)
+        for place in reversed(gone):
+            self._take_back(place, wide)
+        return sorted(set(gone) - set(self._shown))
+
+    def _take_back(self, place: int, wide: int) -> None:
+        """Show a column again that fits since a wider one went."""
+        shown = self._shown
+        self._shown = sorted([*shown, place])
+        if self.least() > wide:
+            self._shown = shown
+
+    def drop_seconds(self, wide: int) -> None:
+        """Shorten times, unless the table fits, or is broken over lines with and without."""
+        if _total(self._widths(lambda cell, _: columns(cell))) <= wide:
+            return
+        needed, rows = self.least(), self.rows
+        self.rows = [[_cut(cell, _MINUTE) for cell in row] for row in rows]
+        if needed <= wide < _total(self._widths(lambda cell, _: columns(cell))):
+            self.rows = rows
+
+    def _least_wanted(self, going: list[int]) -> int:
+        """Return the column that goes next."""
+        may_go = self._shown[_STAYING:]
+        for place in may_go:
+            if not any(plain(row[place]) for row in self.rows):
+                return place
+        for place in going:
+            if place in may_go:
+                return place
+        # The one that takes the most room, so that as few as can be go; the last of several.
+        least = dict(zip(self._shown, self._widths(self._unbroken), strict=True))
+        return max(may_go, key=lambda place: (least[place], place))
+
+    def _unbroken(self, cell: str, place: int) -> int:
+        """Return how long the longest part of a cell is that is not broken; a time is one."""
+        if place in self._whole or _TIME.fullmatch(cell):
+            return max(map(columns, cell.split("\n")))
+        return longest_word(cell)
+
+    def _widths(self, size: Callable[[str, int], int]) -> list[int]:
+        return [max(size(cell, place) for cell in self._column(place)) for place in self._shown]
+
+    def _column(self, place: int) -> list[str]:
+        return [self.heads[place], *(plain(row[place]) for row in self.rows)]
+
+    def print_table(self, wide: int) -> None:
+        """Print the heads, a line, and the rows."""
+        widths = self._fitted(wide)
+        for line in self._lines([self.heads], widths):
+            click.echo(click.style(plain(line), bold=True))
+        click.echo(_GAP.join("─" * size for size in widths))
+        for line in self._lines(self.rows, widths):
+            print_line(line)
+
+    def print_rows(self, wide: int) -> None:
+        """Print the rows alone."""
+        for line in self._lines(self.rows, self._fitted(wide)):
+            print_line(line)
+
+    def print_stacked(self) -> None:
+        """Print each row as lines of a name and its value."""
+        heads = [self.heads[place] for place in self._shown]
+        margin = max(map(columns, heads)) + len(_GAP)
+        size = max((width() or 0) - margin, 1)
+        for number, row in enumerate(self.rows):
+            if number:
+                click.echo()
+            for head, place in zip(heads, self._shown, strict=True):
+                for part in spans(plain(row[place]), size) if plain(row[place]) else ():
+                    print_line(joined(_padded(head, margin), row[place][part]))
+                    head = ""  # noqa: PLW2901 - it stands before the first line
+
+    def _fitted(self, wide: int) -> list[int]:
+        """Return widths at which no row is taller than it must be; what is left goes to text."""
+        least = self._widths(self._unbroken)
+        most = self._widths(lambda cell, _: max(map(columns, cell.split("\n"))))
+        widths = least
+        for lines in range(1, _TALLEST):
+            sizes = zip(self._shown, least, most, strict=True)
+            fitted = [_least_for(self._column(place), lines, *size) for place, *size in sizes]
+            if _total(fitted) <= wide:
+                widths = fitted
+                break
+        room = max(wide - _total(widths), 0)
+        # As many columns as can be are not broken at all.
+        for place in sorted(range(len(most)), key=lambda place: most[place] - widths[place]):
+            more = min(room, most[place] - widths[place])
+            widths[place] += more
+            room -= more
+        return widths
+
+    def _lines(self, rows: Cells, widths: Sequence[int]) -> Iterator[Shown]:
+        for row in rows:
+            cells = [row[place] for place in self._shown]
+            broken = [
+                [cell[part] for part in spans(plain(cell), size)]
+                for cell, size in zip(cells, widths, strict=True)
+            ]
+            for number in range(max(map(len, broken))):
+                pieces = [lines[number] if number < len(lines) else "" for lines in broken]
+                yield self._line(pieces, widths)
+
+    def _line(self, pieces: list[Shown], widths: Sequence[int]) -> Shown:
+        """Return cells as one line, without blanks at its end."""
+        while pieces and not plain(pieces[-1]):
+            pieces.pop()
+        parts: list[Shown] = []
+        for number, piece in enumerate(pieces):
+            blanks = " " * (widths[number] - columns(plain(piece)))
+            is_right = self._numeric[self._shown[number]]
+            parts += [_GAP * bool(number), *((blanks, piece) if is_right else (piece, blanks))]
+        if parts and not self._numeric[self._shown[len(pieces) - 1]]:
+            parts.pop()  # blanks at the end of the line
+        return joined(*parts)
+
+
+def _cut(cell: Shown, size: int) -> Shown:
+    """Return a time without what stands behind so many letters; any other cell as it is."""
+    return cell[:size] if _TIME.fullmatch(plain(cell)) else cell
 
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _spread(least: list[int], most: list[int], wide: int) -> list[int]:
-    """Return widths between the least and the most, the room shared from the first column on."""
-    widths, room = list(least), wide - _total(least)
-    for place, want in enumerate(most):
-        more = min(room, want - widths[place])
-        widths[place] += more
-        room -= more
-    return widths
+def _padded(text: str, size: int) -> str:
+    return text + " " * (size - columns(text))
 
 
-def _lines(rows: Cells, widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    for row in rows:
-        broken = [_broken(cell, size) for cell, size in zip(row, widths, strict=True)]
-        for number in range(max(map(len, broken))):
-            cells = [lines[number] if number < len(lines) else "" for lines in broken]
-            parts = [
-                cell.rjust(size) if is_right else cell.ljust(size)
-                for cell, size, is_right in zip(cells, widths, right, strict=True)
-            ]
-            yield _GAP.join(parts).rstrip()
-
-
-def _broken(cell: str, size: int) -> list[str]:
-    if len(cell) <= size:
-        return [cell]
-    return wrap(cell, size, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def _stacked(heads: Sequence[str], rows: Cells, wide: int) -> Iterator[str]:
-    """Yield each row as lines of a name and its value."""
-    margin = max(map(len, heads)) + len(_GAP)
-    for number, row in enumerate(rows):
-        if number:
-            yield ""
-        for head, cell in zip(heads, row, strict=True):
-            if not cell:
-                continue
-            first, *more = _broken(cell, max(wide - margin, 1))
-            yield f"{head.ljust(margin)}{first}"
-            yield from (f"{' ' * margin}{line}" for line in more)
+def _least_for(column: Sequence[str], lines: int, low: int, high: int) -> int:
+    """Return the least width at which no cell of a column takes more lines."""
+    long = {cell for cell in column if columns(cell) > low}
+    while low < high:
+        middle = (low + high) // 2
+        if all(sum(1 for _ in spans(cell, middle)) <= lines for cell in long):
+            high = middle
+        else:
+            low = middle + 1
+    return low

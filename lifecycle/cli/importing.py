@@ -12,9 +12,10 @@ from typing import Any, Final
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, to_json
+from lifecycle.cli.output import to_json
 from lifecycle.cli.progress import progress
-from lifecycle.cli.taking import taking_in
+from lifecycle.cli.taking import print_counts, print_states, taking_in
+from lifecycle.cli.wrapping import print_words
 from lifecycle.domain import Meanings, Rules, default_meanings
 from lifecycle.errors import RulesError
 from lifecycle.replay import STANDARD_INPUT, seldom_collect
@@ -24,6 +25,8 @@ from lifecycle.text import clean, counted, short
 
 #: So many values without a meaning are named.
 _SHOWN: Final = 20
+#: So many columns that were not read are named.
+_COLUMNS: Final = 10
 _NO_MAP: Final = (
     "files of your own need --map FILE: begin with `lifecycle import csv --show-map > map.toml`"
 )
@@ -110,7 +113,7 @@ def genesys(**given: Any) -> None:
 @import_.command()
 @_shared("salesforce")
 def salesforce(**given: Any) -> None:
-    """Import the history of leads from Salesforce, and the leads themselves.
+    """Import leads and their history from Salesforce.
 
     FILE is LeadHistory or Lead as CSV or JSON (Data Loader, reports, the REST API, the command
     line), change events, or a table of a warehouse.
@@ -269,8 +272,6 @@ def _tell_absent(reading: Reading, default: Layout) -> None:
 
 def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
     """Print what came of an import, for people."""
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
-
     reading, outcomes = imported.reading, imported.outcomes
     if dry_run:
         click.echo("nothing was written; this would come of it:")
@@ -281,6 +282,7 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
         ("records", tally.records, f"read in {imported.seconds:.1f} s"),
         *(("left out", count, clean(reason)) for reason, count in sorted(tally.left_out.items())),
         ("facts", tally.facts, "changes of fields found in them"),
+        ("no zone", tally.zoneless, _taken_as(reading.layout)),
         ("applied", outcomes["applied"], "moved a lead"),
         ("refused", outcomes["refused"], "not allowed: `lifecycle audit` lists them"),
         ("noted", outcomes["noted"], "valid, no state change"),
@@ -288,18 +290,23 @@ def _print(imported: Imported, states: Any, *, dry_run: bool) -> None:
         ("conflict", outcomes["conflict"], "a known id with other content"),
         ("quarantined", outcomes["quarantined"], "undecodable: `lifecycle quarantine` lists them"),
     ]
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
     always = ("records", "facts", "applied", "refused")
-    for name, count, meaning in rows:
-        if count or name in always:
-            table.add_row(name, f"{count:,}", meaning)
-    out = console()
-    out.print(table)
-    listed = ", ".join(f"{state} {count:,}" for state, count in states.items())
-    out.print(f"\n{counted(imported.leads, 'lead')}: {listed or 'none'}")
+    print_counts([row for row in rows if row[1] or row[0] in always])
+    print_states(imported.leads, states)
+    if tally.unread and tally.facts:
+        print_words(clean(f"columns that were not read: {_named(tally.unread)}"), hanging=2)
+
+
+def _taken_as(layout: Layout) -> str:
+    """Say how times without a zone are read."""
+    if layout.zone is None:
+        return "times without a zone, taken as UTC: [time] in a map names one"
+    return f"times without a zone, taken as {layout.zone.key}"
+
+
+def _named(columns: Sequence[str]) -> str:
+    more = len(columns) - _COLUMNS
+    return ", ".join(columns[:_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _unmapped(imported: Imported, source: str) -> list[str]:

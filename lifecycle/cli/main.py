@@ -168,8 +168,12 @@ _SIGNS: Final = {
     "╷": "|",
     "╵": "|",
     "━": "-",
+    "“": '"',
+    "”": '"',
 }
 ASCII: Final = "lifecycle.ascii"
+#: ASCII by a name of our own: click writes UTF-8 to a stream that says it is ASCII.
+_ASCII_CODEC: Final = "lifecycle_ascii"
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -181,7 +185,30 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(shown), error.end
 
 
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    """Return the codec of this name, which is ASCII."""
+    if name != _ASCII_CODEC:
+        return None
+    known = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        encode=known.encode,
+        decode=known.decode,
+        streamreader=known.streamreader,
+        streamwriter=known.streamwriter,
+        incrementalencoder=known.incrementalencoder,
+        incrementaldecoder=known.incrementaldecoder,
+        name=name,
+    )
+
+
 codecs.register_error(ASCII, _in_ascii)
+codecs.register(_find_codec)
+
+
+def _show_all_in(stream: TextIOWrapper) -> None:
+    """Let a stream show what its encoding has not as ASCII, or as an escape."""
+    is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+    stream.reconfigure(encoding=_ASCII_CODEC if is_ascii else None, errors=ASCII)
 
 
 def _drop_output() -> None:
@@ -219,8 +246,7 @@ def main() -> None:
         # Python is told not to buffer, and would not notice that the disk is full.
         sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.buffer), sys.stdout.encoding)
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal cannot show is shown in ASCII, or as an escape.
-        cast("TextIOWrapper", stream).reconfigure(errors=ASCII)
+        _show_all_in(cast("TextIOWrapper", stream))
     try:
         cli(prog_name="lifecycle")
     except OSError as error:

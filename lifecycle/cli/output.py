@@ -14,33 +14,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import click
 from attrs import frozen
 
-from lifecycle.cli.grid import print_grid, width
+from lifecycle.cli.grid import print_grid
+from lifecycle.cli.wrapping import is_utf8
 from lifecycle.text import UNSAFE, clean, most_common, short
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 #: A table shows so many rows and says how many there are more.
 TABLE_ROWS: Final = 200
-#: How wide a table may be where nobody watches.
-_PIPE_WIDTH: Final = 200
 # What spread-sheets take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-
-def console(*, err: bool = False) -> Console:
-    """Return where to print what is for people."""
-    from rich.console import Console  # noqa: PLC0415 - only where something is printed for people
-
-    found = Console(stderr=err, highlight=False, soft_wrap=False)
-    if not found.is_terminal and width() is None:
-        found = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
-    return found
 
 
 def emit(
@@ -50,10 +36,12 @@ def emit(
     *,
     nothing: str,
     header: Sequence[str] = (),
+    going: Sequence[str] = (),
 ) -> None:
     """Print rows: the ``columns`` as a table, or all there is in other formats.
 
-    ``header`` are the columns of a file without rows, if they are others.
+    ``header`` are the columns of a file without rows, if they are others. ``going`` are the columns
+    that go first where a table is too wide.
     """
     match style:
         case "json":
@@ -63,7 +51,7 @@ def emit(
         case "csv" | "tsv":
             write_csv(rows, header or columns, sys.stdout, "," if style == "csv" else "\t")
         case _:
-            _emit_table(iter(rows), columns, nothing)
+            _emit_table(iter(rows), columns, nothing, going)
 
 
 def emit_one(row: dict[str, Any], style: str) -> None:
@@ -75,8 +63,11 @@ def emit_one(row: dict[str, Any], style: str) -> None:
 
 
 def to_json(row: Any, indent: int | None = None) -> str:
-    """Return JSON in which what a terminal would obey is escaped, as JSON escapes it."""
-    text = json.dumps(row, ensure_ascii=False, indent=indent)
+    """Return JSON in which what a terminal would obey is escaped, as JSON escapes it.
+
+    Where the output is not UTF-8, whatever is not ASCII is escaped so, too.
+    """
+    text = json.dumps(row, ensure_ascii=not is_utf8(), indent=indent)
     if text.isascii():
         return text.replace("\x7f", "\\u007f")
     return "".join(
@@ -163,14 +154,16 @@ def _cell(value: Any) -> Any:
     return clean(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
-def _emit_table(rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing: str) -> None:
+def _emit_table(
+    rows: Iterator[dict[str, Any]], columns: Sequence[str], nothing: str, going: Sequence[str]
+) -> None:
     shown = list(islice(rows, TABLE_ROWS))
     if not shown:
         click.echo(nothing, err=True)
         return
     cells = [[clean(short(_words(row.get(name)))) for name in columns] for row in shown]
     numeric = [isinstance(shown[0].get(name), int) for name in columns]
-    gone = print_grid(columns, cells, numeric)
+    gone = print_grid(columns, cells, numeric, going=[one for one in going if one in columns])
     if gone:
         names = ", ".join(name.replace("_", " ") for name in gone)
         click.echo(f"too wide for {names}: --format csv, json or jsonl has all columns", err=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lifecycle.cli.output import console
+from lifecycle.cli.wrapping import console
 from lifecycle.replay import Progress
 from lifecycle.text import clean
 

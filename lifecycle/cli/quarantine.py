@@ -49,7 +49,7 @@ def list_(database: Path, style: str, *, left: bool) -> None:
 @click.argument("number", metavar="ID", type=_NUMBER)
 @options.output
 def show(database: Path, number: int, style: str) -> None:
-    """Show one quarantined message: where it came from, every problem, its bytes."""
+    """Show one quarantined message: origin, problems, bytes."""
     with LeadReader(database) as store:
         found = store.quarantined(number)
     if style != "table":
@@ -75,10 +75,11 @@ def retry(
     force: bool,
     on_contact_delete: OnContactDelete,
 ) -> None:
-    """Apply a quarantined message again, or all of them; one JSON outcome a line.
+    """Apply a quarantined message again, or all of them.
 
-    What can be decoded by now, or is due, leaves the quarantine. With --with the file's message is
-    applied in place of the one with this ID. Exit status 1 when one stays.
+    Prints one JSON outcome a line. What can be decoded by now, or is due, leaves the quarantine.
+    With --with the file's message is applied in place of the one with this ID. Exit status 1 when
+    one stays.
     """
     if corrected is not None and number is None:
         raise click.UsageError("--with needs the ID of the message that it corrects")
@@ -98,7 +99,10 @@ def retry(
 @click.argument("numbers", metavar="ID...", type=_NUMBER, nargs=-1, required=True)
 @options.accept_clock
 def dismiss(database: Path, numbers: tuple[int, ...]) -> None:
-    """Take messages out of the quarantine without applying them; `restore` brings them back."""
+    """Take messages out of the quarantine without applying them.
+
+    `restore` brings them back.
+    """
     with taking_in(database, None, "keep", create=False) as store:
         for number in numbers:
             store.dismiss(number)
@@ -109,7 +113,10 @@ def dismiss(database: Path, numbers: tuple[int, ...]) -> None:
 @click.argument("numbers", metavar="ID...", type=_NUMBER, nargs=-1, required=True)
 @options.accept_clock
 def restore(database: Path, numbers: tuple[int, ...]) -> None:
-    """Bring messages back that left the quarantine; `list --left` lists those."""
+    """Bring messages back that left the quarantine.
+
+    `list --left` lists those.
+    """
     with taking_in(database, None, "keep", create=False) as store:
         for number in numbers:
             store.restore(number)

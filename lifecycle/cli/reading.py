@@ -16,6 +16,8 @@ from lifecycle.store import LeadReader, lead_dict
 
 LAST_NUMBER = 2**63 - 1
 _LEAD_COLUMNS = ("lead_id", "state", "since", "holder", "events", "refusals")
+#: Columns that go first where a table is too wide.
+_COUNTS = ("events", "refusals")
 _HISTORY_COLUMNS = ("seq", "at", "trigger", "from", "to", "verdict", "by", "reason")
 _CHANGE_COLUMNS = ("change", "kind", "lead_id", "at", "trigger", "to", "verdict")
 
@@ -47,7 +49,8 @@ def leads(
     with LeadReader(database) as store, store.snapshot():
         found = store.leads(asked=asked, sort=sort, as_of=as_of, as_known_at=as_known_at)
         shown = islice(found, limit)
-        emit(map(lead_dict, shown), _LEAD_COLUMNS, style, nothing="no leads")
+        rows = map(lead_dict, shown)
+        emit(rows, _LEAD_COLUMNS, style, nothing="no leads", going=_COUNTS)
 
 
 @click.command()

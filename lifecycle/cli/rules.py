@@ -12,6 +12,7 @@ from click_default_group import DefaultGroup
 from lifecycle.auditing.evidence import is_store
 from lifecycle.cli import options
 from lifecycle.cli.output import emit
+from lifecycle.cli.wrapping import print_words
 from lifecycle.domain import Meaning, Meanings, Rules, default_meanings, state_diagram
 from lifecycle.errors import RulesError
 from lifecycle.store import LeadReader
@@ -88,7 +89,7 @@ def _show_meanings(table: Rules) -> None:
         }
         for row in table.meanings.rows
     )
-    click.echo("what changes of fields mean (--toml has all of it):")
+    print_words("what changes of fields mean (--toml has all of it):")
     emit(rows, ("source", "field", "value", "in", "means"), "table", nothing="no meanings")
 
 
@@ -111,7 +112,10 @@ def _globs(globs: tuple[str, ...] | None) -> str:
 @click.argument("file", metavar="FILE", type=options.PATH)
 @options.as_json
 def check(*, file: Path, as_json: bool) -> None:
-    """Check that a file is a table of rules; exit status 1 when it is not."""
+    """Check that a file is a table of rules.
+
+    Exit status 1 when it is not.
+    """
     try:
         table = Rules.from_toml(file)
     except RulesError as error:

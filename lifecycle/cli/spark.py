@@ -13,8 +13,9 @@ import click
 from lifecycle.auditing.people import read_users
 from lifecycle.auditing.report import report
 from lifecycle.cli import options
+from lifecycle.cli.grid import print_pairs
 from lifecycle.cli.judging import judging
-from lifecycle.cli.output import console, to_json
+from lifecycle.cli.output import to_json
 from lifecycle.domain import OnInvalid, Rules
 from lifecycle.errors import MissingExtraError
 
@@ -180,13 +181,11 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    for name, count in summary.items():
-        if isinstance(count, int) and (count or name in ("read", "applied", "refused", "leads")):
-            table.add_row(name, f"{count:,}")
-    console().print(table)
+    always = ("read", "applied", "refused", "leads")
+    rows = [
+        (name, f"{count:,}")
+        for name, count in summary.items()
+        if isinstance(count, int) and (count or name in always)
+    ]
+    print_pairs(rows, [False, True])
     click.echo(f"digest {summary['digest']}")

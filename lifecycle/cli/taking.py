@@ -1,15 +1,17 @@
-"""The store that a command takes messages into."""
+"""The store that a command takes messages into, and what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from lifecycle.cli import options
-from lifecycle.domain import Rules
+from lifecycle.cli.grid import print_pairs
+from lifecycle.cli.wrapping import print_words
+from lifecycle.domain import Rules, State
 from lifecycle.store import LeadStore, OnContactDelete
 from lifecycle.text import clean, counted
 
@@ -44,3 +46,18 @@ def taking_in(
             )
         if on_contact_delete == "erase":
             store.purge()
+
+
+def print_counts(rows: Sequence[tuple[str, int, str]]) -> None:
+    """Print what was counted, how often, and what that means."""
+    from rich.text import Text  # noqa: PLC0415 - only where it is printed for people
+
+    cells = [(name, f"{count:,}", Text(meaning, style="dim")) for name, count, meaning in rows]
+    print_pairs(cells, [False, True, False])
+
+
+def print_states(leads: int, states: Mapping[State, int]) -> None:
+    """Print how many leads there are, and how many in each state."""
+    listed = ", ".join(f"{state} {count:,}" for state, count in states.items())
+    click.echo()
+    print_words(f"{counted(leads, 'lead')}: {listed or 'none'}")

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from lifecycle.cli.grid import width
-from lifecycle.cli.output import console
+from lifecycle.cli.grid import Cells, print_grid
+from lifecycle.cli.wrapping import joined, plain, print_line, print_words
 from lifecycle.messages import format_time
-from lifecycle.text import clean, short
+from lifecycle.text import clean, reason_in_words, short
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.text import Text
 
     from lifecycle.domain import Lead
@@ -37,29 +35,25 @@ STATE_STYLE: Final = {
 SEVERITY_STYLE: Final = {"error": "red", "warning": "yellow", "info": "dim"}
 _SHOWN_KEYS: Final = 12
 _HEADS: Final = ("when (UTC)", "what", "who", "why")
-#: Columns that are broken between words; what stands between columns.
-_BROKEN: Final = (2, 3)
-_GAPS: Final = 12
 
 
 def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
     """Print the lead: its state, who has it, its names, and what was found."""
     from rich.text import Text  # noqa: PLC0415
 
-    out = console()
     title = Text()
     title.append(clean(lead.lead_id), style="bold")
     title.append("  is  ")
     title.append(lead.state, style=f"bold {STATE_STYLE[lead.state]}")
     if lead.since is not None:
         title.append(f"  since {_time(lead.since)}", style="dim")
-    _print_words(out, title)
+    print_words(title)
     facts = _facts(lead)
     margin = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
         head = name
         for words in map(clean, value):
-            out.print(Text(head.ljust(margin), style="dim") + Text(words), soft_wrap=True)
+            print_line(Text(head.ljust(margin), style="dim") + Text(words))
             head = ""
     for one in findings:
         line = Text("! ", style="dim" if one.superseded_at else SEVERITY_STYLE[one.severity])
@@ -67,79 +61,26 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
         line.append(f": {clean(one.detail)}" if one.detail else "", style="default")
         if one.superseded_at is not None:
             line.append(f" (thought so until {_second(one.superseded_at)})")
-        _print_words(out, line)
+        print_words(line, hanging=2)
 
 
 def print_history(entries: Sequence[HistoryEntry], *, superseded: bool) -> None:
     """Print the timeline."""
     if not entries:
-        console(err=True).print("nothing has happened to this lead")
+        click.echo("nothing has happened to this lead", err=True)
         return
     cells = list(_timeline(entries, superseded=superseded))
-    wide = width()
-    if wide is None:
-        for row in (_HEADS, *cells):
-            click.echo("\t".join(" ".join(str(cell).split()) for cell in row).rstrip("\t"))
-    elif (widths := _widths(cells, wide)) is None:
-        _print_stacked(cells)
-    else:
-        _print_table(cells, widths)
+    numeric = [False] * len(_HEADS)
+    print_grid(_HEADS, cells, numeric, whole=("when (UTC)", "what"), stack=_print_stacked)
 
 
-def _longest_word(cells: Sequence[Sequence[Text]], place: int) -> int:
-    return max((len(word) for row in cells for word in row[place].plain.split()), default=0)
-
-
-def _longest_line(cells: Sequence[Sequence[Text]], place: int) -> int:
-    lines = (line for row in cells for line in row[place].plain.splitlines())
-    return max(map(len, lines), default=0)
-
-
-def _widths(cells: Sequence[Sequence[Text]], wide: int) -> list[int] | None:
-    """Return the widths of the columns, of which no word is broken; None where there is no room."""
-    when, what, who, why = (_longest_line(cells, place) for place in range(len(_HEADS)))
-    room = wide - when - what - _GAPS
-    least = [max(_longest_word(cells, place), len(_HEADS[place])) for place in _BROKEN]
-    if sum(least) > room:
-        return None
-    who = max(least[0], min(who, room - least[1]))
-    return [when, what, who, max(min(why, room - who), least[1])]
-
-
-def _print_stacked(cells: Sequence[Sequence[Text]]) -> None:
+def _print_stacked(cells: Cells) -> None:
     """Print each row over lines: when and what, then who and why below it."""
-    out = console()
     for when, what, *more in cells:
-        out.print(when + "  " + what, soft_wrap=True)
+        print_line(joined(when, "  ", what))
         for text in more:
-            for line in text.split("\n"):
-                if line.plain:
-                    _print_words(out, line, 4)
-
-
-def _print_words(out: Console, text: Text, margin: int = 0) -> None:
-    """Print a text that is broken between words only, so far in."""
-    place = 0
-    size = max(out.width - margin, 1)
-    for line in wrap(text.plain, size, break_long_words=False, break_on_hyphens=False):
-        start = text.plain.index(line.split()[0], place)
-        place = start + len(line)
-        part = text[start:place]
-        part.pad_left(margin)
-        out.print(part, soft_wrap=True)
-
-
-def _print_table(cells: Sequence[Sequence[Text]], widths: Sequence[int]) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head, size in zip(_HEADS, widths, strict=True):
-        table.add_column(head, width=size)
-    for row in cells:
-        table.add_row(*row)
-    out.print(table)
+            if plain(text):
+                print_words(text, indent=4)
 
 
 def _timeline(entries: Sequence[HistoryEntry], *, superseded: bool) -> Iterator[list[Text]]:
@@ -184,7 +125,8 @@ def _why(row: HistoryEntry) -> str:
     if row.implied_by:
         parts.append(f"implied by {row.implied_by}")
     if row.reason:
-        parts.append(f"“{row.reason}”" if row.refused else row.reason)
+        reason = reason_in_words(row.reason)
+        parts.append(f"“{reason}”" if row.refused else reason)
     if row.late:
         parts.append("arrived late")
     return " · ".join(parts)

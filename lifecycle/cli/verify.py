@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, emit_one
+from lifecycle.cli.grid import print_pairs
+from lifecycle.cli.output import emit_one
 from lifecycle.cli.progress import waiting
 from lifecycle.errors import ArgumentError
 from lifecycle.store import Head, LeadReader, Verification
@@ -92,18 +93,15 @@ def _print_marks(database: Path, style: str, *, head: bool, digest: bool) -> Non
 
 
 def _print(found: Verification) -> None:
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
+    from rich.text import Text  # noqa: PLC0415 - only where a person watches
 
     wrong = Counter(one.check for one in found.defects)
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    rows = []
     for name, count in found.checked.items():
         mark, style = ("✗", "bold red") if wrong[name] else ("✓", "green")
-        table.add_row(mark, name, f"{count:,}", _MEANINGS[name], style=style)
-    console().print(table)
+        meaning = Text(_MEANINGS[name], style=f"{style} dim")
+        rows.append([Text(mark, style), Text(name, style), Text(f"{count:,}", style), meaning])
+    print_pairs(rows, [False, False, True, False])
     click.echo()
     for one in found.defects:
         click.echo(clean(f"✗ {one.check}: {one}"))

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from lifecycle.cli import options
-from lifecycle.cli.output import console, say_all_ignored, to_json
+from lifecycle.cli.output import say_all_ignored, to_json
 from lifecycle.cli.progress import progress, waiting
-from lifecycle.cli.taking import taking_in
+from lifecycle.cli.taking import print_counts, print_states, taking_in
+from lifecycle.cli.wrapping import print_words
 from lifecycle.domain import Rules
 from lifecycle.replay import (
     BATCH,
@@ -21,7 +22,7 @@ from lifecycle.replay import (
 )
 from lifecycle.replay import replay as replay_logs
 from lifecycle.store import LeadStore, OnContactDelete, Place, to_stored
-from lifecycle.text import counted, most_common
+from lifecycle.text import clean, counted, most_common
 
 
 def _checked(path: Path) -> Path | Log:
@@ -130,7 +131,8 @@ def apply(
     help="Rules in TOML; without them the store's own.",
 )
 @options.accept_clock
-def rebuild(database: Path, rules_path: Path | None) -> None:
+@options.as_json
+def rebuild(*, database: Path, rules_path: Path | None, as_json: bool) -> None:
     """Fold everything again, with other rules or the same.
 
     What differs is superseded, and stays on record with the times it was known.
@@ -140,30 +142,25 @@ def rebuild(database: Path, rules_path: Path | None) -> None:
         before = store.last_change()
         with waiting("rebuild"):
             store.rebuild(rules)
-        changed = store.last_change() - before
-        click.echo(
-            f"folded {counted(store.lead_count(), 'lead')} with the rules {store.rules.name!r};"
-            f" {counted(changed, 'change')} of history"
-        )
+        changed, leads = store.last_change() - before, store.lead_count()
+        name, digest = store.rules.name, store.rules.digest
+    if as_json:
+        told = {"leads": leads, "changes": changed, "rules": name, "rules_digest": digest}
+        click.echo(to_json(told))
+        return
+    print_words(
+        f"folded {counted(leads, 'lead')} with the rules {clean(repr(name))};"
+        f" {counted(changed, 'change')} of history"
+    )
 
 
 def _print_summary(summary: Summary, store: LeadStore) -> None:
     """Print what came of a run, for people."""
-    from rich.table import Table  # noqa: PLC0415 - only where a person watches
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    for name, count, meaning in _summary_rows(summary, len(store.quarantine_numbers())):
-        table.add_row(name, f"{count:,}", meaning)
-    out = console()
-    out.print(table)
-    states = ", ".join(f"{state} {count:,}" for state, count in store.states().items())
-    out.print(f"\n{counted(summary.leads, 'lead')}: {states or 'none'}")
+    print_counts(_summary_rows(summary, len(store.quarantine_numbers())))
+    print_states(summary.leads, store.states())
     if summary.resumed_from:
         lines = counted(summary.resumed_from, "line")
-        out.print(f"{lines} of the log read before, and not again", style="dim")
+        click.echo(f"{lines} of the log read before, and not again")
 
 
 def _warn(summary: Summary) -> None:

@@ -29,7 +29,7 @@ from lifecycle.domain.fold import (
     subjects_of,
 )
 from lifecycle.domain.future import Group
-from lifecycle.domain.guards import find_guard, guard, guard_names
+from lifecycle.domain.guards import condition_of, find_guard, guard, guard_names
 from lifecycle.domain.history import (
     HUB_SIZE,
     SEVERITY,
@@ -128,6 +128,7 @@ __all__ = [
     "advance_change",
     "are_several",
     "compared",
+    "condition_of",
     "conflict",
     "contact_findings",
     "contact_ids",

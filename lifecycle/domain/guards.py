@@ -15,6 +15,7 @@ Register your own before the rules that name it are used:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -51,6 +52,12 @@ def guard(name: str, *, party: bool = False) -> Callable[[Guard], Guard]:
 def find_guard(name: str) -> Guard | None:
     """Return the guard of this name, or None when nobody registered one."""
     return _GUARDS.get(name)
+
+
+def condition_of(name: str) -> str:
+    """Return what a guard asks for: the first line of its docstring, or its name."""
+    words = inspect.getdoc(find_guard(name)) or f"{name} must pass."
+    return words.partition("\n")[0]
 
 
 def is_party_guard(name: str) -> bool:

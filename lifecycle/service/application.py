@@ -79,10 +79,21 @@ def application(path: Path, settings: Settings) -> Starlette:
     return made
 
 
-async def _unrouted(_: Request, error: Exception) -> Response:
-    """Answer a request that no call is for."""
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer a request that no call is for; of a path with a slash too few, say which is meant."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette promises it
     code = "method_not_allowed" if error.status_code == 405 else "not_found"  # noqa: PLR2004
-    response = answer_of(ProblemError(code, headers=dict(error.headers or {})))
+    meant = _meant(request.method, request.url.path)
+    detail = f"expected {meant}" if meant else ""
+    response = answer_of(ProblemError(code, detail, headers=dict(error.headers or {})))
     response.headers.update(HEADERS)
     return response
+
+
+def _meant(method: str, path: str) -> str:
+    """Return a call's path that differs by the slash at its end alone; of the method, if one is."""
+    other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+    methods = [call.method for call in CALLS if call.path == other]
+    if not methods:
+        return ""
+    return f"{method if method in methods else methods[0]} {other}"

@@ -20,16 +20,25 @@ _PLACE: Final = re.compile(r" at line (\d+), column (\d+)$")
 
 @frozen
 class Document:
-    """A JSON value of a file, at a ``path`` such as ``[3]`` in the value that begins on a line."""
+    """A JSON value of a file, at a ``path`` such as ``[3]`` in the value that begins on a line.
+
+    ``is_whole``: the file is one value over several lines, and no line says where something is.
+    """
 
     line: int
     path: str
     value: Any
+    is_whole: bool = False
+
+    @property
+    def where(self) -> str:
+        """The line, or that it is the file's one document."""
+        return "the document" if self.is_whole else f"line {self.line}"
 
     def error(self, file: Path, expected: str, path: str = "") -> InputError:
         """Return an error that says what is wrong with the document, or at a path in it."""
         inner = f"{self.path}.{path}" if self.path and path else self.path or path
-        where = f"line {self.line}, {inner}" if inner else f"line {self.line}"
+        where = f"{self.where}, {inner}" if inner else self.where
         return InputError(f"{file}: {where}: {expected}")
 
 
@@ -76,7 +85,7 @@ def _whole(path: Path, raw: bytes) -> Iterator[Document]:
         value = parse(raw, max_bytes=2 * LARGEST)
     except MessageError as error:
         raise _not_json(path, error, raw, None) from None
-    yield from _members(1, value)
+    yield from _members(1, value, is_whole=True)
 
 
 def _not_json(path: Path, error: MessageError, raw: bytes, line: int | None) -> InputError:
@@ -91,9 +100,9 @@ def _not_json(path: Path, error: MessageError, raw: bytes, line: int | None) -> 
     return InputError(f"{path}: {where}{what}")
 
 
-def _members(line: int, value: Any) -> Iterator[Document]:
+def _members(line: int, value: Any, *, is_whole: bool = False) -> Iterator[Document]:
     if not isinstance(value, list):
-        yield Document(line, "", value)
+        yield Document(line, "", value, is_whole)
         return
     for number, one in enumerate(value):
-        yield Document(line, f"[{number}]", one)
+        yield Document(line, f"[{number}]", one, is_whole)

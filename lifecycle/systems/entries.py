@@ -25,7 +25,8 @@ from lifecycle.systems.tables import Table
 class Entry:
     """A record of a file: the row of a ``table``, or an object at a ``path`` in the JSON of a line.
 
-    ``stream`` is the kind of object that a wrapper says it is.
+    ``stream`` is the kind of object that a wrapper says it is; ``is_whole`` that the file is one
+    JSON value over several lines.
     """
 
     file: Path
@@ -34,13 +35,19 @@ class Entry:
     path: str = ""
     table: Table | None = None
     stream: str | None = None
+    is_whole: bool = False
+
+    @property
+    def where(self) -> str:
+        """The line, or that it is the file's one document."""
+        return Document(self.line, self.path, None, self.is_whole).where
 
     def inner(self, value: Any, path: str, stream: str | None = None) -> Entry:
         """Return an object inside this one as an entry."""
         if not isinstance(value, dict):
             raise self.error("expected an object", path)
         whole = f"{self.path}.{path}" if self.path else path
-        return Entry(self.file, self.line, value, whole, stream=stream or self.stream)
+        return evolve(self, value=value, path=whole, table=None, stream=stream or self.stream)
 
     def flat(self) -> Entry:
         """Return the entry with the members of its objects as members of its own."""
@@ -52,7 +59,8 @@ class Entry:
         if self.table is not None:
             column = f", column {name!r}" if name else ""
             return InputError(f"{self.file}: line {self.line}{column}: {expected}")
-        return Document(self.line, self.path, None).error(self.file, expected, name)
+        document = Document(self.line, self.path, None, self.is_whole)
+        return document.error(self.file, expected, name)
 
     def missing(self, names: Names) -> InputError:
         """Return that a member with one of these names must be there."""
@@ -77,6 +85,8 @@ class Entry:
     def text(self, name: str) -> str:
         """Return a member as text: null is empty, a whole number has no fraction."""
         value = self.value[name]
+        if self.table is not None:
+            self.table.read.add(name)
         if type(value) is str:
             return value.strip()
         text = to_text(value)
@@ -136,4 +146,4 @@ def _objects(path: Path, lines: Iterator[bytes]) -> Iterator[Entry]:
     for document in documents(path, lines):
         if not isinstance(document.value, dict):
             raise document.error(path, "expected an object")
-        yield Entry(path, document.line, document.value, document.path)
+        yield Entry(path, document.line, document.value, document.path, is_whole=document.is_whole)

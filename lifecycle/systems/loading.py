@@ -54,6 +54,8 @@ class Imported:
             "unmapped_before": [one.as_dict() for one in self.unmapped_before],
             "incomplete": self.reading.incomplete,
             "absent": tally.absent,
+            "unread": tally.unread,
+            "zoneless": tally.zoneless,
             "leads": self.leads,
             "seconds": self.seconds,
         }

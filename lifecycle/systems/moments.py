@@ -16,10 +16,14 @@ _MILLISECONDS: Final = re.compile(r"[1-9]\d{11,13}", re.ASCII)
 
 
 class Moment(NamedTuple):
-    """A time as the message states it, and in microseconds since 1970 in UTC."""
+    """A time as the message states it, and in microseconds since 1970 in UTC.
+
+    ``has_zone``: the file says itself of which zone it is.
+    """
 
     text: str
     micros: int
+    has_zone: bool = True
 
 
 def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None = None) -> Moment:
@@ -44,7 +48,7 @@ def read_moment(text: str, time_format: str | None = None, zone: ZoneInfo | None
     except ArgumentError as error:
         raise ArgumentError(f"{error}; [time] in a map names another format") from None
     if instant.has_offset or zone is None:
-        return Moment(text, instant.micros)
+        return Moment(text, instant.micros, instant.has_offset)
     return _localize(as_datetime(instant.micros).replace(tzinfo=None), zone)
 
 
@@ -59,7 +63,7 @@ def _read_formatted(text: str, time_format: str, zone: ZoneInfo | None) -> Momen
     if zone is not None:
         return _localize(moment, zone)
     written = moment.isoformat()
-    return Moment(written, parse_time(written).micros)
+    return Moment(written, parse_time(written).micros, has_zone=False)
 
 
 def _localize(moment: datetime, zone: ZoneInfo) -> Moment:
@@ -75,7 +79,7 @@ def _localize(moment: datetime, zone: ZoneInfo) -> Moment:
             )
     except OverflowError:
         raise ArgumentError(f"no such time in {zone.key}: {moment}") from None
-    return _in_utc((first - EPOCH) // MICROSECOND)
+    return _in_utc((first - EPOCH) // MICROSECOND)._replace(has_zone=False)
 
 
 def _in_utc(micros: int) -> Moment:

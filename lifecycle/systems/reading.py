@@ -179,6 +179,7 @@ class _FileReader:
             self._reading.kinds[path] = kind.name
             for row in entries:
                 yield from kind.read(self._reader, row)
+            self._note_unread(head)
             return
         names: dict[str, None] = {}
         for wrapped in entries:
@@ -188,6 +189,12 @@ class _FileReader:
                     names[found.name] = None
                     yield from found.read(self._reader, entry)
         self._reading.kinds[path] = ", ".join(names)
+
+    def _note_unread(self, head: Entry) -> None:
+        """Keep the columns of a table that nothing was read from."""
+        unread = self._reading.tally.unread
+        columns = () if head.table is None else head.table.unread()
+        unread += [name for name in columns if name not in unread]
 
     def _kind_of_table(self, head: Entry) -> Kind:
         """Return the kind of a table, whether it has rows or not."""

@@ -101,7 +101,7 @@ class Salesforce(SourceReader):
             return
         if kind.startswith("GAP_"):
             self._writer.say_incomplete(
-                f"{entry.file}: line {entry.line}: Salesforce could not say what changed"
+                f"{entry.file}: {entry.where}: Salesforce could not say what changed"
                 f" ({kind}): import LeadHistory of that time, too"
             )
             self._writer.leave_out(f"change event {kind}")

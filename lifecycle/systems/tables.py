@@ -22,12 +22,15 @@ _SEPARATOR: Final = re.compile(r"(?i:sep)=.?")
 class Table:
     """A CSV file with a header; the delimiter is a comma, a semicolon or a tab.
 
+    ``read`` has the columns of which a cell was asked for.
+
     Raises:
         InputError: The file cannot be read, or has no header.
     """
 
     def __init__(self, path: Path, lines: Iterator[bytes]) -> None:
         self.path = path
+        self.read: set[str] = set()
         texts = text_lines(path, lines, _KIND)
         head, self._blank = "", 0
         for head in texts:
@@ -60,6 +63,10 @@ class Table:
                     raise InputError(f"{self.path}: line {line}: {what}")
                 yield line, dict(zip(self.columns, cells, strict=True))
             line = self._line()
+
+    def unread(self) -> list[str]:
+        """Return the columns of which no cell was asked for."""
+        return [name for name in self.columns if name and name not in self.read]
 
     def missing(self, names: Sequence[str]) -> InputError:
         """Return that none of these names is that of a column, as one sentence."""

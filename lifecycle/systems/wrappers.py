@@ -109,7 +109,7 @@ class Unwrapper:
             self._say(entry, f"the API could not read {count} of the objects: ask for them again")
 
     def _say(self, entry: Entry, sentence: str) -> None:
-        where = f"line {entry.line}" + f", {entry.path}" * bool(entry.path)
+        where = entry.where + f", {entry.path}" * bool(entry.path)
         self._writer.say_incomplete(f"{entry.file}: {where}: {sentence}")
 
 

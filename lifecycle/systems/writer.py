@@ -93,6 +93,7 @@ class FactWriter:
     ) -> Record:
         """Return the record of one fact; ``lead`` has the lead's keys, if there are several."""
         self.tally.facts += 1
+        self.tally.zoneless += not at.moment.has_zone
         if record is None and not self.has_own_scheme:
             record = at.object
         keys = lead or {self.scheme: at.object}
