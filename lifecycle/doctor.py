@@ -90,7 +90,7 @@ class Diagnosis:
 
     @property
     def well(self) -> bool:
-        """Whether nothing needs attention; warnings do not."""
+        """True if nothing needs attention; warnings do not count."""
         return all(one.verdict != "wrong" for one in self.points)
 
     def as_dict(self) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class RulesMismatchError(StoreError):
 
 
 class PurgeIncompleteError(StoreError):
-    """What was erased is erased for all who ask, but the file may still hold traces of it."""
+    """Traces of what was erased may still be in the file; whoever asks sees none of it."""
 
     def __init__(self, path: str, reason: str) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Why something was refused or could not be read: what errors and outcomes carry as data."""
+"""Reasons for which something was refused or could not be read: the data of errors and outcomes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Problem:
 
 @frozen
 class Refusal:
-    """Why the machine did not allow a step: the reason, as data.
+    """The reason for which the machine did not allow a step, as data.
 
     ``allowed`` are the triggers that some edge allows from that state (``no_edge``); ``guard`` and
     ``why`` name the guard that refused and its words (``guard``); a lead whose contact was deleted

@@ -145,7 +145,7 @@ class Audit:
 
     @property
     def repair_cost(self) -> int:
-        """How many edits repair all leads."""
+        """The number of edits that repair all leads."""
         return sum(one.cost for one in self.repairs)
 
     @property

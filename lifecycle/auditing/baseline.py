@@ -22,7 +22,7 @@ Identity: TypeAlias = "tuple[str, str | None, str]"
 
 @frozen
 class Baseline:
-    """What an earlier audit found, and does not count again.
+    """Findings of an earlier audit, which do not count again.
 
     Attributes:
         findings: The identities of its findings.

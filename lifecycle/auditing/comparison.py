@@ -38,7 +38,7 @@ class LeadDifference:
 
 @define
 class Comparison:
-    """What differs: ``here`` by the rules of the audit, ``there`` by ``rules``.
+    """The leads and events that differ: ``here`` by the rules of the audit, ``there`` by ``rules``.
 
     Attributes:
         rules: The other rules.

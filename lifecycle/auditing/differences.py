@@ -1,4 +1,4 @@
-"""Where two messages differ."""
+"""Differences of two messages."""
 
 from __future__ import annotations
 

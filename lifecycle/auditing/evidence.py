@@ -1,4 +1,4 @@
-"""What an audit looks at: the messages of a store, or of logs without a store."""
+"""The evidence of an audit: the messages of a store, or of logs without a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a lead is in its state: how it got there, what was refused, what came late, what may follow.
+"""Explanations of one lead: its path, its refusals, what came late and what may follow.
 
 Read from a store in one snapshot, by its own rules.
 """
@@ -71,7 +71,7 @@ class Step:
 
 @immutable
 class Change:
-    """What a message was thought to have done, and what it was known to have done since then.
+    """The steps that a message was thought to have made, and those that it is known to have made.
 
     ``was`` and ``now`` are the rows of its steps, each with the lead it belongs to; without any it
     moved nothing. ``moved``: it was found to be another lead's.
@@ -149,7 +149,7 @@ class Copy:
 
 @immutable
 class NextStep:
-    """What may happen next, and who may do it.
+    """A step that may happen next, and who may do it.
 
     Attributes:
         target: The state that it leads to; None: it stays as it is.
@@ -174,7 +174,7 @@ class NextStep:
 
 @frozen
 class Explanation:
-    """Why a lead is in its state.
+    """The reasons for which a lead is in its state.
 
     Attributes:
         lead: The lead.

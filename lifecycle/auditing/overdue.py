@@ -36,7 +36,7 @@ _NO_FIXED_LENGTH: Final = "months and years have no fixed length; expected days"
 
 @immutable
 class Limit:
-    """How long a lead may stay in a state, in microseconds; ``text`` is as it was written."""
+    """The limit of a stay in a state, in microseconds; ``text`` is as it was written."""
 
     state: State
     micros: int

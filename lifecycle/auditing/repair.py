@@ -47,7 +47,7 @@ class Repair:
 
     @property
     def cost(self) -> int:
-        """How many edits it takes."""
+        """The number of edits."""
         return len(self.edits)
 
 

@@ -74,7 +74,7 @@ class _Way:
 
     @property
     def cost(self) -> tuple[int, int]:
-        """How many edits, and how many of them removals."""
+        """The number of edits, and of removals among them."""
         return (self.edits.count, self.edits.removed) if self.edits else (0, 0)
 
     def edited(self, lead: Lead, edit: Edit) -> _Way:

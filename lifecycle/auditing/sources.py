@@ -1,4 +1,4 @@
-"""What to audit: a store, or logs without one."""
+"""Sources of an audit: a store, or logs without one."""
 
 from __future__ import annotations
 

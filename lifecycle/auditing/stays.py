@@ -1,4 +1,4 @@
-"""How long leads stay in their states, and how fast they are accepted.
+"""State durations, and the speed at which leads are accepted.
 
 A stay lasts from one step of a lead to the next, as ``Lead.since`` does: who is assigned again
 begins a new one. Durations are microseconds.
@@ -41,7 +41,7 @@ class Stay:
 
 @immutable
 class Spread:
-    """How durations are spread: quantiles by nearest rank, so that each is one that occurred."""
+    """The spread of durations: quantiles by nearest rank, so that each is one that occurred."""
 
     count: int
     median: int | None

@@ -32,7 +32,7 @@ class Variant:
 
     @property
     def conforming(self) -> bool:
-        """Whether all of it was allowed."""
+        """True if all of it was allowed."""
         return self.deviates_at is None
 
     def as_dict(self) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
 
 @frozen
 class Excel:
-    """How text is written for Excel: ``local`` makes a time one of the person's own zone."""
+    """The form of text for Excel: ``local`` makes a time one of the person's own zone."""
 
     local: Callable[[datetime], str]
 

@@ -1,4 +1,4 @@
-"""How far long work is, where a person watches."""
+"""Progress of long work, where a person watches."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class _Placed:
 
 @define
 class _Tally:
-    """How many messages there were of each sort."""
+    """The number of messages of each sort."""
 
     valid: int = 0
     decoded: int = 0

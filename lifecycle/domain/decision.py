@@ -24,7 +24,7 @@ class Step:
 
 @define
 class Decision:
-    """What an event may do: its steps in order, and the dates that were brought into bounds."""
+    """The steps that an event may make, in order, and its dates that were brought into bounds."""
 
     steps: list[Step] = field(factory=list)
     odd_dates: list[str] = field(factory=list)

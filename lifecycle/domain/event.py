@@ -81,7 +81,7 @@ class WrittenNames:
 
 @immutable
 class Contact:
-    """What is known of the person behind a lead; every part may be missing."""
+    """The person behind a lead, as far as it is known; every part may be missing."""
 
     name: str | None = None
     email: str | None = None

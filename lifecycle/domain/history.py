@@ -1,4 +1,4 @@
-"""What a fold says: rows of history, findings, and the leads they belong to."""
+"""Results of a fold: rows of history, findings, and the leads they belong to."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class HistoryRow:
 
     @property
     def refused(self) -> bool:
-        """Whether the machine did not allow it."""
+        """True if the machine did not allow it."""
         return self.refusal is not None
 
     @property
@@ -111,7 +111,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How grave it is."""
+        """The severity of its code."""
         return SEVERITY[self.code]
 
 
@@ -153,7 +153,7 @@ class EventFate:
 
 @immutable
 class History:
-    """What a set of events says.
+    """The history that a set of events gives.
 
     Attributes:
         leads: Sorted by ``lead_id``.

@@ -1,4 +1,4 @@
-"""What is exported: every table, its columns with their kinds, and the values of its rows.
+"""Tables that are exported: the columns of each with their kinds, and the values of its rows.
 
 Columns are never renamed, and new ones come last. A value is what Python has for its kind: times
 are aware datetimes, a payload is JSON text.

@@ -95,7 +95,7 @@ class PersonShape(LeadShape):
 
 @immutable
 class LeadAction:
-    """What is done to a lead: ``data``."""
+    """The action on a lead: ``data``."""
 
     object: LeadShape
     type: Detail | None = None
@@ -110,7 +110,7 @@ class LeadAction:
 
 @immutable
 class PersonAction(LeadAction):
-    """What is done to a lead whose message names the person alone: ``data``."""
+    """The action on a lead whose message names the person alone: ``data``."""
 
     object: PersonShape = field(kw_only=True)
 
@@ -136,7 +136,7 @@ class ChangePersonAction(ChangeAction):
 
 @immutable
 class ContactAction:
-    """What is done to a contact: ``data`` of contact#delete."""
+    """The action on a contact: ``data`` of contact#delete."""
 
     object: ContactShape
     type: Detail | None = None

@@ -90,12 +90,12 @@ class Checked:
 
     @property
     def is_ignored(self) -> bool:
-        """Whether the topic does not concern leads: there is nothing to check it against."""
+        """True if the topic does not concern leads: there is nothing to check it against."""
         return self.topic is not None and self.topic not in TRIGGER_OF_TOPIC
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing was found."""
+        """True if nothing was found."""
         return not self.violations
 
     def as_dict(self) -> dict[str, Any]:

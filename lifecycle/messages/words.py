@@ -1,4 +1,4 @@
-"""What the parts of messages are, in the words of the documents (seeds 000 to 002, 004)."""
+"""Descriptions of the parts of messages, in the words of the documents (seeds 000 to 002, 004)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to make: how many leads, and how their messages misbehave."""
+"""The plan of a story: the number of leads, and the ways in which their messages misbehave."""
 
 from __future__ import annotations
 

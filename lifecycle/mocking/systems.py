@@ -23,7 +23,7 @@ class System:
 
     @property
     def uri(self) -> str:
-        """Who it is on the network."""
+        """The party on the network."""
         return f"https://{self.name}.example.com/profile/card#me"
 
     def event_id(self, rng: Random) -> str:

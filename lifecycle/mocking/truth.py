@@ -23,7 +23,7 @@ MOVES: Final[dict[str, dict[str, str]]] = {
 
 
 class Truth(NamedTuple):
-    """What becomes of a lead, as ``lifecycle leads`` must say it.
+    """The lead that must come of its messages, as ``lifecycle leads`` must say it.
 
     ``events`` are the distinct messages that concern it (a contact's deletion does not count),
     ``refused`` the ids of those that ask for what is not allowed, in the order of their times.
@@ -64,7 +64,7 @@ class Witness:
 
     @property
     def truth(self) -> Truth:
-        """What the messages say so far; one that names the lead must be among them."""
+        """The lead as its messages say so far; one of them must name it."""
         return Truth(self.lead_id, self.state, self._events, self._refused)
 
     def hear(self, message: Message) -> None:

@@ -111,7 +111,7 @@ class StoreWriter:
 
     @property
     def depth(self) -> int:
-        """How many messages wait for their commit."""
+        """The number of messages that wait for their commit."""
         return self._depth
 
     @property

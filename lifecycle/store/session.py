@@ -25,7 +25,7 @@ _OUTCOMES: Final = "SELECT outcome, count(*) FROM event WHERE seq BETWEEN ? AND 
 
 @frozen
 class Cursor:
-    """How far a log was read: everything before ``byte_offset`` is in the store.
+    """The place to which a log was read: everything before ``byte_offset`` is in the store.
 
     The log is recognised by digests of its first ``head_size`` bytes and of the ``tail_size`` bytes
     before the offset.

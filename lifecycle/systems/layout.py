@@ -30,7 +30,7 @@ _RULES: Final = ("meaning", "source", "facts")
 
 @frozen
 class Layout:
-    """How the files of a source are read.
+    """The columns, values and times by which the files of a source are read.
 
     Attributes:
         name: The source's name in messages.

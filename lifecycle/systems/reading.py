@@ -14,6 +14,7 @@ from attrs import define, field
 
 from lifecycle.errors import InputError
 from lifecycle.systems import genesys, hubspot, rows, salesforce
+from lifecycle.systems.columns import plain
 from lifecycle.systems.entries import Entry, read_entries
 from lifecycle.systems.kinds import Kind, Recognizer
 from lifecycle.systems.layout import Layout
@@ -191,10 +192,13 @@ class _FileReader:
         self._reading.kinds[path] = ", ".join(names)
 
     def _note_unread(self, head: Entry) -> None:
-        """Keep the columns of a table that nothing was read from."""
-        unread = self._reading.tally.unread
-        columns = () if head.table is None else head.table.unread()
-        unread += [name for name in columns if name not in unread]
+        """Keep the columns of a table that nothing was read from; a row's own id is none."""
+        tally, columns = self._reading.tally, self._reading.layout.columns
+        known = {"id", *(plain(name) for names in columns.values() for name in names)}
+        unread = head.table.unread() if head.table is not None else ()
+        tally.unread += [
+            name for name in unread if plain(name) not in known and name not in tally.unread
+        ]
 
     def _kind_of_table(self, head: Entry) -> Kind:
         """Return the kind of a table, whether it has rows or not."""

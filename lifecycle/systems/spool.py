@@ -16,7 +16,7 @@ _TABLE: Final = (
 
 
 class Record(NamedTuple):
-    """What one line of a file says of one lead.
+    """The fact that one line of a file says of one lead.
 
     ``time`` is in microseconds since 1970 in UTC, ``line`` counts from 1, ``content`` is what the
     source made of it, as JSON can say it.

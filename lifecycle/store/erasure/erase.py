@@ -74,7 +74,7 @@ _SUPPRESS: Final = "INSERT OR REPLACE INTO suppressed VALUES (?, ?, ?)"
 
 @frozen
 class Erasure:
-    """What was erased.
+    """The result of an erasure.
 
     Attributes:
         leads: The leads of the person, by the names that they have from now on.
@@ -96,7 +96,7 @@ class Erasure:
 
     @property
     def removed(self) -> int:
-        """How many contents and quarantined messages were erased."""
+        """The number of contents and quarantined messages that were erased."""
         return self.events + self.copies + self.quarantined
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What finds a person in a text: names, addresses, numbers and ids, however they are written."""
+"""Patterns of a person in a text: names, addresses, numbers and ids, however they are written."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class Person:
-    """What names a person: the names, addresses and numbers of the contact, and all keys.
+    """The words that name a person: the names, addresses and numbers of the contact, and all keys.
 
     ``events`` are those about the person, ``bodies`` the same as they came.
     """

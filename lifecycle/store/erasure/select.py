@@ -68,7 +68,7 @@ class Contents:
 
 @define
 class Leads:
-    """What an erasure seals, and what it changes.
+    """The rows that an erasure seals or changes.
 
     Attributes:
         live: The leads of the person.

@@ -273,7 +273,7 @@ _SAVE: Final = (
 
 
 class Unit:
-    """What a transaction knows of the store's own row, and how it goes on.
+    """The store's own row as a transaction knows it, and as it goes on.
 
     Attributes:
         numbers: The last numbers that were given.

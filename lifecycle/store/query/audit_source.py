@@ -28,7 +28,7 @@ _TOGETHER: Final = 500
 
 
 class Origin(NamedTuple):
-    """Where a message stood: its log, and the line in it from 1; None where it was applied."""
+    """The log of a message, and its line from 1; None where it was applied."""
 
     source: str | None = None
     line: int | None = None
@@ -60,7 +60,7 @@ class VerdictChange:
 
 
 class StoreEvidence:
-    """What a store holds, for an audit; read it within one ``snapshot``.
+    """The contents of a store for an audit; read it within one ``snapshot``.
 
     Attributes:
         conflicts: The findings for contents that are not canonical, by event id.

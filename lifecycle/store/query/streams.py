@@ -40,7 +40,7 @@ class Stream:
 
     @property
     def lag(self) -> int:
-        """How many messages were still to come."""
+        """The number of messages that were still to come."""
         return max(0, self.end - self.offset)
 
 

@@ -79,7 +79,7 @@ class Verification:
 
     @property
     def sound(self) -> bool:
-        """Whether everything that was checked is as it must be."""
+        """True if everything that was checked is as it must be."""
         return not self.count
 
     def as_dict(self) -> dict[str, Any]:
