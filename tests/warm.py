@@ -134,6 +134,8 @@ def _answer(asked):
     sys.argv = [os.fsdecode(one) for one in words[: int(count)]]
     sys.path[0] = os.path.dirname(sys.argv[0])  # noqa: PTH120 - as Python sets it
     _open_streams()
+    if any("COVERAGE" in name for name in os.environ):
+        importlib.import_module("coverage").process_startup()
     status = _status_of(COMMANDS[os.path.basename(sys.argv[0])])  # noqa: PTH119 - as above
     asked.send(bytes([status]))
     os._exit(status)
