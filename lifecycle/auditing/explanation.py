@@ -12,16 +12,14 @@ from typing import Any
 
 from attrs import frozen
 
+from lifecycle.auditing.allowed import NextStep, next_steps, who_may
 from lifecycle.auditing.differences import Difference, differences
 from lifecycle.auditing.edits import Edit
 from lifecycle.auditing.repair import Repair, repairs_of
 from lifecycle.domain import (
-    HistoryRow,
     Lead,
     Rules,
-    State,
     Trigger,
-    condition_of,
     immutable,
     machine_for,
     subject_history,
@@ -36,9 +34,6 @@ from lifecycle.store import (
     lead_dict,
 )
 
-#: Who may do what no guard is in the way of.
-ANYBODY = "anybody"
-NOBODY = "nobody"
 _STORY = ("path", "refused", "noted", "copies", "corrections")
 
 
@@ -147,31 +142,6 @@ class Copy:
         return self.copy.as_dict() | {"differences": differing}
 
 
-@immutable
-class NextStep:
-    """A step that may happen next, and who may do it.
-
-    Attributes:
-        target: The state that it leads to; None: it stays as it is.
-        guards: The conditions, by name.
-        who: Who may do it, in words.
-    """
-
-    trigger: Trigger
-    target: State | None
-    guards: tuple[str, ...]
-    who: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return {
-            "trigger": self.trigger,
-            "to": self.target,
-            "guards": list(self.guards),
-            "who": self.who,
-        }
-
-
 @frozen
 class Explanation:
     """The reasons for which a lead is in its state.
@@ -231,7 +201,7 @@ def explain(store: LeadReader, alias: str) -> Explanation:
         messages = {one.event_id: one for one in store.messages(alias)}
         entries = store.history(alias, superseded=True)
         standing = [
-            Step(one, messages[one.event_id], _who_may(rules, one))
+            Step(one, messages[one.event_id], who_may(rules, one))
             for one in entries
             if one.superseded_at is None
         ]
@@ -260,15 +230,6 @@ def _repair(store: LeadReader, rules: Rules, steps: Sequence[Step]) -> Repair:
     history = subject_history(machine, events, {})
     repairs = repairs_of(machine, history, events)
     return next(one for found, one in repairs if event_id in found.event_ids)
-
-
-def _who_may(rules: Rules, row: HistoryRow) -> str:
-    """Return who may do this in the lead's state: by each row of the rules, or nobody."""
-    rows = [
-        edge for edge in rules.edges if edge.trigger == row.trigger and row.source in edge.sources
-    ]
-    words = [" ".join(map(condition_of, edge.guards)) or ANYBODY for edge in rows]
-    return " Or: ".join(words) or NOBODY
 
 
 def _corrections(
@@ -321,30 +282,6 @@ def _change(at: datetime, entries: list[HistoryEntry], *, moved: bool) -> Change
         now,
         moved=moved and not now,
     )
-
-
-def next_steps(rules: Rules, lead: Lead) -> list[NextStep]:
-    """Return what the rules allow in a lead's state, and who may do it."""
-    if lead.contact_deleted_at is not None:
-        return []
-    return [
-        NextStep(edge.trigger, edge.target, edge.guards, _who(edge.guards, lead))
-        for edge in rules.edges
-        if lead.state in edge.sources
-    ]
-
-
-def _who(guards: Sequence[str], lead: Lead) -> str:
-    """Return who may do it, in words: what the guards say of themselves, and the parties known."""
-    if not guards:
-        return ANYBODY
-    conditions = " ".join(condition_of(name) for name in guards)
-    known = [
-        f"{what} {party}"
-        for what, party in (("held by", lead.holder), ("owned by", lead.owner))
-        if party is not None
-    ]
-    return conditions + (f" It is {' and '.join(known)}." if known else "")
 
 
 def _dicts(listed: Sequence[Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lifecycle.auditing.explanation import ANYBODY, NOBODY, Copy, Correction, Explanation, Step
+from lifecycle.auditing.allowed import ANYBODY, NOBODY
+from lifecycle.auditing.explanation import Copy, Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
 from lifecycle.auditing.words import edit_in_words, moment, refused_in_words
 from lifecycle.cli import options
