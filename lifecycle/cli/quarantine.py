@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 
+from lifecycle.auditing.words import moment
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, emit_one, to_json
 from lifecycle.cli.taking import taking_in
@@ -131,7 +132,7 @@ def _read(path: Path) -> bytes:
 
 def _row(one: QuarantineEntry) -> dict[str, Any]:
     row = {"id": one.id, "log": one.log, "line": one.line, "size": one.size}
-    left = one.left_at and f"{one.left_as} {format_time(one.left_at)}"
+    left = one.left_at and f"{one.left_as} {moment(one.left_at)}"
     return row | ({"left": left} if left else {})
 
 
@@ -144,7 +145,7 @@ def _print(found: QuarantineEntry) -> None:
     if found.log is not None:
         click.echo(f"from {clean(found.log)}, line {found.line}")
     if found.due_at is not None:
-        click.echo(f"taken in at {format_time(found.due_at)}")
+        click.echo(f"taken in at {moment(found.due_at)}")
     for problem in found.problems:
         click.echo(f"  ! {clean(str(problem))}")
     click.echo()
