@@ -123,7 +123,7 @@ def test_show_tells_the_story_of_a_lead(replayed, lifecycle):
     text = printed(lifecycle("show", replayed, "crmleadid:1"))
     assert text.startswith("crmleadid:1 is accepted since 2026-03-01 10:03:00")
     assert f"owner {ORG} contact Joe Smith, joe@example.com known as lead:crmleadid:1" in text
-    assert "events 5, 1 of them refused ! invalid transition: assign from accepted" in text
+    assert "events 5, 1 of them refused ! invalid transition (error): assign from accepted" in text
     assert "● reject → rejected ada.example.com → org.example.com no time: sorry" in text
     assert "● assign → assigned org.example.com arrived late" in text
     assert "✗ assign stays accepted eve.example.com refused: by_holder_or_owner: by" in text

@@ -296,3 +296,13 @@ def test_a_guard_that_refused_says_what_it_asks_for(story, lifecycle):
 )
 def test_an_empty_value_of_a_change_is_called_nothing(stored, shown):
     assert reason_in_words(stored) == shown
+
+
+def test_a_finding_says_how_grave_it_is_without_a_colour(path, lifecycle):
+    with LeadStore(path) as store:
+        store.apply(lead("accept", "10:00"))
+    words = "! joined midway (info; what happened before its first message is not known): began"
+    assert words in " ".join(lifecycle("explain", path, "crmleadid:1").stdout.split())
+    assert (
+        "! joined midway (info): began with accept" in lifecycle("show", path, "crmleadid:1").stdout
+    )

@@ -33,7 +33,7 @@ _SHOWN = 5
 #: An id that was made of a content: its beginning tells it from others, where its line is named.
 _HEX = re.compile(r"^(urn:[a-z0-9:_-]+:[0-9a-f]{12})[0-9a-f]{52}$")
 #: Findings whose name does not say what they mean.
-_MEANINGS = {"joined_midway": " (what happened before its first message is not known)"}
+_MEANINGS = {"joined_midway": "; what happened before its first message is not known"}
 
 
 @click.command()
@@ -218,7 +218,8 @@ def _tell_next(story: _Story, found: Explanation) -> None:
 
 
 def _tell_finding(story: _Story, found: FindingEntry) -> None:
-    words = found.code.replace("_", " ") + _MEANINGS.get(found.code, "")
+    meaning = _MEANINGS.get(found.code, "")
+    words = f"{found.code.replace('_', ' ')} ({found.severity}{meaning})"
     words += f": {clean(short(found.detail))}" if found.detail else ""
     story.say(2, ("! ", SEVERITY_STYLE[found.severity]), words)
 

@@ -57,7 +57,7 @@ def print_lead(lead: Lead, findings: Sequence[FindingEntry]) -> None:
             head = ""
     for one in findings:
         line = Text("! ", style="dim" if one.superseded_at else SEVERITY_STYLE[one.severity])
-        line.append(one.code.replace("_", " "))
+        line.append(f"{one.code.replace('_', ' ')} ({one.severity})")
         line.append(f": {clean(one.detail)}" if one.detail else "", style="default")
         if one.superseded_at is not None:
             line.append(f" (thought so until {_second(one.superseded_at)})")
