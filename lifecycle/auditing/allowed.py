@@ -1,4 +1,4 @@
-"""Who may do what: the steps that the rules allow, with their conditions in words."""
+"""The steps that the rules allow, and who may take them, in words."""
 
 from __future__ import annotations
 

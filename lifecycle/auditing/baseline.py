@@ -1,4 +1,4 @@
-"""Which open findings make an audit fail: those grave enough, and not in the baseline."""
+"""The open findings that make an audit fail: those grave enough, and not in the baseline."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Overdue:
 
     @property
     def since(self) -> datetime:
-        """When it began, in UTC."""
+        """The time when it began, in UTC."""
         return as_datetime(self.stay.since)
 
     @property

@@ -82,7 +82,7 @@ def stays(found: LeadHistory) -> Iterator[Stay]:
 
 @immutable
 class Milestones:
-    """When a lead came into its states first, from its first ``sent`` on.
+    """The times when a lead came into its states first, from its first ``sent`` on.
 
     Attributes:
         first: The first time of each state since then; empty without a ``sent``.

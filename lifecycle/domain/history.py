@@ -82,7 +82,7 @@ class HistoryRow:
 
     @property
     def at(self) -> datetime:
-        """When it happened, in UTC."""
+        """The time when it happened, in UTC."""
         return as_datetime(self.at_micros)
 
     @property

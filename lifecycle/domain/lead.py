@@ -60,7 +60,7 @@ class Lead:
 
     @property
     def since(self) -> datetime | None:
-        """When its last step was, in UTC; None while it is ``new``."""
+        """The time when its last step was, in UTC; None while it is ``new``."""
         return optional_datetime(self.since_micros)
 
     @property
@@ -70,35 +70,35 @@ class Lead:
 
     @property
     def sent_at(self) -> datetime | None:
-        """When it last came to be ``sent``."""
+        """The time when it last came to be ``sent``."""
         return optional_datetime(self.reached.get("sent"))
 
     @property
     def received_at(self) -> datetime | None:
-        """When it last came to be ``received``."""
+        """The time when it last came to be ``received``."""
         return optional_datetime(self.reached.get("received"))
 
     @property
     def assigned_at(self) -> datetime | None:
-        """When it last came to be ``assigned``."""
+        """The time when it last came to be ``assigned``."""
         return optional_datetime(self.reached.get("assigned"))
 
     @property
     def accepted_at(self) -> datetime | None:
-        """When it last came to be ``accepted``."""
+        """The time when it last came to be ``accepted``."""
         return optional_datetime(self.reached.get("accepted"))
 
     @property
     def rejected_at(self) -> datetime | None:
-        """When it last came to be ``rejected``."""
+        """The time when it last came to be ``rejected``."""
         return optional_datetime(self.reached.get("rejected"))
 
     @property
     def retracted_at(self) -> datetime | None:
-        """When it last came to be ``retracted``."""
+        """The time when it last came to be ``retracted``."""
         return optional_datetime(self.reached.get("retracted"))
 
     @property
     def contact_deleted_at(self) -> datetime | None:
-        """When its contact was deleted, in UTC; None where it was not."""
+        """The time when its contact was deleted, in UTC; None where it was not."""
         return optional_datetime(self.contact_deleted_micros)

@@ -47,6 +47,7 @@ from lifecycle.utc import format_time
 Action: TypeAlias = "LeadAction | PersonAction | ContactAction"
 #: What finds keys in names, where no rules say otherwise.
 DEFAULT_IDENTITY: Final = Identity()
+_EXPECTED_TIME: Final = "expected a time: none is stated, and no date says when it happened"
 
 
 def event_of(
@@ -75,8 +76,7 @@ def event_of(
     dates = _Dates.of(action)
     time, notes = _time(trigger, stated, dates, received_at)
     if time is None and timeless:
-        expected = "expected a time: none is stated, and no date says when it happened"
-        problems.append(Problem(envelope.place("time"), expected, "no_time"))
+        problems.append(Problem(envelope.place("time"), _EXPECTED_TIME, "no_time"))
     if problems or time is None:
         raise MessageError(problems)
     change, digest = None, _digest(envelope, stated)

@@ -1,4 +1,4 @@
-"""Which properties a message has: all that there are, the required ones, or some by chance."""
+"""The properties that a message has: all that there are, the required ones, or some by chance."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Log:
 
     @property
     def bytes_read(self) -> int:
-        """How far the file was read, in bytes (packed)."""
+        """The bytes of the file that were read (packed)."""
         return self._file.tell() if self.seekable else 0
 
     def head(self) -> tuple[int, bytes]:

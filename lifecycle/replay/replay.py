@@ -35,7 +35,7 @@ _ARRIVED_BEFORE: Final[tuple[OutcomeKind, ...]] = (
 
 @define
 class Summary:
-    """What a run did (design.md section 10).
+    """The outcomes of a run, counted (design.md section 10).
 
     ``read = applied + refused + noted + duplicate + conflict + ignored + quarantined``, where
     applied, refused and noted are what the events that the run stored are when it ends.
@@ -68,7 +68,7 @@ class Summary:
 
 @define
 class Progress:
-    """How far a run is, told after each batch.
+    """The progress of a run, told after each batch.
 
     Attributes:
         name: The log being read.

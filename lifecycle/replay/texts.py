@@ -51,7 +51,7 @@ class Line:
 
     @property
     def is_ended(self) -> bool:
-        """Whether the line ends with it."""
+        """Tell whether the line ends with it."""
         return self.raw.endswith(b"\n")
 
 
@@ -141,7 +141,7 @@ class Splitter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no text is open."""
+        """Tell whether no text is open."""
         return self._begun is None
 
     def split(self, line: Line) -> Generator[Text]:
@@ -235,12 +235,12 @@ class _Begun:
 
     @property
     def is_broken(self) -> bool:
-        """Whether it is no JSON."""
+        """Tell whether it is no JSON."""
         return self._extent is None or self._extent.is_broken
 
     @property
     def is_large(self) -> bool:
-        """Whether it is beyond the limit."""
+        """Tell whether it is beyond the limit."""
         return self._digest is not None
 
     def open(self) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""When to write the file anew without what was erased: soon, but not all the time."""
+"""The time to write the file anew without what was erased: soon, but not all the time."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def system_clock() -> int:
 
 
 class Writer:
-    """What writes to an open store, one transaction after the other.
+    """A writer of an open store: one transaction after the other.
 
     Attributes:
         rules: The rules in force.

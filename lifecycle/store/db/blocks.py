@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
     @property
     def is_erased(self) -> bool:
-        """Whether it is a content that was erased."""
+        """Tell whether it is a content that was erased."""
         return self.kind == CONTENT and self.salt == NO_SALT
 
     def erased(self) -> Entry:

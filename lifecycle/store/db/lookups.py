@@ -1,4 +1,4 @@
-"""What one transaction knows of the store while it works: looked up in bulk, and only once."""
+"""The rows that one transaction works on: looked up in bulk, and only once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class KeyRow:
 
     @property
     def belongs(self) -> tuple[int | None, int | None, int]:
-        """What changes of it; ``stored`` is that of the row in the store, if there is one."""
+        """The columns that change; ``stored`` is that of the row in the store, if there is one."""
         return (self.cluster, self.lead, self.leads)
 
 
@@ -90,7 +90,7 @@ _STORE: Final = (
 
 
 class Numbers:
-    """What the store's own row holds: the last numbers that were given; none is given twice."""
+    """The store's own row: the last numbers that were given; none is given twice."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.secret: bytes

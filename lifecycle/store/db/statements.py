@@ -110,7 +110,7 @@ _key: Final = itemgetter(0)
 
 
 class Writes:
-    """What a transaction is to write: rows by the statement that writes them."""
+    """The rows that a transaction is to write, by the statement that writes them."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)

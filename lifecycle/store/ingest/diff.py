@@ -39,7 +39,7 @@ _LEAD_ID, _HOLDER, _DELETED_AT, _KEPT_HOLDER, _KNOWN_SINCE = 1, 5, 21, 22, 23
 
 
 class Diff:
-    """What a transaction writes.
+    """The differences that a transaction writes.
 
     ``renames``: all keys are found again under another identity policy; the old ones are gone.
     """

@@ -20,7 +20,7 @@ IngestItem: TypeAlias = Packed | OtherTopic | Undecodable
 
 @immutable
 class Place:
-    """Where a message came from: the number of a log and a line in it.
+    """The place that a message came from: the number of a log and a line in it.
 
     A line is ``unfinished`` when it has no end yet: it may be written to, and is read again.
     ``entry`` is the number that it has in the ledger already, where a store is verified.
@@ -76,7 +76,7 @@ OutcomeKind: TypeAlias = Literal[
 
 @immutable
 class Outcome:
-    """What became of one message, as known when its transaction was committed; a class for each.
+    """The fate of one message, as known when its transaction was committed; a class for each.
 
     ``kind`` is the name of its class in lower case.
     """

@@ -24,7 +24,7 @@ _ROWS: Final = f"SELECT {BOUND['quarantine']} FROM quarantine WHERE digest IN"
 
 
 class SetAside:
-    """What a transaction quarantines and ignores."""
+    """The messages that a transaction quarantines and ignores."""
 
     def __init__(
         self, connection: sqlite3.Connection, writes: Writes, bound: Bound, recorded_at: int

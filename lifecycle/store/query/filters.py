@@ -1,4 +1,4 @@
-"""Which leads are asked for, and in which order: one declaration for commands, calls and pages."""
+"""The leads that are asked for, and their order: one declaration for commands, calls and pages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _HAS_FIELD: Final = (
 
 @frozen
 class LeadFilter:
-    """Which leads are asked for; what is None is not asked.
+    """A selection of leads; what is None is not asked.
 
     Attributes:
         state: Those in this state.
