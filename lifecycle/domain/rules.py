@@ -83,6 +83,7 @@ class Rules:
         return read_file(path, cls.loads)
 
     @classmethod
+    @lru_cache(maxsize=8)  # whoever verifies or folds again reads the same few over and over
     def loads(cls, text: str) -> Rules:
         """Read rules from TOML text."""
         table = parse(text)
