@@ -68,10 +68,17 @@ def test_a_store_says_it_in_one_batch(example, tmp_path):
 
 
 @pytest.mark.parametrize("way", [("replay", "--batch", 1), ("replay",), ("apply",)])
-def test_the_command_line_says_it(example, way, lifecycle, tmp_path, write_log):
+@pytest.mark.parametrize(
+    "some",
+    [
+        # Stores are asked in every order above: here is what lies between them and a person.
+        pytest.param((None, 3), id="three orders"),
+        pytest.param((3, None), id="other orders", marks=pytest.mark.long),
+    ],
+)
+def test_the_command_line_says_it(example, way, some, lifecycle, tmp_path, write_log):
     command, *more = way
-    # Stores are asked in every order above: here is what lies between them and a person.
-    for number, messages in enumerate(islice(orders(example["messages"]), 3)):
+    for number, messages in enumerate(islice(orders(example["messages"]), *some)):
         log, database = write_log(messages), tmp_path / f"{number}.db"
         result = lifecycle(command, database, log, *more)
         assert result.exit_code == 0, result.output
