@@ -124,7 +124,7 @@ class Bench:
     def replay(self, log: Path, messages: int, *, watch: bool = False) -> tuple[Path, Run]:
         """Replay a log into a new store."""
         store = self.new("leads.db")
-        done = self.command("lifecycle", "replay", store, log, "--json", watch=watch)
+        done = self.command("lifecycle", "replay", store, log, "--format", "json", watch=watch)
         read = json.loads(done.output)["read"]
         if read != messages:
             raise RuntimeError(f"{read:,} messages were read of {messages:,}")
@@ -153,7 +153,7 @@ class Bench:
         log, more = self.folder / "leads.jsonl", self.folder / f"more-{leads}.jsonl"
         self.script("generator", "leads", log, leads, more, messages)
         store = self.new(f"leads-{leads}.db")
-        self.command("lifecycle", "replay", store, log, "--json")
+        self.command("lifecycle", "replay", store, log, "--format", "json")
         log.unlink()
         return store, more
 

@@ -13,5 +13,5 @@ from lifecycle.cli.main import main
 if __name__ == "__main__":
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    sys.argv = ["lifecycle", "replay", *sys.argv[1:], "--json"]
+    sys.argv = ["lifecycle", "replay", *sys.argv[1:], "--format", "json"]
     main()

@@ -150,7 +150,7 @@ class _Torture:
         settings = [*_SETTINGS, f"spark.local.dir={room}"]
         command = [
             *(sys.executable, "-c", script, "spark", "fold", str(self._log), "--out", str(out)),
-            *("--master", master, "--partitions", "2", "--json"),
+            *("--master", master, "--partitions", "2", "--format", "json"),
             *(part for one in settings for part in ("--conf", one)),
         ]
         job = subprocess.Popen(
