@@ -1,11 +1,16 @@
 """Leads by any id, e-mail, telephone or name; and what a wrong name may mean."""
 
 import json
+import sqlite3
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from letters import ADA, lead
 
 from lifecycle import LeadReader, LeadStore
+from lifecycle.store.query.wanted import Wanted
 
 NOW = 1_900_000_000_000_000
 PEOPLE = {
@@ -63,6 +68,39 @@ SPELLINGS = """
 )
 def test_a_lead_is_found_in_any_spelling(store, text, lead_id):
     assert "".join(found(store, text)) == lead_id
+
+
+WORDS = st.text("aeouAEOUßøéÉñj'\"\\%_!- .@1", max_size=12)
+NUMBERS = st.text("0123456789 -()./+", max_size=16)
+CONTACTS = st.tuples(*[st.one_of(st.none(), WORDS, NUMBERS)] * 3)
+
+
+@given(st.lists(CONTACTS, max_size=5), st.one_of(WORDS, NUMBERS), st.data())
+def test_the_query_leaves_out_no_contact_that_says_it(contacts, text, data):
+    said = [part for contact in contacts for part in contact if part]
+    wanted = Wanted.of(data.draw(st.sampled_from([text, *said])))
+    rows = [(number, orjson.dumps(contact)) for number, contact in enumerate(contacts)]
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE lead (id INTEGER PRIMARY KEY, contact TEXT)")
+    connection.executemany("INSERT INTO lead VALUES (?, CAST(? AS TEXT))", rows)
+    sure = [number for number, contact in wanted.candidates(connection) if wanted.said_by(contact)]
+    connection.close()
+    assert sure == [number for number, contact in rows if wanted.said_by(contact)]
+
+
+@pytest.mark.parametrize("email", ['"joe"@example.com', "joe\\@example.com", "jo_e%!@example.com"])
+def test_an_address_with_signs_of_json_or_sql_is_found(store, email):
+    store.apply(told("add", "10:00", "1009", ("Jo", email, None)))
+    assert found(store, email) == ["1009"]
+    assert found(store, "jo%e") == []
+    store.apply(told("update", "10:05", "1009", ("Jo", "new@example.com", None)))
+    assert found(store, email) == ["1009"]
+
+
+def test_signs_of_a_pattern_are_letters_in_a_part_of_an_id(store):
+    assert found(store, "c_100") == found(store, "c%100") == []
+    store.apply(lead("add", "10:00", keys={"guid": "c_100!"}))
+    assert [one.lead_id for one in store.find("_100!").leads] == ["guid:c_100!"]
 
 
 def test_a_part_of_an_id_is_found_where_nothing_else_is(store):

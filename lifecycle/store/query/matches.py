@@ -18,7 +18,7 @@ from lifecycle.store.db.rows import id_hash, select_in
 from lifecycle.store.erasure.mentions import mentions, tells
 from lifecycle.store.query.find import leads_of, possible_keys, sealed_leads
 from lifecycle.store.query.history import lead_names
-from lifecycle.store.query.wanted import Wanted
+from lifecycle.store.query.wanted import Wanted, pattern
 
 #: So many leads are found, at most.
 MOST: Final = 100
@@ -28,9 +28,8 @@ _SCHEMES: Final = 1_000
 #: Where the contact stands in what was decoded of a message.
 _CONTACT_PART: Final = 11
 _SHORTEST_PART: Final = 4
-_LEADS_WITH_CONTACTS: Final = "SELECT id, CAST(contact AS BLOB) FROM lead WHERE contact IS NOT NULL"
 _KEYS_LIKE: Final = (
-    f"SELECT kind, scheme, value FROM key WHERE instr(lower(value), lower(?)) LIMIT {MOST}"
+    f"SELECT kind, scheme, value FROM key WHERE value LIKE ? ESCAPE '!' LIMIT {MOST}"
 )
 
 
@@ -92,13 +91,13 @@ class _Search:
         if not self._found:
             self._in_parts_of_keys()
         quarantined: tuple[int, ...] = ()
-        if (pattern := mentions(filter(tells, [self._text]))) is not None:
+        if (mention := mentions(filter(tells, [self._text]))) is not None:
             rows = self._connection.execute("SELECT id, raw FROM quarantine WHERE size > 0")
             quarantined = tuple(
-                number for number, raw in rows if pattern.search(raw.decode("utf-8", "replace"))
+                number for number, raw in rows if mention.search(raw.decode("utf-8", "replace"))
             )[:MOST]
             if messages:
-                self._in_messages(pattern.search)
+                self._in_messages(mention.search)
         return self._matches(quarantined)
 
     def _matches(self, quarantined: tuple[int, ...]) -> Matches:
@@ -147,7 +146,7 @@ class _Search:
         part = self._text.rpartition(":")[2]
         if len(part) < _SHORTEST_PART:
             return
-        rows = self._connection.execute(_KEYS_LIKE, (part,)).fetchall()
+        rows = self._connection.execute(_KEYS_LIKE, (pattern(part),)).fetchall()
         for row in rows:
             for lead in leads_of(self._working, [Key(*row)]):
                 self._add(lead, _PART, f"part of key {Key(*row)}")
@@ -155,10 +154,9 @@ class _Search:
     # --- contacts -------------------------------------------------------------------------------
 
     def _in_contacts(self) -> None:
-        said = self._wanted.said_by
-        for lead, contact in self._connection.execute(_LEADS_WITH_CONTACTS):
-            if (said_by := said(contact)) is not None:
-                part, value, is_whole = said_by
+        for lead, contact in self._wanted.candidates(self._connection):
+            if (said := self._wanted.said_by(contact)) is not None:
+                part, value, is_whole = said
                 self._add(lead, _CONTACT if is_whole else _PART, f"contact's {part} {value}")
 
     def _in_former_contacts(self) -> None:

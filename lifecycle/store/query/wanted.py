@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import unicodedata
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
@@ -17,7 +20,7 @@ _ASCII: Final = re.compile(r"[a-z0-9]+")
 #: Behind these vowels an `e` may stand instead of a mark.
 _PIECE: Final = re.compile(r"[^aou]*[aou]?")
 #: What stands between the digits of a number.
-_BETWEEN: Final = b" \t-()./"
+_BETWEEN: Final = " \t-()./"
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: Letters that Unicode does not take apart, as they are written without marks.
 _LETTERS: Final = str.maketrans(
@@ -36,6 +39,17 @@ _LETTERS: Final = str.maketrans(
 )
 _LEAST_DIGITS: Final = min(DIGITS)
 _LEAST_LETTERS: Final = 3
+_CONTACTS: Final = "SELECT id, CAST(contact AS BLOB) FROM lead WHERE contact IS NOT NULL AND"
+_WITHOUT_BETWEEN: Final = reduce("replace({}, char({}), '')".format, map(ord, _BETWEEN), "contact")
+_WITH_DIGITS: Final = f"{_CONTACTS} instr({_WITHOUT_BETWEEN}, ?)"
+#: Accents, and what is left out of names, are compared outside SQL.
+_WITH_TEXT: Final = f"""{_CONTACTS} (
+    contact LIKE ? ESCAPE '!' OR contact LIKE ? ESCAPE '!' OR contact LIKE '%''%'
+    OR length(contact) < length(CAST(contact AS BLOB)))"""
+#: What has a meaning in a pattern of LIKE.
+_SPECIAL: Final = str.maketrans({char: "!" + char for char in "!%_"})
+#: SQLite takes patterns of 50,000 bytes.
+_LONGEST: Final = 5_000
 
 
 class Said(NamedTuple):
@@ -55,6 +69,16 @@ def plain(text: str) -> str:
     return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")
 
 
+def pattern(part: str | None) -> str | None:
+    """Return what LIKE finds a part of a text by, whatever its case; nothing by a huge one."""
+    return f"%{part.translate(_SPECIAL)}%" if part and len(part) <= _LONGEST else None
+
+
+def _escaped(text: str) -> str:
+    """Return a text as it stands in JSON."""
+    return orjson.dumps(text)[1:-1].decode()
+
+
 @frozen
 class Wanted:
     """A text that somebody looks for.
@@ -65,7 +89,7 @@ class Wanted:
         part: What an e-mail address has, or has a part of.
         digits: The digits of a telephone number.
         clue: What stands in every message that has it as it is written.
-        piece: What stands in every text without marks that has the longest of the words.
+        piece: What stands in every text without marks that has the longest of the words, if any.
     """
 
     values: tuple[str, ...]
@@ -73,7 +97,7 @@ class Wanted:
     part: str
     digits: str
     clue: bytes
-    piece: bytes
+    piece: str
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -84,29 +108,30 @@ class Wanted:
         words = () if "@" in bare or is_number else tuple(_WORD.findall(plain(bare)))
         part = bare.casefold() if len(bare) >= _LEAST_LETTERS and " " not in bare else ""
         runs = _ASCII.findall(bare.lower())
-        clue = bare.lower() if "@" in bare and bare.isascii() else max(runs, key=len, default="")
+        is_address = "@" in bare and bare.isascii()
+        clue = _escaped(bare.lower()) if is_address else max(runs, key=len, default="")
         values = tuple(dict.fromkeys((text, bare, text.rpartition(":")[2].strip())))
         number = digits.lstrip("0") if is_number else ""
         pieces = _PIECE.findall(max(words, key=len, default=""))
-        piece = max(pieces, key=len, default="").encode()
+        piece = max(pieces, key=len, default="")
         return cls(values, words, part, number, b"" if is_number else clue.encode(), piece)
 
     def may_be_in(self, text: bytes) -> bool:
         """Return whether a text may have it: fast, and never wrongly no where it is so written."""
         if self.digits:
-            return self.digits[-_LEAST_DIGITS:].encode() in text.translate(None, _BETWEEN)
+            return self.digits[-_LEAST_DIGITS:].encode() in text.translate(None, _BETWEEN.encode())
         return self.clue in text.lower()
+
+    def candidates(self, connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+        """Yield leads and their contacts that may say it, as the rows of leads have them."""
+        if self.digits:
+            yield from connection.execute(_WITH_DIGITS, (self.digits[-_LEAST_DIGITS:],))
+        else:
+            parts = (pattern(self.piece), pattern(_escaped(self.part)))
+            yield from connection.execute(_WITH_TEXT, parts)
 
     def said_by(self, contact: bytes) -> Said | None:
         """Return what of a contact, as the row of a lead has it, is wanted."""
-        if self.digits:
-            if not self.may_be_in(contact):
-                return None
-        elif contact.isascii():
-            low = contact.lower()
-            is_name = self.piece and (self.piece in low or b"'" in low)
-            if not is_name and not (self.part and self.part.encode() in low):
-                return None
         name, email, telephone = orjson.loads(contact)
         if self.digits:
             return self._telephone(telephone)
