@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -17,6 +18,11 @@ VERDICTS: Final[tuple[Verdict, ...]] = (
     "guard",
     "contact_deleted",
 )
+
+
+def alternatives(words: Sequence[str]) -> str:
+    """Return words as ``a, b or c``."""
+    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 @immutable
@@ -50,7 +56,8 @@ class Refusal:
 
     def __str__(self) -> str:
         if self.kind == "no_edge":
-            return f"no such edge; allowed: {', '.join(self.allowed) or 'nothing'}"
+            only = alternatives(self.allowed)
+            return f"only {only} may follow" if only else "nothing may follow"
         if self.kind == "guard":
             return f"{self.guard}: {self.why}"
         return "its contact was deleted before"

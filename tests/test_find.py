@@ -63,6 +63,9 @@ SPELLINGS = """
         ("", ""),
         ("\udcff", ""),
         ("smith, joe", "1001"),
+        ("555\N{EN DASH}0101", "1001"),
+        ("555\N{ARABIC-INDIC DIGIT ZERO}101", "1001"),
+        ("\N{FULLWIDTH DIGIT ZERO}1/23-45+67:89", "1003"),
         ("O\N{RIGHT SINGLE QUOTATION MARK}Brien", "1003"),
     ],
 )
@@ -71,7 +74,7 @@ def test_a_lead_is_found_in_any_spelling(store, text, lead_id):
 
 
 WORDS = st.text("aeouAEOUßøéÉñj'\"\\%_!- .@1", max_size=12)
-NUMBERS = st.text("0123456789 -()./+", max_size=16)
+NUMBERS = st.text("0123456789 -()./+x\N{EN DASH}\N{ARABIC-INDIC DIGIT FIVE}", max_size=16)
 CONTACTS = st.tuples(*[st.one_of(st.none(), WORDS, NUMBERS)] * 3)
 
 
@@ -95,6 +98,17 @@ def test_an_address_with_signs_of_json_or_sql_is_found(store, email):
     assert found(store, "jo%e") == []
     store.apply(told("update", "10:05", "1009", ("Jo", "new@example.com", None)))
     assert found(store, email) == ["1009"]
+
+
+@pytest.mark.parametrize(
+    "number", ["555\N{EN DASH}0101", "555+0101", "555 01 ext 01", "5:5:5:0:1:0:1"]
+)
+def test_a_number_is_found_whatever_stands_between_its_digits(store, number):
+    store.apply(told("add", "10:00", "1009", ("Jo", None, number)))
+    assert found(store, "5550101") == ["1001", "1009"]
+    store.apply(told("update", "10:05", "1009", ("Jo", None, "555 9999")))
+    store.apply(told("update", "10:05", "1001", ("Joe", None, "555 9999")))
+    assert found(store, "555-0101") == ["1001", "1009"]
 
 
 def test_signs_of_a_pattern_are_letters_in_a_part_of_an_id(store):

@@ -86,7 +86,7 @@ def test_refused_events_are_there_as_such(exported):
             "refused",
             "accepted",
             "accepted",
-            "no such edge; allowed: assign, retract, update",
+            "only assign, retract or update may follow",
         ),
     ]
     assert rows(exported, "SELECT verdict FROM event_update") == [("noted",)]

@@ -38,7 +38,7 @@ def test_a_refusal_and_a_duplicate_are_kept_and_not_to_be_sent_again(serve):
     told = served.post("/publish/", [first, lead("accept", "10:01", agent=ADA), first]).json()
     told += [served.post("/inbox/", lead("reject", "10:02", agent=ADA)).json()]
     assert [one["outcome"] for one in told] == ["applied", "applied", "duplicate", "refused"]
-    assert told[3]["reason"] == "no such edge; allowed: assign, retract, update"
+    assert told[3]["reason"] == "only assign, retract or update may follow"
     assert served.terminate() == 0
     with LeadStore(served.database) as store:
         assert store.lead("crmleadid:1").state == "accepted"

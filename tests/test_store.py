@@ -73,8 +73,8 @@ def test_a_refusal_can_be_raised(store):
     with pytest.raises(TransitionRefusedError) as caught:
         outcome.raise_for_refusal()
     assert str(caught.value) == (
-        "crmleadid:1: send refused in state sent: no such edge;"
-        " allowed: receive, assign, accept, reject, retract, update"
+        "crmleadid:1: send refused in state sent:"
+        " only receive, assign, accept, reject, retract or update may follow"
     )
 
 

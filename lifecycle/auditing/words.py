@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
 from lifecycle.auditing.edits import Edit
 from lifecycle.auditing.variants import Variant
-from lifecycle.domain import State, Trigger, condition_of
+from lifecycle.domain import guard_in_words
 from lifecycle.messages import format_time
-from lifecycle.reasons import Refusal
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _DURATIONS: Final = ("median", "p90", "p99", "duration")
 _NO: Final = "-"
-#: What is done to a lead by each trigger.
-_DONE: Final[Mapping[str, str]] = {
-    "send": "sent",
-    "receive": "received",
-    "assign": "assigned",
-    "accept": "accepted",
-    "reject": "rejected",
-    "retract": "retracted",
-    "update": "updated",
-}
 
 
 def duration(micros: int | None) -> str:
@@ -61,23 +49,9 @@ def reason(refusal: dict[str, Any]) -> str:
         case "no_edge":
             return f"allowed: {', '.join(refusal['allowed']) or 'nothing'}"
         case "guard":
-            return f"{refusal['guard']}: {refusal['why']}"
+            return guard_in_words(refusal["guard"], refusal["why"])
         case _:
             return "its contact was deleted before"
-
-
-def refused_in_words(refusal: Refusal, trigger: Trigger, state: State) -> str:
-    """Say why a step was refused, without the names of edges and guards."""
-    match refusal.kind:
-        case "no_edge":
-            only = _alternatives([_DONE.get(one, one) for one in refusal.allowed])
-            rest = f", only {only}" if only else ", and nothing else may happen to it"
-            return f"a lead that is {state} cannot be {_DONE.get(trigger, trigger)}{rest}"
-        case "guard":
-            condition = condition_of(refusal.guard or "").removesuffix(".")
-            return f"{condition[:1].lower()}{condition[1:]}: {refusal.why}"
-        case _:
-            return str(refusal)
 
 
 def edit_in_words(edit: Edit) -> str:
@@ -87,11 +61,6 @@ def edit_in_words(edit: Edit) -> str:
         return f"{here} should not be there, since the lead is {edit.state} then"
     article = "an" if edit.trigger[0] in "aeiou" else "a"
     return f"{article} {edit.trigger} is missing before {here}, while the lead is {edit.state}"
-
-
-def _alternatives(words: Sequence[str]) -> str:
-    """Return words as ``a, b or c``."""
-    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def in_words(name: str, value: Any) -> Any:

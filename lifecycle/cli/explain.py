@@ -13,12 +13,13 @@ import click
 from lifecycle.auditing.allowed import ANYBODY, NOBODY
 from lifecycle.auditing.explanation import Copy, Correction, Explanation, Step
 from lifecycle.auditing.explanation import explain as explained
-from lifecycle.auditing.words import edit_in_words, moment, refused_in_words
+from lifecycle.auditing.words import edit_in_words, moment
 from lifecycle.cli import options
 from lifecycle.cli.find import offering
 from lifecycle.cli.output import emit_one, to_json
 from lifecycle.cli.timeline import SEVERITY_STYLE, STATE_STYLE
 from lifecycle.cli.wrapping import print_words
+from lifecycle.domain import refused_in_words
 from lifecycle.store import FindingEntry, HistoryEntry, LeadReader, StoredMessage
 from lifecycle.text import clean, counted, reason_in_words, short
 

@@ -14,6 +14,7 @@ import click
 
 from lifecycle.cli.grid import Cells, print_grid
 from lifecycle.cli.wrapping import joined, plain, print_line, print_words
+from lifecycle.domain import refused_in_words
 from lifecycle.messages import format_time
 from lifecycle.text import clean, reason_in_words, short
 
@@ -121,7 +122,7 @@ def _state(row: HistoryEntry) -> Text:
 def _why(row: HistoryEntry) -> str:
     parts = []
     if row.refusal is not None:
-        parts.append(f"refused: {row.refusal}")
+        parts.append(refused_in_words(row.refusal, row.trigger, row.source))
     if row.implied_by:
         parts.append(f"implied by {row.implied_by}")
     if row.reason:

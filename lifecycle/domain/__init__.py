@@ -59,6 +59,7 @@ from lifecycle.domain.names import (
     salesforce_id,
     trimmed,
 )
+from lifecycle.domain.refusals import guard_in_words, refused_in_words
 from lifecycle.domain.rules import Edge, Rules, state_diagram
 from lifecycle.domain.several import are_several, contact_ids, names_contact
 from lifecycle.domain.states import RANK, RULED_TRIGGERS, STATES, TRIGGERS, State, Trigger
@@ -139,6 +140,7 @@ __all__ = [
     "find_guard",
     "fold",
     "guard",
+    "guard_in_words",
     "guard_names",
     "hub",
     "hubs",
@@ -154,6 +156,7 @@ __all__ = [
     "normal_party",
     "normal_scheme",
     "object_id",
+    "refused_in_words",
     "salesforce_id",
     "source_name",
     "splits",

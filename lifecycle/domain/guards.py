@@ -56,7 +56,8 @@ def find_guard(name: str) -> Guard | None:
 
 def condition_of(name: str) -> str:
     """Return what a guard asks for: the first line of its docstring, or its name."""
-    words = inspect.getdoc(find_guard(name)) or f"{name} must pass."
+    function = find_guard(name)
+    words = (function and inspect.getdoc(function)) or f"{name} must pass."
     return words.partition("\n")[0]
 
 

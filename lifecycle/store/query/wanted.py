@@ -6,7 +6,6 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
-from functools import reduce
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
@@ -14,13 +13,12 @@ from attrs import frozen
 
 from lifecycle.store.erasure.mentions import DIGITS
 
-_NO_DIGIT: Final = re.compile(r"\D+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _ASCII: Final = re.compile(r"[a-z0-9]+")
 #: Behind these vowels an `e` may stand instead of a mark.
 _PIECE: Final = re.compile(r"[^aou]*[aou]?")
-#: What stands between the digits of a number.
-_BETWEEN: Final = " \t-()./"
+#: What may stand between the digits of a number.
+_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
 _PREFIX: Final = re.compile(r"^(mailto|tel):", re.IGNORECASE)
 #: Letters that Unicode does not take apart, as they are written without marks.
 _LETTERS: Final = str.maketrans(
@@ -40,16 +38,14 @@ _LETTERS: Final = str.maketrans(
 _LEAST_DIGITS: Final = min(DIGITS)
 _LEAST_LETTERS: Final = 3
 _CONTACTS: Final = "SELECT id, CAST(contact AS BLOB) FROM lead WHERE contact IS NOT NULL AND"
-_WITHOUT_BETWEEN: Final = reduce("replace({}, char({}), '')".format, map(ord, _BETWEEN), "contact")
-_WITH_DIGITS: Final = f"{_CONTACTS} instr({_WITHOUT_BETWEEN}, ?)"
 #: Accents, and what is left out of names, are compared outside SQL.
-_WITH_TEXT: Final = f"""{_CONTACTS} (
+_MAY_SAY: Final = f"""{_CONTACTS} (
     contact LIKE ? ESCAPE '!' OR contact LIKE ? ESCAPE '!' OR contact LIKE '%''%'
     OR length(contact) < length(CAST(contact AS BLOB)))"""
 #: What has a meaning in a pattern of LIKE.
 _SPECIAL: Final = str.maketrans({char: "!" + char for char in "!%_"})
-#: SQLite takes patterns of 50,000 bytes.
-_LONGEST: Final = 5_000
+#: No e-mail address is longer (RFC 5321); LIKE takes as long as the text times the part.
+_LONGEST: Final = 320
 
 
 class Said(NamedTuple):
@@ -69,7 +65,12 @@ def plain(text: str) -> str:
     return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")
 
 
-def pattern(part: str | None) -> str | None:
+def _digits(text: str) -> str:
+    """Return the digits in a text, of any script, as ``0`` to ``9``."""
+    return "".join(str(unicodedata.decimal(char)) for char in text if char.isdecimal())
+
+
+def pattern(part: str) -> str | None:
     """Return what LIKE finds a part of a text by, whatever its case; nothing by a huge one."""
     return f"%{part.translate(_SPECIAL)}%" if part and len(part) <= _LONGEST else None
 
@@ -103,7 +104,7 @@ class Wanted:
     def of(cls, text: str) -> Self:
         """Return what a text looks for."""
         bare = _PREFIX.sub("", text).strip("<> ")
-        digits = _NO_DIGIT.sub("", bare)
+        digits = _digits(bare)
         is_number = len(digits) in DIGITS and not any(map(str.isalpha, bare))
         words = () if "@" in bare or is_number else tuple(_WORD.findall(plain(bare)))
         part = bare.casefold() if len(bare) >= _LEAST_LETTERS and " " not in bare else ""
@@ -117,18 +118,19 @@ class Wanted:
         return cls(values, words, part, number, b"" if is_number else clue.encode(), piece)
 
     def may_be_in(self, text: bytes) -> bool:
-        """Return whether a text may have it: fast, and never wrongly no where it is so written."""
+        """Return whether a text may have it: fast, and never wrongly no where it is so written.
+
+        Digits of other scripts are not looked for.
+        """
         if self.digits:
-            return self.digits[-_LEAST_DIGITS:].encode() in text.translate(None, _BETWEEN.encode())
+            return self.digits[-_LEAST_DIGITS:].encode() in text.translate(None, _NO_DIGITS)
         return self.clue in text.lower()
 
     def candidates(self, connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
         """Yield leads and their contacts that may say it, as the rows of leads have them."""
-        if self.digits:
-            yield from connection.execute(_WITH_DIGITS, (self.digits[-_LEAST_DIGITS:],))
-        else:
-            parts = (pattern(self.piece), pattern(_escaped(self.part)))
-            yield from connection.execute(_WITH_TEXT, parts)
+        digits = "%".join(self.digits[-_LEAST_DIGITS:])
+        parts = (f"%{digits}%", None) if digits else map(pattern, (self.piece, _escaped(self.part)))
+        yield from connection.execute(_MAY_SAY, tuple(parts))
 
     def said_by(self, contact: bytes) -> Said | None:
         """Return what of a contact, as the row of a lead has it, is wanted."""
@@ -140,7 +142,7 @@ class Wanted:
     def _telephone(self, value: Any) -> Said | None:
         if not value:
             return None
-        digits = _NO_DIGIT.sub("", value).lstrip("0")
+        digits = _digits(value).lstrip("0")
         if len(digits) < _LEAST_DIGITS:
             return None
         if digits.endswith(self.digits) or self.digits.endswith(digits):
