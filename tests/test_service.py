@@ -70,7 +70,8 @@ def test_what_cannot_be_decoded_is_kept_and_answered_as_such(serve, body, code):
     served = serve()
     answer = served.post("/inbox/", body)
     assert answer.status_code == 201
-    assert answer.headers["location"] == "/quarantine"
+    kept = served.get(answer.headers["location"])
+    assert kept["id"] == answer.json()["number"]
     assert answer.json()["outcome"] == "quarantined"
     assert code in answer.json()["problems"][0]
 

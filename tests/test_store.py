@@ -163,6 +163,36 @@ def test_each_kind_of_outcome(store):
     ) == ["applied", "duplicate", "conflict", "noted", "refused", "ignored", "quarantined"]
 
 
+def test_a_message_that_is_known_is_told_with_its_lead(store):
+    first = lead("add", "10:00")
+    store.apply_many([first, lead("assign", "10:01")])
+    changed = first | {"data": first["data"] | {"agent": BOB}}
+    again, other = store.apply_many([first, changed])
+    assert (again.kind, again.lead_id, again.state) == ("duplicate", "crmleadid:1", "assigned")
+    assert (other.kind, other.lead_id, other.state) == ("conflict", "crmleadid:1", "assigned")
+    new, twice = store.apply_many(
+        [message := lead("add", "10:00", keys={"crmLeadId": "2"}), message]
+    )
+    assert (new.kind, twice.kind, twice.lead_id) == ("applied", "duplicate", "crmleadid:2")
+    store.apply(gone := deletion("10:02", {"c": "9"}))
+    assert store.apply(gone).as_dict() == {
+        "outcome": "duplicate",
+        "event_id": decode(gone).id,
+        "trigger": "delete",
+    }
+
+
+def test_a_quarantined_message_is_told_with_its_number(store):
+    ahead = lead("add", "10:00") | {"time": "9998-01-01T00:00:00Z"}
+    messages = ["{", '{"topic": "realestate/lead#ad"}', "{", ahead]
+    first, second, again, early = store.apply_many(messages)
+    assert (first.number, second.number, again.number, early.number) == (1, 2, 1, 3)
+    assert store.quarantined(3).problems == early.problems
+    assert store.quarantined(2).problems == second.problems
+    assert second.as_dict()["number"] == 2
+    assert [one.number for one in store.retry(2)] == [2]
+
+
 def test_several_callers_share_a_transaction_and_each_gets_its_outcomes(store):
     page = [lead("add", "10:00", keys="2"), lead("accept", "10:01", keys="2")]
     groups = [[lead("add", "10:00")], [], [page, "no message"], iter([lead("accept", "10:05")])]

@@ -116,7 +116,7 @@ def apply(
             messages = [(to_stored(one, store.rules.identity), Place()) for one in readings]
             if not messages:
                 continue
-            outcomes = store.session().take(messages)
+            outcomes = store.session().apply(messages)
             for outcome in outcomes:
                 click.echo(to_json(outcome.as_dict()))
 

@@ -149,7 +149,7 @@ def _location(told: Mapping[str, Any]) -> str:
     if told["id"] is not None:
         location = f"/inbox/{quote(told['id'], safe='')}"
         return location if len(location) <= _LONGEST_LOCATION else "/inbox/"
-    return "/quarantine" if told["outcome"] == "quarantined" else "/inbox/"
+    return f"/quarantine/{told['number']}" if told.get("number") else "/inbox/"
 
 
 CALLS: Final = tuple(

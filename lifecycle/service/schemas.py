@@ -80,7 +80,7 @@ _QUARANTINED: Final[dict[str, Schema]] = {
     "size": _COUNT,
 }
 _OUTCOME: Final = _object(
-    *("event_id", "trigger", "lead_id", "state", "reason", "problems", "topic"),
+    *("event_id", "trigger", "lead_id", "state", "reason", "problems", "number", "topic"),
     id=_TEXT_OR_NULL,
     outcome={"enum": list(_OUTCOMES)},
     event_id=_TEXT,
@@ -89,6 +89,7 @@ _OUTCOME: Final = _object(
     state=_STATE,
     reason=_TEXT,
     problems={"type": "array", "items": _TEXT},
+    number=_COUNT,
     topic=_TEXT,
 )
 SCHEMAS: Final[dict[str, Schema]] = {

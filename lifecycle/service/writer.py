@@ -216,7 +216,7 @@ class StoreWriter:
             return [(group[0], first(store), None)]
         started = time.monotonic()
         items = [(item, _PLACE) for one in group if not callable(one.work) for item in one.work]
-        outcomes = store.session().take(items) if items else []
+        outcomes = store.session().apply(items) if items else []
         self.last_error = None
         self._on_commit(Commit(len(group), outcomes, time.monotonic() - started))
         rest = iter(outcomes)

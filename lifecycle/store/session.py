@@ -86,8 +86,13 @@ class ReplaySession:
         self._batches.append(batch)
 
     def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
-        """Take messages in, within a ``transaction``; return what became of each."""
+        """Take messages in, within a ``transaction``; return what became of each, to be counted."""
         return self._take(messages)
+
+    def apply(self, messages: Sequence[tuple[IngestItem, Place]]) -> list[Outcome]:
+        """Take messages in, in one transaction; return what became of each, to be told."""
+        with self._writer.transaction():
+            return self._writer.told(messages, self._take(messages))
 
     def move(self, cursor: Cursor) -> None:
         """Move a log's cursor, within a ``transaction``."""

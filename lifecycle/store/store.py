@@ -116,7 +116,7 @@ class LeadStore(LeadReader):
         messages = self._read([message], optional_micros(received_at))
         if len(messages) != 1:
             raise ArgumentError(f"a page of {len(messages)} messages: use apply_many")
-        return self._take(messages)[0]
+        return self._apply(messages)[0]
 
     def apply_many(
         self, messages: Iterable[Message], *, received_at: Moment | None = None, batch: int = 5000
@@ -132,10 +132,8 @@ class LeadStore(LeadReader):
             raise ArgumentError(f"expected a batch of at least 1 message, got {batch}")
         at = optional_micros(received_at)
         rest = iter(messages)
-        outcomes: list[Outcome] = []
-        while some := list(islice(rest, batch)):
-            outcomes += self._take(self._read(some, at))
-        return outcomes
+        batches = iter(lambda: list(islice(rest, batch)), [])
+        return [one for some in batches for one in self._apply(self._read(some, at))]
 
     def apply_group(self, groups: Iterable[Iterable[Message]]) -> list[list[Outcome]]:
         """Apply the messages of several callers in one durable transaction; the outcomes of each.
@@ -144,7 +142,7 @@ class LeadStore(LeadReader):
             StoreError: The store could not be written; nothing of any of them is in the store.
         """
         read = [self._read(several(messages), None) for messages in several(groups)]
-        outcomes = iter(self._take([one for some in read for one in some]))
+        outcomes = iter(self._apply([one for some in read for one in some]))
         return [list(islice(outcomes, len(some))) for some in read]
 
     def retry(
@@ -173,9 +171,10 @@ class LeadStore(LeadReader):
             messages = self._read([kept.raw if message is None else message], at)
             latest = self._writer.now() + AHEAD
             if not all(is_ready(one, latest) for one, _ in messages):
-                return [Quarantined(getattr(one, "problems", kept.problems)) for one, _ in messages]
+                problems = [getattr(one, "problems", kept.problems) for one, _ in messages]
+                return [Quarantined(some, number) for some in problems]
             self._leave(unit, number, "retried")
-            return self._take(messages)
+            return self._apply(messages)
 
     def dismiss(self, number: int) -> None:
         """Take a message out of the quarantine without applying it; ``restore`` brings it back.
@@ -241,6 +240,11 @@ class LeadStore(LeadReader):
                 self._erase_deleted(intake.deleted_clusters())
         return outcomes
 
+    def _apply(self, messages: Items) -> list[Outcome]:
+        """Take messages in, in one transaction; return what became of each, to be told."""
+        with self._writer.transaction():
+            return self._writer.told(messages, self._take(messages))
+
     def _read(self, messages: Iterable[Message], received_at: int | None) -> Items:
         return stored_items(messages, self._writer.rules.identity, received_at)
 
@@ -271,7 +275,7 @@ class LeadStore(LeadReader):
         with self._erasing(dry_run=dry_run) as unit:
             cluster, keys = find_person(working := self._working(), alias)
             clusters = [] if cluster is None else [cluster]
-            reasons = [one for some in clusters for one in erasure.reasons_to_refuse(working, some)]
+            _, reasons = erasure.single_persons(working, clusters)
             if reasons and not all_of_them:
                 raise HubError(alias, reasons)
             erased = self._erase(unit, clusters, keys, forever=forever)
@@ -341,10 +345,6 @@ class LeadStore(LeadReader):
 
     def _spare(self, clusters: Iterable[int]) -> list[int]:
         """Return the clusters that are one person each; ``spared`` says why others are not."""
-        working, persons = self._working(), []
-        for cluster in clusters:
-            reasons = erasure.reasons_to_refuse(working, cluster)
-            self.spared = tuple(dict.fromkeys((*self.spared, *reasons)))
-            if not reasons:
-                persons.append(cluster)
+        persons, reasons = erasure.single_persons(self._working(), clusters)
+        self.spared = tuple(dict.fromkeys((*self.spared, *reasons)))
         return persons

@@ -22,7 +22,14 @@ from lifecycle.store.db.rows import Parties
 from lifecycle.store.db.rules import rules_at
 from lifecycle.store.db.transaction import Gate, snapshot, unit_of_work
 from lifecycle.store.ingest.intake import Intake
-from lifecycle.store.ingest.item import IngestItem, Outcome, Place, Refused
+from lifecycle.store.ingest.item import (
+    Applied,
+    Items,
+    Noted,
+    Outcome,
+    Refused,
+)
+from lifecycle.store.ingest.known import with_what_is_known
 from lifecycle.store.ingest.renaming import rename
 from lifecycle.store.ledger.chain import Unit
 from lifecycle.utc import as_datetime
@@ -109,12 +116,19 @@ class Writer:
         with self._gate.held(), snapshot(self.connection, self.path):
             yield
 
-    def take(self, messages: Sequence[tuple[IngestItem, Place]]) -> tuple[list[Outcome], Intake]:
+    def take(self, messages: Items) -> tuple[list[Outcome], Intake]:
         """Take messages in, within a transaction; return what became of each, and the work."""
         intake = self.intake(self.rules, self.next_recorded_at())
         outcomes = intake.take(messages)
         self._log(outcomes)
         return outcomes, intake
+
+    def told(self, messages: Items, outcomes: list[Outcome]) -> list[Outcome]:
+        """Return outcomes that also say what is known of messages that are not new."""
+        if all(isinstance(one, (Applied, Refused, Noted)) for one in outcomes):
+            return outcomes
+        assert self._unit is not None  # noqa: S101 - only transactions call it
+        return with_what_is_known(self.connection, self._unit.numbers.secret, messages, outcomes)
 
     def intake(
         self,

@@ -7,15 +7,15 @@ from lifecycle.lazy import lazily
 if TYPE_CHECKING:
     from lifecycle.store.erasure.erase import Erasing, Erasure
     from lifecycle.store.erasure.purge import is_unpurged, remove_traces
-    from lifecycle.store.erasure.select import deleted_clusters, reasons_to_refuse
+    from lifecycle.store.erasure.select import deleted_clusters, single_persons
 
 __all__ = [
     "Erasing",
     "Erasure",
     "deleted_clusters",
     "is_unpurged",
-    "reasons_to_refuse",
     "remove_traces",
+    "single_persons",
 ]
 
 __getattr__ = lazily(
@@ -23,6 +23,6 @@ __getattr__ = lazily(
     {
         "erase": ("Erasing", "Erasure"),
         "purge": ("is_unpurged", "remove_traces"),
-        "select": ("deleted_clusters", "reasons_to_refuse"),
+        "select": ("deleted_clusters", "single_persons"),
     },
 )

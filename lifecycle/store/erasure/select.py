@@ -156,7 +156,16 @@ def leads_of(working: WorkingSet, clusters: Collection[int], contents: Contents)
     )
 
 
-def reasons_to_refuse(working: WorkingSet, cluster: int) -> list[str]:
+def single_persons(
+    working: WorkingSet, clusters: Iterable[int]
+) -> tuple[list[int], tuple[str, ...]]:
+    """Return the clusters that are one person each, and why the others may be many people."""
+    reasons = {cluster: _reasons_to_refuse(working, cluster) for cluster in clusters}
+    why = dict.fromkeys(one for some in reasons.values() for one in some)
+    return [cluster for cluster, some in reasons.items() if not some], tuple(why)
+
+
+def _reasons_to_refuse(working: WorkingSet, cluster: int) -> list[str]:
     """Return why a cluster may be many people: a hub, several ids, or more than one contact."""
     rows = working.connection.execute(_REASONS, (cluster,)).fetchall()
     reasons = [_SAID[code] + detail for code, detail in rows]

@@ -154,11 +154,13 @@ class Refused(_Decided):
 class _Known(Outcome):
     event_id: str
     trigger: Trigger
+    lead_id: str | None = None
+    state: State | None = None
 
 
 @immutable
 class Duplicate(_Known):
-    """It was known already."""
+    """It was known already, as a message of the lead ``lead_id``, which is in ``state``."""
 
     kind: ClassVar[OutcomeKind] = "duplicate"
 
@@ -180,10 +182,11 @@ class Ignored(Outcome):
 
 @immutable
 class Quarantined(Outcome):
-    """It could not be decoded, and is kept with its problems."""
+    """It could not be decoded, and is kept with its problems under ``number``."""
 
     kind: ClassVar[OutcomeKind] = "quarantined"
     problems: tuple[Problem, ...]
+    number: int | None = None
 
     def raise_for_problems(self) -> None:
         """Raise them as an error."""
@@ -191,4 +194,4 @@ class Quarantined(Outcome):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what there is to say of it, for JSON; the problems in words."""
-        return {"outcome": self.kind, "problems": [str(problem) for problem in self.problems]}
+        return Outcome.as_dict(self) | {"problems": [str(problem) for problem in self.problems]}
