@@ -39,6 +39,8 @@ _SETTINGS: Final = {
     # What is read ahead of each partition; the default of 64 MiB would be held for every one.
     "queued.max.messages.kbytes": "8192",
     "fetch.error.backoff.ms": "100",
+    # Each attempt writes a line: by default twenty a second while a broker is away.
+    "reconnect.backoff.ms": "1000",
 }
 #: What may pass: librdkafka tries again by itself.
 _PASSING: Final = (
