@@ -29,6 +29,7 @@ def test_a_backup_is_the_store_while_somebody_writes(tmp_path, lifecycle):
         assert result.exit_code == 0, result.output
         assert result.stdout == f"head {store.head()}\n"
         assert store.digest() == LeadReader(copy).digest()
+    assert copy.stat().st_mode & 0o777 == 0o600
     assert sorted(one.name for one in tmp_path.iterdir() if "unfinished" in one.name) == []
     with LeadStore(copy, clock=lambda: NOW) as other:
         assert other.apply(lead("update", "10:03")).kind == "noted"
@@ -41,6 +42,8 @@ def test_a_backup_takes_no_file_s_place(tmp_path, lifecycle):
     result = lifecycle("backup", tmp_path / "leads.db", tmp_path / "copy.db")
     assert (result.exit_code, "it is there already" in result.stderr) == (3, True)
     assert (tmp_path / "copy.db").read_text() == "mine"
+    nowhere = lifecycle("backup", tmp_path / "leads.db", tmp_path / "none" / "copy.db")
+    assert (nowhere.exit_code, "none does not exist" in nowhere.stderr) == (3, True)
 
 
 def test_no_copy_is_kept_of_a_store_that_is_not_sound(tmp_path, lifecycle):

@@ -9,13 +9,13 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter
-from itertools import product
+from itertools import permutations, product
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ADA, BOB, lead, rows_of
+from letters import ADA, BOB, deletion, lead, rows_of
 from worlds import NOW, copy_of, history_says, store_says, world_says, worlds
 
 from lifecycle import LeadStore, NotFoundError, Rules, decode, fold
@@ -50,6 +50,35 @@ def test_any_order_batches_and_copies_say_what_the_fold_says(world, chance):
             store.apply_many(batch)
             arrived += batch
             assert store_says(store) == world_says(RULES, arrived)
+
+
+POLICIES = [Rules.loads(f'[identity.schemes]\na = "{one}"') for one in ("lead", "contact")]
+
+
+@given(worlds, chances, st.sampled_from(POLICIES))
+def test_it_says_so_where_all_names_are_of_leads_or_all_of_contacts(world, chance, rules):
+    clock = lambda: NOW  # noqa: E731
+    with LeadStore(":memory:", rules=rules, clock=clock) as store:
+        for batch in arrivals_of(world, chance):
+            store.apply_many(batch)
+        assert store_says(store) == world_says(rules, world)
+
+
+def test_a_deletion_that_names_a_lead_concerns_every_lead_of_the_contact():
+    rules = Rules.loads('[identity.schemes]\nemail = "lead"')
+    world = [
+        lead("add", "10:02", keys={"email": "a@x.example"}, contact={"c": "1"}, id="urn:1"),
+        lead("accept", "10:03", keys={"crm": "A"}, contact={"c": "1"}, id="urn:2"),
+        deletion("10:01", {"email": "a@x.example"}),
+    ]
+    for some in permutations(world):
+        with LeadStore(":memory:", rules=rules) as store:
+            for message in some:
+                store.apply(message)
+            assert [(one.lead_id, one.state, one.refusals) for one in store.leads()] == [
+                ("crm:A", "new", 1),
+                ("email:a@x.example", "new", 1),
+            ]
 
 
 def test_a_time_with_and_without_an_offset_are_two_contents_in_any_order(tmp_path):

@@ -6,10 +6,11 @@ import pytest
 from letters import lead
 from worlds import NOW
 
-from lifecycle import LeadStore
+from lifecycle import LeadStore, Rules, format_time
 from lifecycle.errors import NotFoundError, OtherMessageError
 from lifecycle.messages import as_micros
 
+DAY = 24 * 60 * 60 * 1_000_000
 GOOD = lead("add", "10:00", id="urn:1")
 BAD = GOOD | {"time": "yesterday"}
 
@@ -62,6 +63,29 @@ def test_what_was_retried_is_listed_as_such(store):
     (left,) = store.quarantine(left=True)
     assert left.left_as == "retried"
     assert left.as_dict()["left_as"] == "retried"
+
+
+def test_what_has_no_name_stays_until_a_policy_finds_one(tmp_path):
+    now = [NOW]
+    ahead = lead("add", "10:00", keys={"crm": "0"}, id="urn:3") | {
+        "time": format_time(NOW + 3 * DAY)
+    }
+    messages = [lead("add", "10:00", keys={"crm": "0"}, id="urn:2"), ahead]
+    with LeadStore(tmp_path / "leads.db", clock=lambda: now[0]) as store:
+        assert [one.number for one in store.apply_many(messages)] == [1, 2]
+        assert [one.number for one in store.retry(1)] == [1]
+        now[0] += 4 * DAY
+        assert [one.kind for one in store.retry(2)] == ["quarantined"]
+        store.apply(lead("add", "10:00"))
+        assert [one.problems[0].code for one in store.quarantine()] == ["no_identity"] * 2
+        assert all(
+            one.kind == "quarantined"
+            for kept in ids(store.quarantine())
+            for one in store.retry(kept)
+        )
+        store.rebuild(Rules.loads('[identity]\nnames = ["0"]'))
+        assert (store.lead("crm:0").events, list(store.quarantine())) == (2, [])
+        assert store.verify().defects == ()
 
 
 def test_what_was_erased_does_not_come_back(tmp_path):

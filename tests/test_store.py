@@ -658,6 +658,40 @@ def test_hubs_are_found_and_found_no_more(store):
     ]
 
 
+def test_a_copy_is_a_new_file_that_its_owner_alone_may_read(store, tmp_path):
+    store.apply(lead("add", "10:00"))
+    store.copy_to(place := tmp_path / "copy.db")
+    assert place.stat().st_mode & 0o777 == 0o600
+    with LeadReader(place) as copy:
+        assert copy.digest() == store.digest()
+    for there in (place, tmp_path / "some.txt", store.path):
+        there.touch()
+        before = there.read_bytes()
+        with pytest.raises(StoreError, match=f"{there}: it is there already"):
+            store.copy_to(there)
+        assert there.read_bytes() == before
+    with pytest.raises(StoreError, match=r"nowhere/copy\.db: cannot be made: No such file"):
+        store.copy_to(tmp_path / "nowhere" / "copy.db")
+
+
+def test_a_copy_that_fails_leaves_no_file(path, tmp_path):
+    with LeadStore(path) as store:
+        store.apply(lead("add", "10:00"))
+    data = path.read_bytes()
+    with LeadReader(path) as store:
+        path.write_bytes(data[: len(data) // 2])
+        with pytest.raises(StoreError, match=str(path)):
+            store.copy_to(tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+
+
+@pytest.mark.parametrize("policy", ["Erase", "erased", True, None, ["erase"]])
+def test_a_misspelt_policy_of_deleted_contacts_is_an_error(path, policy):
+    with pytest.raises(ArgumentError, match="on_contact_delete: expected keep or erase, got"):
+        LeadStore(path, on_contact_delete=policy)
+    assert not path.exists()
+
+
 def test_in_memory_stores_are_for_trying_out():
     with LeadStore(":memory:") as store:
         assert applied(store, lead("add", "10:00")) == ["applied"]

@@ -99,6 +99,8 @@ def _new_store(file: Path) -> Iterator[Path]:
     """Give the place of a store that is there once it is whole."""
     if file.exists():
         raise InputError(f"{file}: it is there already; a new store takes no file's place")
+    if not (folder := file.resolve().parent).is_dir():
+        raise InputError(f"{file}: cannot be written: the directory {folder} does not exist")
     with replacing(file) as unfinished:
         try:
             yield unfinished

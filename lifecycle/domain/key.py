@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*+)":(.*)', re.DOTALL)
 
+#: What a key's text, or the name of a lead that was erased, begins with.
+_RESERVED: Final = ("lead", "contact", "erased")
+
 KeyKind: TypeAlias = Literal["contact", "lead"]
 
 Node = TypeVar("Node", bound="Hashable")
@@ -42,7 +45,7 @@ class Key(NamedTuple):
 
 def shown_scheme(scheme: str) -> str:
     """Return a scheme as it stands before a value: quoted where no two keys may share a text."""
-    if ":" in scheme or scheme.startswith('"') or scheme in ("lead", "contact"):
+    if ":" in scheme or scheme.startswith('"') or scheme in _RESERVED:
         doubled = scheme.replace('"', '""')
         return f'"{doubled}"'
     return scheme

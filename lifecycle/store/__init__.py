@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lifecycle.lazy import lazily
 from lifecycle.store.db.blocks import BLOCK
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, drafted, unpack
+from lifecycle.store.erasure.policy import OnContactDelete
 from lifecycle.store.ingest.item import (
     Applied,
     Conflict,
@@ -41,7 +42,7 @@ from lifecycle.store.query.results import (
 from lifecycle.store.query.streams import Stream, stream_name
 from lifecycle.store.reader import LeadReader
 from lifecycle.store.session import Cursor, ReplaySession
-from lifecycle.store.store import LeadStore, OnContactDelete
+from lifecycle.store.store import LeadStore
 from lifecycle.store.writer import system_clock
 
 if TYPE_CHECKING:

@@ -247,16 +247,25 @@ class LeadReader(OpenStore):
         return message
 
     def copy_to(self, path: str | Path) -> None:
-        """Copy the store, as it is at this moment, into a new file.
+        """Copy the store, as it is at this moment, into a new file that its owner alone may read.
 
         Raises:
-            StoreError: The store cannot be read, or the copy cannot be written.
+            StoreError: The store cannot be read; or there is a file, or none can be written.
         """
-        try:
-            with self._gate.held(), closing(sqlite3.connect(path)) as copy:
-                self._connection.backup(copy)
-        except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+        from lifecycle.store.db.file import make_new_file  # noqa: PLC0415 - takes a while to import
+
+        place = Path(path)
+        with self._gate.held():
+            make_new_file(place)
+            try:
+                with closing(sqlite3.connect(place)) as copy:
+                    self._connection.backup(copy)
+            except sqlite3.Error as error:
+                place.unlink()
+                raise translated(error, self.path) from error
+            except BaseException:
+                place.unlink()
+                raise
 
     def dump(self) -> Iterator[str]:
         """Return the store as JSON lines, for ``load_dump``; read them within a ``snapshot``."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
@@ -16,6 +16,7 @@ from lifecycle.errors import ArgumentError, HubError, NotFoundError
 from lifecycle.messages import Message, Moment, optional_micros
 from lifecycle.store import erasure
 from lifecycle.store.db.lookups import WorkingSet
+from lifecycle.store.erasure.policy import OnContactDelete, checked_policy
 from lifecycle.store.ingest.correction import check_correction
 from lifecycle.store.ingest.item import (
     Items,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from lifecycle.store.erasure.erase import Erasure
 
 _LOG: Final = logging.getLogger("lifecycle")
-#: What becomes of a person's data when the contact is deleted.
-OnContactDelete: TypeAlias = Literal["keep", "erase"]
 _LEAVE: Final = "UPDATE quarantine SET left_at = ?2, left_as = ?3, due_at = NULL WHERE id = ?1"
 _RESTORE: Final = "UPDATE quarantine SET left_at = NULL, left_as = NULL WHERE id = ?1"
 
@@ -71,6 +70,7 @@ class LeadStore(LeadReader):
         StoreError: The file cannot be opened, or is no store that this version understands.
         RulesMismatchError: The store was folded with other rules.
         RulesError: The rules name a guard that nobody registered.
+        ArgumentError: ``on_contact_delete`` is something else.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class LeadStore(LeadReader):
         accept_clock: bool = False,
         mode: int = 0o600,
     ) -> None:
+        self._on_contact_delete = checked_policy(on_contact_delete)
         super().__init__(path, "create" if create else "write", permissions=mode)
-        self._on_contact_delete = on_contact_delete
         self.spared: tuple[str, ...] = ()
         self.erased = 0
         self._writer = Writer(

@@ -91,6 +91,20 @@ def _make_file(path: Path, permissions: int) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, permissions))
 
 
+def make_new_file(path: Path) -> None:
+    """Make an empty file that its owner alone may read.
+
+    Raises:
+        StoreError: There is one, or it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
+    except FileExistsError:
+        raise StoreError(f"{path}: it is there already; a copy takes no file's place") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}") from None
+
+
 def check_path(path: Path, mode: Mode) -> None:
     """Check that there may be a store.
 

@@ -204,7 +204,7 @@ class Intake:
         """Return whether what arrived can change leads that it does not name."""
         if any(arrival.stands is not None for arrival in arrivals):
             return True
-        unnamed = any(not arrival.event.lead_keys for arrival in arrivals)
+        unnamed = any(map(_is_of_contact, arrivals))
         contact_only = any(row.contact_only for row in rows)
         if len(rows) > 1:
             return contact_only or unnamed or any(row.deletion for row in rows)
@@ -328,6 +328,11 @@ def _is_not_after(event: LeadEvent, last: Position) -> bool:
     """Return whether an event precedes the last one, or is a change of its moment."""
     same_moment = event.trigger == "change" and event.position[:2] == last[:2]
     return same_moment or event.position < last
+
+
+def _is_of_contact(arrival: Arrival) -> bool:
+    """Return whether an arrival concerns a contact: what it means depends on all its leads."""
+    return not arrival.event.lead_keys or arrival.event.trigger == "delete"
 
 
 def _is_unnamed_change(arrival: Arrival) -> bool:

@@ -52,10 +52,10 @@ def stored_items(messages: Iterable[Message], identity: Identity, received_at: i
 
 
 def is_ready(message: IngestItem, latest: int) -> bool:
-    """Return whether a message would not be quarantined, as far as it can be told beforehand."""
-    if isinstance(message, Undecodable):
-        return False
-    return not isinstance(message, Packed) or message.time <= latest
+    """Return whether a message would not be quarantined."""
+    if isinstance(message, Packed):
+        return message.time <= latest and any(message.keys)
+    return not isinstance(message, Undecodable)
 
 
 def several(messages: Iterable[_Some]) -> Iterable[_Some]:
