@@ -227,13 +227,19 @@ def named(draw, number):
         "account": draw(st.sampled_from(["7", None])),
         "cid": draw(st.sampled_from(["c1", "c2", "0", None])),
     }
-    topic = draw(st.sampled_from(["lead#add", "lead#accept", "lead#update", "contact#delete"]))
+    topics = ["lead#add", "lead#accept", "lead#update", "lead#change", "contact#delete"]
+    topic = draw(st.sampled_from(topics))
     data = {"object": {"identifier": values, "object": {"identifier": contact}}}
     if topic == "contact#delete":
         data = {"object": {"identifier": contact}}
     elif draw(st.booleans()):
         data["object"]["@id"] = f"own-{draw(st.integers(1, 2))}"
+    if topic == "lead#change":
+        data |= {"source": "salesforce", "field": "Status", "new": "Working"}
+        data |= {"agent": BOB} if draw(st.booleans()) else {"old": "New"}
     time = f"2026-03-01T10:0{draw(st.integers(0, 5))}:00Z"
+    # Some have several contents under one id.
+    number = draw(st.sampled_from([number, 0, 1]))
     return {"topic": topic, "time": time, "id": f"urn:{number}", "data": data}
 
 
@@ -275,6 +281,9 @@ def test_a_rebuild_under_another_policy_equals_a_fresh_replay_under_it(
         fresh.apply_many(messages)
         assert waiting(store) == waiting(fresh)
         assert store.digest() == fresh.digest()
+        store.rebuild(first)
+        assert store_says(store) == says_under(first, messages)
+        assert store.verify().defects == ()
 
 
 def test_what_has_no_name_any_more_waits_in_the_quarantine_and_comes_back(store):

@@ -38,9 +38,8 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
         RulesError: The rules name a guard that nobody registered.
     """
     machine = machine_for(rules)
-    standing, conflicts = _standing(
-        named for event in joined(events) if (named := rules.identity.named(event)).keys
-    )
+    named = (one for event in events if (one := rules.identity.named(event)).keys)
+    standing, conflicts = _standing(map(rules.identity.named, joined(named)))
     parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
     return History(
         leads=tuple(sorted((lead for one in parts for lead in one.leads), key=_by_lead_id)),

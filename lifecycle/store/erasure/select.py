@@ -14,8 +14,8 @@ from lifecycle.store.db.rows import key_hash, select_in
 from lifecycle.store.erasure.person import Person
 
 _COPIES: Final = (
-    "SELECT copy.event, copy.entry, event.id, event.entry"
-    " FROM copy JOIN event ON event.seq = copy.event ORDER BY copy.entry"
+    "SELECT event.seq, copy.entry, event.id, event.entry"
+    " FROM copy JOIN event ON event.seq = abs(copy.event) ORDER BY copy.entry"
 )
 _UNNAMED: Final = "SELECT seq, entry, id FROM event WHERE cluster = ? ORDER BY entry"
 _REASONS: Final = (

@@ -11,6 +11,7 @@ from lifecycle.domain import TRIGGERS, Key, LeadEvent, Position, merged
 from lifecycle.messages import Ignored as OtherTopic
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.codec import CHANGE_NUMBER, Packed, content_of, unpack
+from lifecycle.store.db.lookups import UNNAMED
 from lifecycle.store.db.rows import StoredEvent, id_hash, key_hash, select_in
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.item import (
@@ -84,13 +85,17 @@ class Arrival:
 
 @define
 class _Standing:
-    """The canonical content of an id so far, and the others that are known under it."""
+    """The canonical content of an id so far, and the others that are known under it.
+
+    ``is_nameless``: the identity policy finds no name in any of them.
+    """
 
     seq: int
     version: Version
     entry: int
     arrival: Arrival | None = None
     others: dict[Version, _Columns] | None = None
+    is_nameless: bool = False
 
 
 class Arrivals:
@@ -141,13 +146,15 @@ class Arrivals:
         self._hashes.update((event_id, number) for number, event_id in ids.items())
         if self._any_suppressed:
             self._look_up_suppressed(messages, ids)
-        select = "SELECT hash, id, seq, entry FROM event WHERE hash IN"
-        for _, event_id, seq, entry in sorted(
+        select = "SELECT hash, id, seq, entry, cluster FROM event WHERE hash IN"
+        for _, event_id, seq, entry, cluster in sorted(
             select_in(self._working.connection, select, sorted(ids)), key=_entry_of
         ):
             if event_id not in self._standing:
                 about = self._working.blocks.entry(entry)
-                self._standing[event_id] = _Standing(seq, (about.digest, about.time), entry)
+                self._standing[event_id] = _Standing(
+                    seq, (about.digest, about.time), entry, is_nameless=cluster == UNNAMED
+                )
 
     def _look_up_suppressed(self, messages: list[Packed], ids: dict[int, str]) -> None:
         secret = self._working.numbers.secret
@@ -200,6 +207,12 @@ class Arrivals:
             self._new[event_id] = arrival = Arrival(self._hashes[event_id], seq, seq, packed, place)
             self.to_fold.append(arrival)
             return event_id
+        return self._take_beside(standing, packed, place)
+
+    def _take_beside(self, standing: _Standing, packed: Packed, place: Place) -> Outcome | str:
+        """Take another content in under an id."""
+        if standing.is_nameless:
+            return self._give_name(standing, packed, place)
         if packed.trigger == CHANGE_NUMBER:
             return self._complete(standing, packed, place)
         return self._contest(standing, packed, place)
@@ -212,6 +225,19 @@ class Arrivals:
         version, seq = arrival.packed.version, arrival.seq
         self._standing[event_id] = standing = _Standing(seq, version, seq, arrival, {})
         return standing
+
+    def _give_name(self, standing: _Standing, packed: Packed, place: Place) -> str:
+        """Let this content be canonical in the place of those without a name, which do not count.
+
+        They are kept as copies of minus the number of the event.
+        """
+        (stands,) = self._working.events_numbered([standing.seq])
+        self._writes.add(sql.ADD_COPY, -standing.seq, standing.entry)
+        standing.version, standing.entry = packed.version, self._enter(packed, place)
+        where = (self._hashes[packed.id], standing.seq, standing.entry)
+        standing.arrival, standing.is_nameless = Arrival(*where, packed, place, stands), False
+        self.to_fold.append(standing.arrival)
+        return packed.id
 
     def _contest(self, standing: _Standing, packed: Packed, place: Place) -> Outcome:
         """Let another content under a known id be canonical, or keep it as another."""

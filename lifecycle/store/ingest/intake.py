@@ -29,7 +29,7 @@ from lifecycle.domain import (
 from lifecycle.messages import read_message
 from lifecycle.store.db import statements as sql
 from lifecycle.store.db.blocks import Blocks
-from lifecycle.store.db.lookups import ClusterRow, WorkingSet
+from lifecycle.store.db.lookups import UNNAMED, ClusterRow, WorkingSet
 from lifecycle.store.db.rows import Parties, StoredEvent, select_in
 from lifecycle.store.db.statements import Writes
 from lifecycle.store.ingest.cluster import Component, Folding, Partition, leads_of
@@ -178,7 +178,7 @@ class Intake:
         stands = arrival.stands
         if stands is not None:
             clusters.add(self._cluster_of(stands))
-        return clusters
+        return clusters - {UNNAMED}
 
     def _cluster_of(self, stands: StoredEvent) -> int:
         if stands.cluster is not None:

@@ -1,12 +1,16 @@
 """Fold a store again under another identity policy: its keys are read again from its messages.
 
 What has no name under the policy goes to the quarantine, and what waited there for a name comes in.
+So does each of several contents under one id: one without a name counts no more, and is kept as a
+copy of minus the number of its event, until another policy finds a name in it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from attrs import define, field
@@ -14,10 +18,10 @@ from attrs import define, field
 from lifecycle.domain import HUB_SIZE, Components, Key
 from lifecycle.messages import Undecodable, read_message
 from lifecycle.store.db.lookups import UNNAMED, KeyRow, WorkingSet
-from lifecycle.store.db.statements import Writes
+from lifecycle.store.db.statements import ADD_COPY, Writes
 from lifecycle.store.ingest.intake import Intake
 from lifecycle.store.ingest.item import IngestItem, Place, to_stored
-from lifecycle.store.ingest.set_aside import problems_from
+from lifecycle.store.ingest.set_aside import SetAside, problems_from
 from lifecycle.store.ingest.standing import SharedFindings
 from lifecycle.store.ledger.chain import BOUND, Bound
 
@@ -28,12 +32,21 @@ _EVENTS: Final = (
     " FROM event LEFT JOIN lead ON lead.id = event.lead"
     " WHERE lead.sealed IS NULL ORDER BY event.entry"
 )
+_COPIES: Final = (
+    "SELECT event.seq, event.entry, event.id, copy.entry, copy.event"
+    " FROM copy JOIN event ON event.seq = abs(copy.event) LEFT JOIN lead ON lead.id = event.lead"
+    " WHERE lead.sealed IS NULL ORDER BY event.seq, copy.entry"
+)
+_CANONICAL: Final = (
+    "UPDATE event SET entry = ?, trigger = ?, time = ?, log = ?, line = ? WHERE seq = ?"
+)
 _NAMELESS: Final = (
     f"SELECT raw, problems, {BOUND['quarantine']} FROM quarantine"
     " WHERE left_at IS NULL AND problems LIKE '%no_identity%' ORDER BY id"
 )
 _HUBS: Final = "SELECT kind, scheme, value FROM key WHERE leads > ? ORDER BY 1, 2, 3"
 _KEY: Final = "SELECT cluster, leads FROM key WHERE kind = ? AND scheme = ? AND value = ?"
+_REMOVE_COPY: Final = "DELETE FROM copy WHERE event IN (?1, -?1) AND entry = ?2"
 _REMOVE: Final = "DELETE FROM quarantine WHERE digest = ?"
 
 
@@ -54,24 +67,67 @@ def rename(
     """
     connection = working.connection
     hubs = [Key(*key) for key in connection.execute(_HUBS, (HUB_SIZE,))]
-    groups = _groups(working)
+    contested = _settle_copies(working, bound, recorded_at)
+    groups = _groups(working, set(contested))
     connection.execute("DELETE FROM key")
     for some in _together(groups):
         intake(recorded_at, renames=True).fold_renamed(sorted(some.clusters), some.unnamed)
-    _settle_hubs(working, hubs, recorded_at)
+    _settle_shared(working, hubs, contested, recorded_at)
     waiting = list(_named_now(working, bound))
     if waiting:
         # Behind what was just recorded, of which it may supersede some.
         intake(recorded_at + 1).take(waiting)
 
 
-def _groups(working: WorkingSet) -> list[_Group]:
+def _settle_copies(working: WorkingSet, bound: Bound, recorded_at: int) -> list[int]:
+    """Let those contents count that have a name; return the events that have several contents."""
+    writes = Writes()
+    aside = SetAside(working.connection, writes, bound, recorded_at)
+    rows = working.connection.execute(_COPIES).fetchall()
+    contested = []
+    for (seq, canonical, event_id), its in groupby(rows, key=itemgetter(0, 1, 2)):
+        if working.blocks.entry(canonical).is_erased:
+            continue
+        marks = {canonical: seq} | {entry: mark for *_, entry, mark in its}
+        contents = [one for one in marks if not working.blocks.entry(one).is_erased]
+        named = [one for one in contents if working.content(one, event_id).keys]
+        first = min(named or [canonical], key=lambda one: _version(working, one))
+        if first != canonical:
+            _let_be_canonical(working, seq, first)
+        for entry in contents:
+            working.connection.execute(_REMOVE_COPY, (seq, entry))
+            if entry == first:
+                continue
+            mark = seq if entry in named else -seq
+            working.connection.execute(ADD_COPY, (mark, entry))
+            if mark < 0 < marks[entry]:
+                aside.quarantine_again(working, entry)
+        contested.append(seq)
+    writes.execute(working.connection)
+    return contested
+
+
+def _version(working: WorkingSet, entry: int) -> tuple[bytes, int]:
+    about = working.blocks.entry(entry)
+    return about.digest, about.time
+
+
+def _let_be_canonical(working: WorkingSet, seq: int, entry: int) -> None:
+    about = working.blocks.entry(entry)
+    row = (entry, about.trigger, about.time, about.log or None, about.line or None, seq)
+    working.connection.execute(_CANONICAL, row)
+
+
+def _groups(working: WorkingSet, contested: Collection[int]) -> list[_Group]:
     components: Components[int | Key] = Components()
     unnamed: dict[int, Key] = {}
     for cluster, seq, entry, event_id in working.connection.execute(_EVENTS):
         if working.blocks.entry(entry).is_erased:
             continue
-        keys = working.content(entry, event_id).keys
+        event = working.content(entry, event_id)
+        if event.trigger == "change" and seq in contested:
+            event = working.joined(seq, event)
+        keys = event.keys
         if cluster != UNNAMED:
             components.link((cluster, *keys))
         elif keys:
@@ -98,14 +154,18 @@ def _together(groups: list[_Group]) -> Iterator[_Group]:
     yield joined
 
 
-def _settle_hubs(working: WorkingSet, hubs: list[Key], recorded_at: int) -> None:
-    """Bring the findings of keys that were hubs up to date."""
+def _settle_shared(
+    working: WorkingSet, hubs: list[Key], contested: list[int], recorded_at: int
+) -> None:
+    """Bring the findings of keys that were hubs, and of several contents, up to date."""
     writes = Writes()
     findings = SharedFindings(working, writes, recorded_at, lambda _: None)
     for key in hubs:
         row = working.connection.execute(_KEY, key).fetchone()
         cluster, leads = row or (UNNAMED, 0)
         findings.save_hub(KeyRow(key, 0, cluster, leads=leads))
+    for seq in contested:
+        findings.save_conflicts(seq)
     writes.execute(working.connection)
 
 

@@ -189,7 +189,7 @@ class _Search:
             select = "SELECT entry, lead FROM event WHERE lead IS NOT NULL AND entry IN"
             leads.update(select_in(self._connection, select, rest))
             select = (
-                "SELECT copy.entry, event.lead FROM copy JOIN event ON event.seq = copy.event"
+                "SELECT copy.entry, event.lead FROM copy JOIN event ON event.seq = abs(copy.event)"
                 " WHERE event.lead IS NOT NULL AND copy.entry IN"
             )
             leads.update(select_in(self._connection, select, rest))

@@ -42,7 +42,7 @@ _SETS: Final = {
     "loose_event": (
         "SELECT seq FROM event WHERE lead IN loose"
         " UNION SELECT event FROM history WHERE superseded_at IS NOT NULL AND lead IN loose"
-        " UNION SELECT event FROM copy WHERE entry IN erased"
+        " UNION SELECT abs(event) FROM copy WHERE entry IN erased"
     ),
 }
 
@@ -59,7 +59,10 @@ _NAMES: Final = {
     ),
     **dict.fromkeys(("state", "source", "target"), "SELECT name FROM state_name WHERE id = {0}"),
     **dict.fromkeys(("trigger", "last_trigger"), "SELECT name FROM trigger_name WHERE id = {0}"),
-    **dict.fromkeys(("event", "deletion"), "SELECT id FROM event WHERE seq = {0}"),
+    **dict.fromkeys(
+        ("event", "deletion"),
+        "SELECT iif({0} < 0, 'without a name, ', '') || id FROM event WHERE seq = abs({0})",
+    ),
     "verdict": "SELECT name FROM verdict_name WHERE id = {0}",
     "outcome": "SELECT name FROM outcome_name WHERE id = {0}",
     "cluster": "SELECT home.name",
@@ -167,7 +170,7 @@ DERIVED: Final = (
     ),
     Table(
         *("copy", "other content of event {event}, entry {entry}", "event entry"),
-        rows="entry NOT IN erased AND event NOT IN gone_event",
+        rows="entry NOT IN erased AND abs(event) NOT IN gone_event",
     ),
     Table(
         *("history", "history of lead {lead}, event {event}, step {step}, recorded {recorded_at}"),
@@ -247,7 +250,7 @@ def mark_erased(scratch: sqlite3.Connection, store: sqlite3.Connection) -> Mappi
     for seq, entry in store.execute(_CALLED):
         row = scratch.execute("SELECT seq FROM event WHERE entry = ?", (entry,)).fetchone()
         for table, column in _SEQS if row else ():
-            update = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
+            update = f"UPDATE {table} SET {column} = ?1 * sign({column}) WHERE abs({column}) = ?2"
             scratch.execute(update, (seq, *row))
     sets = dict(_SETS)
     for name in ("loose_name", "loose_event"):

@@ -35,7 +35,9 @@ _SETTINGS: Final = (
     "PRAGMA cache_size = -32768",
     "BEGIN",
 )
-_COPIES: Final = "SELECT copy.entry, event.entry FROM copy JOIN event ON event.seq = copy.event"
+_COPIES: Final = (
+    "SELECT copy.entry, event.entry FROM copy JOIN event ON event.seq = abs(copy.event)"
+)
 _COMPARED: Final = ("digest", "trigger", "time", "content")
 
 
