@@ -109,7 +109,7 @@ class NotFoundError(LifecycleError, LookupError):
         super().__init__(
             f"no quarantined message has the number {name}"
             if isinstance(name, int)
-            else f"no lead is known as {name!r}{hint}"
+            else f"no lead is known as {name!r:.100}{hint}"
         )
 
 
@@ -120,7 +120,7 @@ class AmbiguousLeadError(LifecycleError, LookupError):
         self.alias = alias
         self.lead_ids = tuple(lead_ids)
         some = ", ".join(lead_ids[:5]) + (", ..." if len(lead_ids) > 5 else "")  # noqa: PLR2004
-        super().__init__(f"{alias!r} is the name of several leads: {some}")
+        super().__init__(f"{alias!r:.100} is the name of several leads: {some}")
 
 
 class HubError(LifecycleError):
@@ -130,7 +130,7 @@ class HubError(LifecycleError):
         self.alias = alias
         self.hubs = tuple(hubs)
         super().__init__(
-            f"{alias} may be many people: {'; '.join(hubs)}. Nothing was erased; --all-of-them"
+            f"{alias:.100} may be many people: {'; '.join(hubs)}. Nothing was erased; --all-of-them"
             " (in a program all_of_them=True) erases everything that hangs together"
         )
 
