@@ -18,15 +18,16 @@ LifecycleError
      |- RulesMismatchError    open it without rules, or rebuild it: it was folded with others
      `- PurgeIncompleteError  purge again later: erased, but traces of it are still in the file
 
-Each carries its data in attributes, and reads as one sentence.
+Each carries its data in attributes, and reads as one sentence. Each survives ``pickle`` and
+``copy``: from another process it comes as it was raised there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from lifecycle.reasons import Problem, Refusal
@@ -44,6 +45,7 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "OtherMessageError",
+    "PortableError",
     "PurgeIncompleteError",
     "RulesError",
     "RulesMismatchError",
@@ -52,7 +54,27 @@ __all__ = [
 ]
 
 
-class LifecycleError(Exception):
+class PortableError(Exception):
+    """An exception that ``pickle`` and ``copy`` restore with its text and its attributes.
+
+    Python restores an exception by calling its class with its text, which fails where the class
+    makes the text of other arguments.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., PortableError], tuple[Any, ...], dict[str, Any]]:
+        """Return how to make this exception again without the arguments of its class."""
+        return _restored, (type(self), self.args), vars(self)
+
+
+def _restored(kind: type[PortableError], args: tuple[Any, ...]) -> PortableError:
+    """Return an exception that has these ``args``; its attributes are set afterwards."""
+    error = kind.__new__(kind, *args)
+    # Exceptions that are built in keep their text by themselves.
+    super(PortableError, error).__init__(*args)
+    return error
+
+
+class LifecycleError(PortableError):
     """The base of every error that lifecycle raises on purpose."""
 
 
@@ -87,7 +109,7 @@ class NotFoundError(LifecycleError, LookupError):
         super().__init__(
             f"no quarantined message has the number {name}"
             if isinstance(name, int)
-            else f"no lead is known as {name!r}{hint}"
+            else f"no lead is known as {name!r:.100}{hint}"
         )
 
 
@@ -98,7 +120,7 @@ class AmbiguousLeadError(LifecycleError, LookupError):
         self.alias = alias
         self.lead_ids = tuple(lead_ids)
         some = ", ".join(lead_ids[:5]) + (", ..." if len(lead_ids) > 5 else "")  # noqa: PLR2004
-        super().__init__(f"{alias!r} is the name of several leads: {some}")
+        super().__init__(f"{alias!r:.100} is the name of several leads: {some}")
 
 
 class HubError(LifecycleError):
@@ -108,7 +130,7 @@ class HubError(LifecycleError):
         self.alias = alias
         self.hubs = tuple(hubs)
         super().__init__(
-            f"{alias} may be many people: {'; '.join(hubs)}. Nothing was erased; --all-of-them"
+            f"{alias:.100} may be many people: {'; '.join(hubs)}. Nothing was erased; --all-of-them"
             " (in a program all_of_them=True) erases everything that hangs together"
         )
 

@@ -13,6 +13,7 @@ from typing import Final
 #: Categories of characters that a terminal would obey, or that change the direction of writing.
 UNSAFE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _SHOWN: Final = 5
+_LONGEST: Final = 80
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 #: A change of a field that had no value before, or has none behind.
 _FROM_NOTHING: Final = re.compile(r"(?<=:) {2}→ (?=\S)")
@@ -28,6 +29,11 @@ def clean(text: str) -> str:
         char.encode("unicode_escape").decode() if unicodedata.category(char) in UNSAFE else char
         for char in text
     )
+
+
+def excerpt(text: str) -> str:
+    """Return a text to be repeated in a sentence; of a long one the beginning, and three dots."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def counted(number: int, thing: str) -> str:

@@ -178,9 +178,26 @@ def test_the_command_shows_each_part(told, lifecycle):
     assert [(one["lead_id"], one["from"], one["to"]) for one in said["moved"]] == [
         ("crmleadid:1", "rejected", "accepted")
     ]
-    nothing = lifecycle("diff", told.path, "--from", "2050-01-01T00:00:00Z")
+    future = "2050-01-01T00:00:00Z"
+    nothing = lifecycle("diff", told.path, "--from", future, "--to", future)
     assert (nothing.stdout, nothing.stderr) == ("", "nothing differs\n")
     assert lifecycle("diff", told.path).exit_code == 2
+
+
+@pytest.mark.parametrize("axis", ["as_known_at", "as_of"])
+def test_a_difference_backwards_is_refused(axis, told, lifecycle):
+    with pytest.raises(
+        ArgumentError, match=r"the earlier moment first, got .* and then 1970-01-01"
+    ):
+        told.difference(NOW, 0, axis=axis)
+    more = ("--axis", axis.replace("_", "-"), "--from", "2050-01-01T00:00:00Z")
+    for later, words in {
+        ("--to", "2049-01-01T00:00:00Z"): "--to 2049-01-01T00:00:00Z",
+        (): "now",
+    }.items():
+        result = lifecycle("diff", told.path, *more, *later)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"--from 2050-01-01T00:00:00Z is later than {words}" in result.stderr
 
 
 def test_changes_are_filtered(told, lifecycle, monkeypatch):

@@ -309,6 +309,11 @@ def test_a_stream_that_is_closed_is_no_reason_to_fail(closed, replayed):
         (["apply", "DB", "NONE"], 3, "cannot be read: No such file"),
         (["rebuild", "NONE"], 3, "no such file"),
         (["quarantine", "retry", "NONE"], 3, "no such file"),
+        (["quarantine", "retry", "DB", "abc"], 2, "expected a number, got 'abc'"),
+        (["quarantine", "show", "DB", "1.5"], 2, "expected a number, got '1.5'"),
+        (["quarantine", "show", "DB", "0"], 2, "0 is not in the range"),
+        (["changes", "DB", "--after", "9" * 9000], 2, "expected a number, got '999"),
+        (["leads", "DB", "--limit", ""], 2, "expected a number, got ''"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -486,6 +491,29 @@ def test_names_of_files_and_keys_that_are_no_utf_8_are_names_too(tmp_path, write
     assert b"lo\\xffg.jsonl line 1" in run_command("explain", store, "crmleadid:1").stdout
     done = run_command("erase", store, b"joe\xff", "--yes")
     assert (done.returncode, done.stderr) == (1, b"lifecycle: no lead is known as 'joe\\udcff'\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("find",),
+        ("show",),
+        ("erase", "--yes"),
+        ("show", "x:1", "--as-of"),
+        ("leads", "--since"),
+        ("leads", "--limit"),
+        ("leads", "--sort"),
+        ("quarantine", "show"),
+    ],
+    ids=" ".join,
+)
+def test_a_long_argument_is_not_repeated_in_full(arguments, replayed, lifecycle):
+    command, *more = arguments
+    inner = [more.pop(0)] if command == "quarantine" else []
+    result = lifecycle(command, *inner, replayed, *more, "x" * 100_000)
+    assert result.exit_code in (1, 2)
+    assert "x" * 30 in result.stderr
+    assert len(result.output) < 1000
 
 
 def test_a_misspelt_command_is_told_what_it_may_be(lifecycle):

@@ -212,3 +212,46 @@ def test_an_empty_store_has_nobody(path):
         pass
     with LeadReader(path) as reader:
         assert reader.find("anybody").leads == ()
+
+
+SCHEMES = st.sampled_from(
+    ["0", "a", "a:b", "a:b:c", "lead", "contact", "lead:a", '"a"', 'a"b', "A"]
+)
+VALUES = st.sampled_from(["c", "b:c", "a:b:c", "lead:a:b:c", '"a:b":c'])
+
+
+@given(st.sets(st.tuples(SCHEMES, VALUES), min_size=1, max_size=6), st.integers(1, 2))
+def test_a_key_as_it_is_printed_finds_its_own_lead(pairs, together):
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        rest = sorted(pairs)
+        while rest:
+            some, rest = rest[:together], rest[together:]
+            parts = [{"propertyID": scheme, "value": value} for scheme, value in some]
+            store.apply(lead("add", "10:00", keys=parts))
+        for one in store.leads():
+            for key in one.keys:
+                for name in (str(key), key.text):
+                    assert store.lead(name).lead_id == one.lead_id
+                    assert store.lead(name, as_known_at=NOW * 2).lead_id == one.lead_id
+                erasure = store.erase(str(key), dry_run=True)
+                assert list(erasure.leads) == [f"erased:{store.lead_no(one.lead_id)}"]
+
+
+def test_a_key_with_its_kind_is_found_among_others_that_it_may_mean():
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        store.apply(lead("add", "10:00", keys={"a:b": "c"}))
+        store.apply(lead("add", "10:00", keys={"a": "b:c"}))
+        assert [str(key) for one in store.leads() for key in one.keys] == [
+            *('lead:"a:b":c', "lead:a:b:c"),
+        ]
+        assert [one.lead_id for one in map(store.lead, ("lead:a:b:c", "a:b:c"))] == ["a:b:c"] * 2
+
+
+def test_a_key_finds_its_own_lead_by_what_was_known_before():
+    with LeadStore(":memory:", clock=lambda: NOW) as store:
+        store.apply(lead("add", "10:00", keys={"a": "b:c", "0": "1"}))
+        store.apply(lead("add", "10:00", keys={"a:b": "c"}))
+        for name in ("a:b:c", "lead:a:b:c"):
+            assert (
+                store.lead(name, as_known_at=NOW * 2).lead_id == store.lead(name).lead_id == "0:1"
+            )

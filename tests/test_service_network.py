@@ -315,6 +315,7 @@ def test_targets_of_the_settings_take_the_place_of_loopback():
         {"filter": 7},
         {"startDate": "soon"},
         {"endDate": 7},
+        {"startDate": "2026-03-02T00:00:00Z", "endDate": "2026-03-01T00:00:00Z"},
         {"more": 1},
     ],
 )

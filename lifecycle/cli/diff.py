@@ -11,6 +11,7 @@ import click
 from lifecycle.cli import options
 from lifecycle.cli.moments import now
 from lifecycle.cli.output import emit, emit_one
+from lifecycle.messages import format_time
 from lifecycle.store import AXES, Difference, LeadReader
 from lifecycle.text import clean, counted
 
@@ -44,17 +45,26 @@ def diff(*, database: Path, axis: str, style: str, **moments: int | None) -> Non
     who were erased. On the axis as-known-at this adds up with `lifecycle changes`; on the axis
     as-of it is what happened in between, by what is known now.
     """
-    start, end = moments["from"], moments["to"]
-    if start is None:
-        raise click.UsageError("expected --from TIME, the earlier moment")
+    start, end = _window(moments["from"], moments["to"])
     with LeadReader(database) as store:
-        found = store.difference(
-            start, now() if end is None else end, axis="as_of" if axis == "as-of" else "as_known_at"
-        )
+        found = store.difference(start, end, axis="as_of" if axis == "as-of" else "as_known_at")
     if style == "json":
         emit_one(found.as_dict(), style)
         return
     _print(found)
+
+
+def _window(start: int | None, end: int | None) -> tuple[int, int]:
+    """Return the earlier and the later moment."""
+    if start is None:
+        raise click.UsageError("expected --from TIME, the earlier moment")
+    last = now() if end is None else end
+    if start > last:
+        what = "now, which --to is without a TIME" if end is None else f"--to {format_time(end)}"
+        raise click.UsageError(
+            f"--from {format_time(start)} is later than {what}: --from is the earlier moment"
+        )
+    return start, last
 
 
 def _print(found: Difference) -> None:

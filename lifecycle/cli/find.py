@@ -13,7 +13,7 @@ from lifecycle.cli import options
 from lifecycle.cli.output import emit
 from lifecycle.errors import LifecycleError, NotFoundError
 from lifecycle.store import LeadReader, Match, lead_dict
-from lifecycle.text import clean, counted
+from lifecycle.text import clean, counted, excerpt
 
 _COLUMNS: Final = ("lead_id", "found_in", "state", "since", "holder")
 _OFFERED: Final = 3
@@ -36,7 +36,7 @@ def find(*, database: Path, text: str, messages: bool, style: str) -> None:
         matches = store.find(text, messages=messages)
         leads = store.listing().numbered([one.lead_no for one in matches.leads])
         rows = [lead_dict(leads[one.lead_no]) | _found_in(one) for one in matches.leads]
-    emit(rows, _COLUMNS, style, nothing=f"no lead is found by {clean(text)!r}")
+    emit(rows, _COLUMNS, style, nothing=f"no lead is found by {excerpt(clean(text))!r}")
     if matches.has_more:
         click.echo(f"these are the first {len(rows)}; there are more", err=True)
     if matches.quarantined:

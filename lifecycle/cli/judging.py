@@ -37,7 +37,7 @@ _OPTIONS: Final = (
     options.time("--now", "Until when open stays last; without it the time of the latest event."),
     click.option(
         "--top",
-        type=click.IntRange(min=1),
+        type=options.Number(min=1),
         default=TOP,
         show_default=True,
         help="How many variants, edits and leads to tell of.",

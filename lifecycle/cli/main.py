@@ -27,7 +27,7 @@ from lifecycle.errors import (
     RulesMismatchError,
     StoreError,
 )
-from lifecycle.text import clean
+from lifecycle.text import clean, excerpt
 
 _WANTING = (AmbiguousLeadError, HubError, NotFoundError)
 _UNREADABLE = (InputError, StoreError)
@@ -100,7 +100,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is meant; a misspelt one raises an error that suggests one."""
         if args[0] not in COMMANDS and (close := get_close_matches(args[0], COMMANDS)):
-            ctx.fail(f"No such command '{clean(args[0])}'. Did you mean {' or '.join(close)}?")
+            meant = excerpt(clean(args[0]))
+            ctx.fail(f"No such command '{meant}'. Did you mean {' or '.join(close)}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

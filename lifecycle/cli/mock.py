@@ -27,6 +27,7 @@ from lifecycle.mocking import (
 )
 from lifecycle.mocking.plan import LONGEST_AVERAGE
 from lifecycle.replacing import check_replaceable, replacing
+from lifecycle.text import excerpt
 
 _STANDARD_OUTPUT: Final = "-"
 #: How every truth file begins.
@@ -60,7 +61,7 @@ class RateType(click.ParamType):  # type: ignore[type-arg] # generic since click
         except ValueError:
             rate = -1.0
         if not 0 <= rate <= 1:
-            self.fail(f"expected a rate from 0 to 1, got {value!r}", param, ctx)
+            self.fail(f"expected a rate from 0 to 1, got {excerpt(value)!r}", param, ctx)
         return rate
 
 
@@ -73,7 +74,7 @@ class TopicType(click.ParamType):  # type: ignore[type-arg] # generic since clic
         """Find the topic."""
         topic = plain_topic(value)
         if topic not in TOPICS:
-            self.fail(f"expected one of {', '.join(TOPICS)}; got {value!r}", param, ctx)
+            self.fail(f"expected one of {', '.join(TOPICS)}; got {excerpt(value)!r}", param, ctx)
         return topic
 
 
@@ -88,18 +89,18 @@ def _rate(name: str, meaning: str) -> Callable[[Any], Any]:
 @click.argument("topics", metavar="[TOPIC]...", type=TopicType(), nargs=-1)
 @click.option(
     "--count",
-    type=click.IntRange(min=1),
+    type=options.Number(min=1),
     metavar="N",
     default=1,
     show_default=True,
     help="Samples of each topic.",
 )
 @click.option(
-    "--leads", type=click.IntRange(1, _MOST_LEADS), metavar="N", help="Stories of so many leads."
+    "--leads", type=options.Number(1, _MOST_LEADS), metavar="N", help="Stories of so many leads."
 )
 @click.option(
     "--events-per-lead",
-    type=click.IntRange(1, LONGEST_AVERAGE),
+    type=options.Number(1, LONGEST_AVERAGE),
     metavar="N",
     default=6,
     show_default=True,
@@ -112,7 +113,7 @@ def _rate(name: str, meaning: str) -> Callable[[Any], Any]:
 @_rate("--changes", "Leads that a CRM tells of, by changes of fields.")
 @click.option(
     "--systems",
-    type=click.IntRange(1, len(SYSTEMS)),
+    type=options.Number(1, len(SYSTEMS)),
     metavar="N",
     default=2,
     show_default=True,

@@ -13,7 +13,7 @@ import click
 
 from lifecycle.errors import ArgumentError
 from lifecycle.messages import parse_time
-from lifecycle.text import clean
+from lifecycle.text import clean, excerpt
 from lifecycle.utc import EPOCH, MICROSECOND
 
 #: The variable that names the zone of times without one.
@@ -43,7 +43,7 @@ def zone() -> tzinfo | None:
         return UTC if name.upper() in ("UTC", "Z") else ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         raise ArgumentError(
-            f"no time zone {name[:80]!r}; expected a name such as Europe/Berlin or UTC"
+            f"no time zone {excerpt(name)!r}; expected a name such as Europe/Berlin or UTC"
         ) from None
 
 
@@ -92,7 +92,8 @@ def _in_zone(naive: datetime, text: str) -> int:
     context = click.get_current_context(silent=True)
     if context is not None and not context.meta.get(_SAID):
         context.meta[_SAID] = True
-        note = f"{clean(text)!r} is taken as {zone_name()}; --zone or {ZONE_VARIABLE} names another"
+        taken = f"{excerpt(clean(text))!r} is taken as {zone_name()}"
+        note = f"{taken}; --zone or {ZONE_VARIABLE} names another"
         click.echo(note, err=True)
     chosen = zone()
     try:
@@ -101,7 +102,9 @@ def _in_zone(naive: datetime, text: str) -> int:
         EPOCH + since  # in UTC it may be of another year
         return since // MICROSECOND
     except (OverflowError, ValueError, OSError):
-        raise ArgumentError(f"expected a time within the years 1 to 9999, got {text!r}") from None
+        raise ArgumentError(
+            f"expected a time within the years 1 to 9999, got {excerpt(text)!r}"
+        ) from None
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg] # generic since click 8.3
@@ -130,7 +133,9 @@ class AgeType(click.ParamType):  # type: ignore[type-arg] # generic since click 
             return value
         seconds = span_seconds(value)
         if seconds is None:
-            self.fail(f"expected a time span such as 3d, 2h or 90m, got {value[:40]!r}", param, ctx)
+            self.fail(
+                f"expected a time span such as 3d, 2h or 90m, got {excerpt(value)!r}", param, ctx
+            )
         return now() - seconds * 1_000_000
 
 

@@ -12,6 +12,7 @@ from lifecycle.cli.moments import AgeType, MomentType, remember_zone
 from lifecycle.domain import STATES
 from lifecycle.errors import LifecycleError
 from lifecycle.store import FILTERS, SORTS, LeadFilter
+from lifecycle.text import excerpt
 
 Decorator: TypeAlias = Callable[[Any], Any]
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
@@ -20,6 +21,18 @@ FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 MOMENT = MomentType()
 AGE = AgeType()
 PATH = click.Path(path_type=Path, readable=False)
+
+
+class Number(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take the number; say of anything else that a number was expected."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"expected a number, got {excerpt(value)!r}", param, ctx)
+        return super().convert(number, param, ctx)
 
 
 class DatabaseType(click.Path):
@@ -124,7 +137,7 @@ def _pair(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str
         return None
     name, equals, its_value = value.partition("=")
     if not (name and equals):
-        raise click.BadParameter(f"expected NAME=VALUE, got {value[:80]!r}")
+        raise click.BadParameter(f"expected NAME=VALUE, got {excerpt(value)!r}")
     return name, its_value
 
 
@@ -154,7 +167,7 @@ def filter_of(given: dict[str, Any]) -> LeadFilter:
 
 def _sort(_: click.Context, __: click.Parameter, value: str) -> str:
     if value.removeprefix("-") not in SORTS:
-        raise click.BadParameter(f"expected one of {', '.join(SORTS)}, got {value[:80]!r}")
+        raise click.BadParameter(f"expected one of {', '.join(SORTS)}, got {excerpt(value)!r}")
     return value
 
 
@@ -165,7 +178,7 @@ sort = click.option(
     callback=_sort,
     help=f"Sort by one of {', '.join(SORTS)}; -COLUMN turns the order round.",
 )
-limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
+limit = click.option("--limit", type=Number(min=1), metavar="N", help="At most N of them.")
 
 
 output = style(FORMATS)

@@ -17,7 +17,7 @@ from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, OnContactDelete, QuarantineEntry
 from lifecycle.text import clean
 
-_NUMBER = click.IntRange(1, 2**63 - 1)
+_NUMBER = options.Number(1, 2**63 - 1)
 _COLUMNS = ("id", "log", "line", "size", "problems")
 
 

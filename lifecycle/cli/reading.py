@@ -104,7 +104,7 @@ def history(
 @options.database
 @click.option(
     "--after",
-    type=click.IntRange(0, LAST_NUMBER),
+    type=options.Number(0, LAST_NUMBER),
     default=0,
     metavar="N",
     help="Only those behind number N.",

@@ -8,6 +8,7 @@ from lifecycle.cli.output import to_json
 from lifecycle.messages import TRIGGER_OF_TOPIC, message_schema
 from lifecycle.messages.asyncapi import asyncapi
 from lifecycle.messages.topics import plain_topic
+from lifecycle.text import excerpt
 
 
 @click.command()
@@ -25,5 +26,5 @@ def schema(topic: str | None) -> None:
     plain = plain_topic(topic)
     if plain not in TRIGGER_OF_TOPIC:
         known = ", ".join(TRIGGER_OF_TOPIC)
-        raise click.BadParameter(f"{topic!r} is none of {known}", param_hint="TOPIC")
+        raise click.BadParameter(f"{excerpt(topic)!r} is none of {known}", param_hint="TOPIC")
     click.echo(to_json(message_schema(plain), indent=2))

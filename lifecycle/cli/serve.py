@@ -29,7 +29,7 @@ def serve() -> None:
 @click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1]")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65_535),
+    type=options.Number(0, 65_535),
     metavar="N",
     help="The port; 0 takes a free one.  [default: 8470]",
 )

@@ -67,7 +67,7 @@ def spark() -> None:
     help="Find clusters on the driver, or in rounds on the cluster; auto: by how many there are.",
 )
 @click.option(
-    "--partitions", type=click.IntRange(min=1), help="How many parts the work is cut into."
+    "--partitions", type=options.Number(min=1), help="How many parts the work is cut into."
 )
 @options.as_json
 def fold(

@@ -42,7 +42,7 @@ def _checked(path: Path) -> Path | Log:
 @options.rules_file
 @click.option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=options.Number(min=1),
     default=BATCH,
     show_default=True,
     help="Messages in one transaction.",

@@ -11,12 +11,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from lifecycle.domain import OWN_SCHEME, Party, is_mask, normal_scheme
-from lifecycle.errors import ArgumentError
+from lifecycle.errors import ArgumentError, PortableError
 from lifecycle.messages.times import Instant, parse_time
 from lifecycle.messages.wrappers import kind_of
 
 
-class Unexpected(ValueError):  # noqa: N818 - caught here, never seen outside
+class Unexpected(PortableError, ValueError):  # noqa: N818 - caught here, never seen outside
     """A part of a message is not what it must be; ``path`` leads on from where it was met."""
 
     def __init__(self, expected: str, got: Any, path: str = "") -> None:

@@ -14,6 +14,7 @@ from lifecycle.errors import (
     InputError,
     NotFoundError,
     OtherMessageError,
+    PortableError,
     RulesMismatchError,
     StoreError,
 )
@@ -57,7 +58,7 @@ _RETRY_SECONDS: Final = {"queue_full": 1, "too_busy": 1, "stopping": 5, "store":
 _SHOWN: Final = 400
 
 
-class ProblemError(Exception):
+class ProblemError(PortableError):
     """A request that fails, with what is answered.
 
     Attributes:

@@ -126,10 +126,13 @@ def _asked(value: dict[str, Any], targets: tuple[str, ...]) -> Asked:
     if isinstance(wanted, dict):
         wanted = wanted.get("topic", [])
     topics = _texts("filter", [wanted] if isinstance(wanted, str) else wanted)
+    start, end = _moment(value, "startDate"), _moment(value, "endDate")
+    if start is not None and end is not None and start > end:
+        raise ProblemError("bad_body", "startDate: expected no later moment than endDate")
     return Asked(
         check_target(target, targets),
-        _moment(value, "startDate"),
-        _moment(value, "endDate"),
+        start,
+        end,
         _texts("items", value.get("items")),
         None if topics is None else tuple(map(plain_topic, topics)),
     )

@@ -5,7 +5,7 @@ What is wrong with a file is known before a store is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -140,12 +140,17 @@ def read_files(
     return reading
 
 
+def _in_order(source: str, kinds: Collection[str]) -> str:
+    """Return the kinds that a file has, in the order in which they are declared."""
+    return ", ".join(kind for kind in KINDS[source] if kind in kinds)
+
+
 def _read_genesys(reading: Reading, received_at: int | None) -> None:
     """Read records of Genesys, each of which tells its kind itself."""
     for number, path in enumerate(reading.files):
         kinds: dict[str, None] = {}
         reading.take(genesys.read_records(path, received_at, reading.tally, kinds), number)
-        reading.kinds[path] = ", ".join(kinds)
+        reading.kinds[path] = _in_order(_GENESYS, kinds)
 
 
 class _FileReader:
@@ -158,6 +163,7 @@ class _FileReader:
         names_field: Callable[[str, str], bool],
         kind: str | None,
     ) -> None:
+        self._source = source
         self._reading = reading
         self._writer = FactWriter(
             reading.source, reading.layout, reading.tally, reading.incomplete, names_field
@@ -182,14 +188,14 @@ class _FileReader:
                 yield from kind.read(self._reader, row)
             self._note_unread(head)
             return
-        names: dict[str, None] = {}
+        names: set[str] = set()
         for wrapped in entries:
             for entry in self._unwrapper.records(wrapped):
                 found = self._kind_of(entry)
                 if found is not None:
-                    names[found.name] = None
+                    names.add(found.name)
                     yield from found.read(self._reader, entry)
-        self._reading.kinds[path] = ", ".join(names)
+        self._reading.kinds[path] = _in_order(self._source, names)
 
     def _note_unread(self, head: Entry) -> None:
         """Keep the columns of a table that nothing was read from; a row's own id is none."""

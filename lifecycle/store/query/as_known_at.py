@@ -95,12 +95,10 @@ class KnownAt:
         """
         if not self._is_past:
             return self.versions([find_lead(self._working, alias)])[0]
-        for keys in possible_keys(alias, rules_at(self._connection, self._at).identity):
-            if versions := self._named(keys):
-                return _only(alias, versions)
-        for keys in possible_keys(alias, self._working.identity):
-            leads = leads_of(self._working, keys)
-            if versions := self.versions(leads) or self.versions(self._origins(leads)):
+        policies = (rules_at(self._connection, self._at).identity, self._working.identity)
+        readings = (possible_keys(alias, policy) for policy in policies)
+        for keys_then, keys_now in zip(*readings, strict=True):
+            if versions := self._named(keys_then) or self._having(keys_now):
                 return _only(alias, versions)
         if versions := self.versions(sealed_leads(self._connection, alias)):
             return versions[0]
@@ -120,6 +118,11 @@ class KnownAt:
         found = select_in(self._connection, f"{self._select} AND cluster IN", clusters)
         found += select_in(self._connection, f"{self._select_former} AND lead_id IN", names)
         return [Version(*row) for row in found if row[1] in names]
+
+    def _having(self, keys: Sequence[Key]) -> list[Version]:
+        """Return the leads that have one of these keys now, or those whose events went to them."""
+        leads = leads_of(self._working, keys)
+        return self.versions(leads) or self.versions(self._origins(leads))
 
     def _origins(self, leads: Iterable[int]) -> set[int]:
         """Return the leads that the rows were of then, of events that belong to these leads."""

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import frozen
 
 from lifecycle.domain import Lead, State
+from lifecycle.errors import ArgumentError
 from lifecycle.messages import as_micros, format_time
 from lifecycle.store.db.lookups import WorkingSet
 from lifecycle.store.query.as_known_at import KnownAt
@@ -119,7 +120,14 @@ class Difference:
 
 
 def read_difference(working: WorkingSet, start: int, end: int, axis: Axis) -> Difference:
-    """Return the difference between two moments, in microseconds."""
+    """Return the difference between two moments, in microseconds.
+
+    Raises:
+        ArgumentError: The first is the later one.
+    """
+    if start > end:
+        first, last = format_time(start), format_time(end)
+        raise ArgumentError(f"expected the earlier moment first, got {first} and then {last}")
     if axis == "as_of":
         return _happened(working, start, end)
     return _learned(working, start, end)

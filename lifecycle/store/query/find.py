@@ -40,9 +40,11 @@ _HINT: Final = (
 
 
 def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
-    """Yield the keys that a name may mean: a lead's ``scheme:value`` before a key with its kind.
+    """Yield the keys that a name may mean, group by group.
 
-    Each spelling of a key is read, as in messages: the identity policy makes its normal form.
+    The key that is written exactly so comes first: no two keys are. Then a lead's ``scheme:value``
+    comes before a key with its kind. Each spelling of a key is read, as in messages: the identity
+    policy makes its normal form.
 
     Raises:
         TypeError: The name is not text.
@@ -52,11 +54,14 @@ def possible_keys(alias: str, identity: Identity) -> Iterator[list[Key]]:
     kinds: tuple[KeyKind, ...] = ("lead", "contact")
     if not alias.isprintable() and "\udc80" <= max(alias) <= "\udcff":
         return
-    yield _keys("lead", alias, identity)
+    readings = [_keys("lead", alias, identity)]
     for kind in kinds:
         start, _, rest = alias.partition(":")
         if start.strip().lower() == kind:
-            yield _keys(kind, rest, identity)
+            readings.append(_keys(kind, rest, identity))
+    for keys in readings:
+        yield [key for key in keys if alias in (key.lead_id, str(key))]
+    yield from readings
 
 
 def find_lead(working: WorkingSet, alias: str) -> int:
@@ -124,6 +129,7 @@ def find_person(working: WorkingSet, alias: str) -> tuple[int | None, list[Key]]
     readings = (some for name in names for some in possible_keys(name, working.identity))
     keys = list(dict.fromkeys(key for some in readings for key in some))
     named = {key: cluster for key in keys if (cluster := working.key_row(key).cluster) is not None}
+    named = {key: named[key] for key in named if str(key) == alias} or named
     if len(set(named.values())) > 1:
         raise AmbiguousLeadError(alias, sorted(map(str, named)))
     if named:
