@@ -123,6 +123,7 @@ CALLS = {
     "verify": (),
 }
 SESSION_CALLS = {
+    "apply": ([],),
     "counts": (),
     "cursor": ("log",),
     "forget_unfinished": (Cursor(1),),

@@ -71,8 +71,8 @@ ReplaySession.move = early
     # The first message of every batch is lost.
     "writers": """
 from lifecycle.store.store import LeadStore
-take = LeadStore._take
-LeadStore._take = lambda self, messages: take(self, messages[1:])
+take = LeadStore._apply
+LeadStore._apply = lambda self, messages: take(self, messages[1:])
 """,
     # A disk that forgets what it was told to keep.
     "power": """
