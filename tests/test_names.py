@@ -201,6 +201,15 @@ def test_two_schemes_with_colons_are_two_leads_and_the_plain_text_finds_the_only
     assert store.lead('"A:B":c').lead_id == '"a:b":c'
 
 
+def test_a_scheme_called_erased_is_not_taken_for_a_lead_that_was(store):
+    store.apply_many([lead("add", "10:00", keys={one: "1"}) for one in ("crm", "erased")])
+    store.erase("crm:1")
+    assert store.lead("erased:1").keys == ()
+    assert store.lead('"erased":1').lead_id == '"erased":1'
+    assert store.lead("Erased:1").lead_id == '"erased":1'
+    assert [one.lead_id for one in store.leads()] == ['"erased":1', "erased:1"]
+
+
 # --- the policy -----------------------------------------------------------------------------------
 
 POLICIES = [

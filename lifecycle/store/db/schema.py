@@ -159,7 +159,8 @@ _TABLES: Final = (
     "CREATE INDEX event_hash ON event (hash)",
     "CREATE INDEX event_lead ON event (lead) WHERE lead IS NOT NULL",
     "CREATE INDEX event_cluster ON event (cluster) WHERE cluster IS NOT NULL",
-    # The other contents under the id of an event: another one, or one with a later time.
+    # The other contents under the id of an event: another one, or one with a later time. One in
+    # which the identity policy finds no name does not count: it is of minus the event's number.
     """CREATE TABLE copy (
         event INTEGER NOT NULL,
         entry INTEGER NOT NULL,

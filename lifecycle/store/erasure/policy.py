@@ -1,4 +1,4 @@
-"""What becomes of a person's data when the contact is deleted."""
+"""The policy for a person's data when the contact is deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store knew of messages that it did not take in anew: their leads, or their numbers."""
+"""Outcomes of messages that are not new, with their leads, or their numbers in the quarantine."""
 
 from __future__ import annotations
 

@@ -72,10 +72,10 @@ def find_lead(working: WorkingSet, alias: str) -> int:
         AmbiguousLeadError: It is the name of a contact with several leads.
     """
     for keys in possible_keys(alias, working.identity):
+        if sealed := sealed_leads(working.connection, alias):
+            return sealed[0]
         if leads := leads_of(working, keys):
             return the_one(alias, lead_names(working.connection, leads))
-    for lead in sealed_leads(working.connection, alias):
-        return lead
     raise NotFoundError(alias, _hint(working, alias))
 
 
