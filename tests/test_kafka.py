@@ -240,7 +240,6 @@ def test_partitions_that_are_added_later_are_read_too(cluster, topic, run, monke
 def test_it_waits_while_no_broker_answers_and_then_goes_on(cluster, topic, store, run, monkeypatch):
     module = sys.modules["lifecycle.kafka.consume"]
     monkeypatch.setattr(module, "_LOOK", 0.5)
-    monkeypatch.setattr("lifecycle.kafka.client._SECONDS", 0.3)
     warned = threading.Event()
     monkeypatch.setattr(module._LOG, "warning", lambda *_: warned.set())
     told, stopping = [], threading.Event()
@@ -248,6 +247,8 @@ def test_it_waits_while_no_broker_answers_and_then_goes_on(cluster, topic, store
     reading = threading.Thread(target=lambda: told.append(run(stopping=stopping, until_end=False)))
     reading.start()
     _until(lambda: store.lead_count() == 4)
+    # Only now: where the first look fails, the run ends.
+    monkeypatch.setattr("lifecycle.kafka.client._SECONDS", 0.3)
     cluster.stop_broker()
     assert warned.wait(30)
     cluster.start_broker()

@@ -9,6 +9,7 @@ from collections import Counter
 import attrs
 import jsonschema_rs
 import pytest
+from changes import change
 from conftest import SEEDS
 from from_schemas import ANY, TIMES, nearly
 from hypothesis import given
@@ -169,7 +170,11 @@ AWKWARD = [
     lead("assign", "10:00", agent={"id": "x", "identifier": [[]]}),
     *(lead("assign", "10:00", reason=one) for one in ([], {}, 5, None, True)),
     *(lead("assign", "10:00", type=one) for one in ([], 5, None, True, "string", "Nonsense")),
-    *(lead("assign", "10:00") | {"id": one} for one in (5, True, [], "", None, "x", 1.5)),
+    *(
+        {"id": one} | message | {"id": one}
+        for message in (lead("assign", "10:00"), change("Status"))
+        for one in (5, True, [], "", None, "x", 1.5)
+    ),
     *(lead("assign", "10:00") | {"time": one} for one in (5, True, "", "2026-03-01", "soon")),
     *(
         timed(timestamp=one)

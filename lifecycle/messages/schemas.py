@@ -230,9 +230,7 @@ def envelope_schema(topic: str) -> Schema:
             "topic": {"type": "string", "pattern": topic_pattern(topic)},
             "time": _described(_ref("time"), ENVELOPE["time"]),
             **{name: _described({"format": "uri"}, ENVELOPE[name]) for name in _DELIVERY},
-            "id": _described(
-                {"type": ["string", "number", "null"], "format": "uri"}, ENVELOPE["id"]
-            ),
+            "id": _described(_id(trigger), ENVELOPE["id"]),
             "timestamp": {"description": ENVELOPE["timestamp"]},
             "data": _data(trigger),
         },
@@ -244,6 +242,13 @@ def envelope_schema(topic: str) -> Schema:
 
 
 _DELIVERY: Final = ("@id", "agent", "instrument", "source", "originalRecipient")
+
+
+def _id(trigger: Trigger) -> Schema:
+    """Return a schema of an event's id; a change of a field has the id of what it says instead."""
+    if trigger == "change":
+        return {"format": "uri"}
+    return {"type": ["string", "number", "null"], "format": "uri"}
 
 
 def _timestamp() -> Schema:
