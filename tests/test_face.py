@@ -11,12 +11,16 @@ from lifecycle import (
     Conflict,
     Duplicate,
     Ignored,
+    LeadStore,
     MessageError,
     Noted,
     Quarantined,
     Refused,
+    Rules,
     decode,
+    fold,
     format_time,
+    message_schema,
 )
 from lifecycle.errors import ArgumentError, NotFoundError
 from lifecycle.messages import as_micros
@@ -47,6 +51,7 @@ BAD_CALLS = [
     ("leads", (), {"as_of": "nonsense"}, ArgumentError),
     ("leads", (), {"as_known_at": "yesterday"}, ArgumentError),
     ("leads", (), {"as_of": 10.5}, TypeError),
+    ("leads", (), {"as_of": True}, TypeError),
     ("leads", (), {"as_of": 2**63}, ArgumentError),
     ("messages", ("nobody:1",), {}, NotFoundError),
     ("copies", ("nobody:1",), {}, NotFoundError),
@@ -54,6 +59,8 @@ BAD_CALLS = [
     ("quarantined", (2**63,), {}, NotFoundError),
     ("quarantined", ("1",), {}, TypeError),
     ("dismiss", (1,), {}, NotFoundError),
+    ("rebuild", ("rules.toml",), {}, TypeError),
+    ("rebuild", ("",), {}, TypeError),
     ("restore", (1,), {}, NotFoundError),
     ("retry", (1,), {}, NotFoundError),
     ("state_at", ("crmleadid:1", None), {}, TypeError),
@@ -83,6 +90,25 @@ def test_arguments_are_checked_at_the_call(method, args, named, error, store):
 def test_arguments_of_an_audit_are_checked_before_anything_is_read(named, error):
     with pytest.raises(error, match="expected"):
         lifecycle.audit("there is no such file", **named)
+
+
+def test_a_store_is_not_begun_with_what_are_no_rules(tmp_path):
+    with pytest.raises(TypeError, match=r"expected Rules, got str: Rules\.from_toml reads a file"):
+        LeadStore(tmp_path / "leads.db", rules="rules.toml")
+    LeadStore(tmp_path / "leads.db").close()
+
+
+def test_what_is_folded_are_events_under_rules():
+    with pytest.raises(TypeError, match="expected a LeadEvent, got dict: decode makes one of a"):
+        fold(Rules.default(), [lead("add", "10:00")])
+    with pytest.raises(TypeError, match="expected Rules, got NoneType"):
+        fold(None, [])
+
+
+def test_a_schema_is_found_by_a_topic_in_any_spelling():
+    assert message_schema("realestate/Lead#Add") == message_schema("lead#add")
+    with pytest.raises(ArgumentError, match="'lead#bogus' is none of lead#add, "):
+        message_schema("lead#bogus")
 
 
 def test_a_lead_that_is_not_there_cannot_be_explained(store):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from lifecycle.cli.output import to_json
-from lifecycle.messages import TRIGGER_OF_TOPIC, message_schema
+from lifecycle.errors import ArgumentError
+from lifecycle.messages import message_schema
 from lifecycle.messages.asyncapi import asyncapi
-from lifecycle.messages.topics import plain_topic
-from lifecycle.text import excerpt
 
 
 @click.command()
@@ -23,8 +22,8 @@ def schema(topic: str | None) -> None:
     if topic is None:
         click.echo(to_json(asyncapi(), indent=2))
         return
-    plain = plain_topic(topic)
-    if plain not in TRIGGER_OF_TOPIC:
-        known = ", ".join(TRIGGER_OF_TOPIC)
-        raise click.BadParameter(f"{excerpt(topic)!r} is none of {known}", param_hint="TOPIC")
-    click.echo(to_json(message_schema(plain), indent=2))
+    try:
+        found = message_schema(topic)
+    except ArgumentError as error:
+        raise click.BadParameter(str(error), param_hint="TOPIC") from None
+    click.echo(to_json(found, indent=2))

@@ -36,9 +36,10 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
 
     Raises:
         RulesError: The rules name a guard that nobody registered.
+        TypeError: These are no rules, or no events.
     """
     machine = machine_for(rules)
-    named = (one for event in events if (one := rules.identity.named(event)).keys)
+    named = (one for event in events if (one := rules.identity.named(_event(event))).keys)
     standing, conflicts = _standing(map(rules.identity.named, joined(named)))
     parts = [subject_history(machine, one, conflicts) for one in subjects_of(standing)]
     return History(
@@ -46,6 +47,14 @@ def fold(rules: Rules, events: Iterable[LeadEvent]) -> History:
         findings=tuple(sorted((one for part in parts for one in part.findings), key=_in_order)),
         fates={event_id: fate for part in parts for event_id, fate in part.fates.items()},
     )
+
+
+def _event(value: object) -> LeadEvent:
+    """Return an event; a message is none yet."""
+    if not isinstance(value, LeadEvent):
+        got = type(value).__name__
+        raise TypeError(f"expected a LeadEvent, got {got}: decode makes one of a message")
+    return value
 
 
 def joined(events: Iterable[LeadEvent]) -> list[LeadEvent]:

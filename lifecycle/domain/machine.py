@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import transitions
 
 from lifecycle.domain.guards import BUILT_IN, Guard, find_guard, is_party_guard
-from lifecycle.domain.rules import Rules, check_guards
+from lifecycle.domain.rules import Rules, usable
 from lifecycle.domain.states import STATES, State, Trigger
 from lifecycle.reasons import Refusal
 
@@ -166,6 +166,6 @@ def machine_for(rules: Rules) -> LeadMachine:
 
     Raises:
         RulesError: The rules name a guard that nobody registered.
+        TypeError: These are no rules.
     """
-    check_guards(rules)
-    return LeadMachine(rules)
+    return LeadMachine(usable(rules))

@@ -167,11 +167,15 @@ def _several_of(where: str, value: object, allowed: tuple[Any, ...]) -> tuple[An
     return tuple(choice_of(where, one, allowed) for one in value)
 
 
-def check_guards(rules: Rules) -> None:
-    """Check that every guard the rules name is registered."""
+def usable(rules: object) -> Rules:
+    """Return these rules, if rules they are, and every guard that they name is registered."""
+    if not isinstance(rules, Rules):
+        got = type(rules).__name__
+        raise TypeError(f"expected Rules, got {got}: Rules.from_toml reads a file of them")
     for number, edge in enumerate(rules.edges, 1):
         for name in edge.guards:
             choice_of(f"edge {number}, guards", name, guard_names())
+    return rules
 
 
 def state_diagram(rules: Rules) -> str:

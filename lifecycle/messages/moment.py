@@ -27,7 +27,7 @@ def as_micros(moment: Moment) -> int:
         if moment.utcoffset() is None:
             raise ArgumentError(f"expected a datetime with an offset to UTC, got {moment}")
         moment = (moment - EPOCH) // MICROSECOND
-    if not isinstance(moment, int):
+    if not isinstance(moment, int) or isinstance(moment, bool):
         raise TypeError(f"expected a time: text, aware datetime or microseconds; got {moment!r}")
     if not FIRST <= moment <= LAST:
         raise ArgumentError(f"expected a moment in the years 1 to 9999, got {moment}")

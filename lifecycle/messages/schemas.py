@@ -45,7 +45,7 @@ from lifecycle.messages.shapes import (
     wire_name,
 )
 from lifecycle.messages.times import EARLIEST_SECOND, LAST, UNITS, Instant
-from lifecycle.messages.topics import OWN_DATE, TRIGGER_OF_TOPIC
+from lifecycle.messages.topics import OWN_DATE, TRIGGER_OF_TOPIC, known_topic
 from lifecycle.messages.values import NAMING
 from lifecycle.messages.words import ENVELOPE, SUMMARY_OF_TOPIC, WORDS
 from lifecycle.messages.wrappers import TYPE_NAMES
@@ -208,8 +208,9 @@ def message_schema(topic: str) -> Schema:
     """Return the JSON Schema of the messages of one topic, with everything that it refers to.
 
     Raises:
-        KeyError: Messages of this topic are not decoded.
+        ArgumentError: Messages of this topic are not decoded.
     """
+    topic = known_topic(topic)
     return {
         "$schema": DIALECT,
         "$id": f"{_URN}:{topic.replace('#', ':')}",
@@ -229,8 +230,9 @@ def envelope_schema(topic: str) -> Schema:
         "properties": {
             "topic": {"type": "string", "pattern": topic_pattern(topic)},
             "time": _described(_ref("time"), ENVELOPE["time"]),
-            **{name: _described({"format": "uri"}, ENVELOPE[name]) for name in _DELIVERY},
-            "id": _described(_id(trigger), ENVELOPE["id"]),
+            **{name: _described(_ANY_URI, ENVELOPE[name]) for name in _DELIVERY},
+            # A change of a field has the id of what it says.
+            "id": _described(_ANY_URI if trigger == "change" else _ID, ENVELOPE["id"]),
             "timestamp": {"description": ENVELOPE["timestamp"]},
             "data": _data(trigger),
         },
@@ -241,14 +243,9 @@ def envelope_schema(topic: str) -> Schema:
     }
 
 
+_ANY_URI: Final = {"format": "uri"}
+_ID: Final = {"type": ["string", "number", "null"], **_ANY_URI}
 _DELIVERY: Final = ("@id", "agent", "instrument", "source", "originalRecipient")
-
-
-def _id(trigger: Trigger) -> Schema:
-    """Return a schema of an event's id; a change of a field has the id of what it says instead."""
-    if trigger == "change":
-        return {"format": "uri"}
-    return {"type": ["string", "number", "null"], "format": "uri"}
 
 
 def _timestamp() -> Schema:
@@ -258,11 +255,7 @@ def _timestamp() -> Schema:
 
 def _stamps() -> list[Schema]:
     """Return schemas of numbers that say when something happened: in seconds or milliseconds."""
-    units = [
-        _within(EARLIEST_SECOND * per_second, limit)
-        for _, limit, per_second in UNITS
-        if limit < math.inf
-    ]
+    units = [_within(EARLIEST_SECOND * one, limit) for _, limit, one in UNITS if limit < math.inf]
     _, _, finest = UNITS[-1]
     last = {"type": "number", "minimum": EARLIEST_SECOND * finest, "maximum": LAST * 1000}
     return [*units, last, {"type": "string", "pattern": STAMP}]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from lifecycle.domain import Trigger, lowered, trimmed
+from lifecycle.errors import ArgumentError
+from lifecycle.text import excerpt
 
 #: What travels before a topic, or does not.
 PREFIX: Final = "realestate/"
@@ -54,6 +56,18 @@ def plain_topic(topic: str) -> str:
     """Return the topic without its prefix, without case, in its right spelling."""
     topic = lowered(trimmed(topic)).removeprefix(PREFIX)
     return MISSPELT.get(topic, topic)
+
+
+def known_topic(topic: str) -> str:
+    """Return the topic in plain form.
+
+    Raises:
+        ArgumentError: Messages of it are not decoded.
+    """
+    plain = plain_topic(topic)
+    if plain not in TRIGGER_OF_TOPIC:
+        raise ArgumentError(f"{excerpt(topic)!r} is none of {', '.join(TRIGGER_OF_TOPIC)}")
+    return plain
 
 
 def nearest_topic(topic: str) -> str | None:

@@ -210,7 +210,7 @@ class LeadStore(LeadReader):
         Raises:
             RulesError: The rules name a guard that nobody registered.
         """
-        self._writer.rebuild(rules or self._writer.rules)
+        self._writer.rebuild(self._writer.rules if rules is None else rules)
 
     def take_meanings(self, meanings: Meanings, source: str) -> None:
         """Let changes of a source mean what these meanings say of it.
