@@ -128,3 +128,19 @@ def test_the_command_line_does_it_all(store, lifecycle, tmp_path):
     assert lifecycle("quarantine", "restore", database, 1, clock).exit_code == 0
     assert lifecycle("quarantine", "retry", database, 1, "--with", good, clock).exit_code == 0
     assert lifecycle("quarantine", "dismiss", database, 9, clock).exit_code == 1
+
+
+def test_messages_that_are_due_are_taken_in_together(tmp_path, lifecycle):
+    database = tmp_path / "due.db"
+    with LeadStore(database, clock=lambda: as_micros("2020-01-01")) as store:
+        for key in "123":
+            store.apply(lead("add", "10:00", keys=key) | {"time": "2020-01-05T10:00:00Z"})
+        store.apply(GOOD | {"id": "urn:bad", "time": "soon"})
+        assert len(store.quarantine_numbers()) == 4
+    done = lifecycle("quarantine", "retry", database, "--accept-clock")
+    assert done.exit_code == 1
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["id"], one["outcome"]) for one in told] == [(1, "applied"), (4, "quarantined")]
+    with LeadStore(database, accept_clock=True) as store:
+        assert store.lead_count() == 3
+        assert store.quarantine_numbers() == [4]

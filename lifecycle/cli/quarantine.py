@@ -12,7 +12,7 @@ from lifecycle.auditing.words import moment
 from lifecycle.cli import options
 from lifecycle.cli.output import emit, emit_one, to_json
 from lifecycle.cli.taking import taking_in
-from lifecycle.errors import InputError
+from lifecycle.errors import InputError, NotFoundError
 from lifecycle.messages import format_time
 from lifecycle.store import LeadReader, OnContactDelete, QuarantineEntry
 from lifecycle.text import clean
@@ -78,9 +78,9 @@ def retry(
 ) -> None:
     """Apply a quarantined message again, or all of them.
 
-    Prints one JSON outcome a line. What can be decoded by now, or is due, leaves the quarantine.
-    With --with the file's message is applied in place of the one with this ID. Exit status 1 when
-    one stays.
+    Prints one JSON outcome a line. What can be decoded by now, or is due, leaves the quarantine;
+    several that are due are taken in with the first of them, which alone has a line. With --with
+    the file's message is applied in place of the one with this ID. Exit status 1 when one stays.
     """
     if corrected is not None and number is None:
         raise click.UsageError("--with needs the ID of the message that it corrects")
@@ -89,7 +89,14 @@ def retry(
         numbers = store.quarantine_numbers() if number is None else [number]
         stays = False
         for one in numbers:
-            for outcome in store.retry(one, message, received_at=received_at, force=force):
+            try:
+                outcomes = store.retry(one, message, received_at=received_at, force=force)
+            except NotFoundError:
+                if number is not None:
+                    raise
+                # It was due, and was taken in with the one before it.
+                continue
+            for outcome in outcomes:
                 stays |= outcome.kind == "quarantined"
                 click.echo(to_json({"id": one} | outcome.as_dict()))
     raise SystemExit(stays)
