@@ -159,6 +159,11 @@ def _cells(line):
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
+def test_a_cluster_of_one_hub_is_folded_in_pieces_and_whole(part, tmp_path):
+    whole, pieces = part("backfill")._hubs(tmp_path, ((60, 60), (60, 7)))
+    assert (whole["leads"], pieces["leads"]) == (12, 12)
+
+
 def test_what_a_backfill_takes_is_told_by_size_and_planned_by_its_rates(part):
     backfill = part("backfill")
     sizes = {"memory_mb": 100, "log_bytes": 3e6, "kept_bytes": 1e6, "disk_bytes": 4e6}
@@ -177,4 +182,13 @@ def test_what_a_backfill_takes_is_told_by_size_and_planned_by_its_rates(part):
     assert first == (
         "| 10,000,000 | 3.0 GB | 1.0 GB | 4.0 GB | 56 | 6.9 h on 8 cores | 27.8 h | 1.0 GB |"
     )
+    measured["hubs"] = [
+        {"events": events, "piece": 500, "leads": 100, "seconds": events / 100, "memory_mb": 40}
+        for events in (500, 1000)
+    ]
+    assert backfill.hubs(measured).splitlines()[2:] == [
+        "| 500 | 100 | whole | 5.0 s | 40 MB |",
+        "| 1,000 | 100 | pieces of 500 | 10.0 s | 40 MB |",
+    ]
+    assert [backfill.hub_hours(measured, 10**power) for power in (4, 6)] == ["2 min", "2.8 h"]
     assert backfill.kept()["runs"]

@@ -1,7 +1,8 @@
 """Measure how a backfill grows: the same logs by replay and on Spark, one after the other.
 
-Time, memory of all processes, and room on the disk, of 100,000 and of 1,000,000 messages. The
-result is kept beside this, and docs/growth.md is made of it. Nothing else should use the machine.
+Time, memory of all processes, and room on the disk, of 100,000 and of 1,000,000 messages; and time
+and memory of one cluster whose leads all share a key, which is folded by one core. The result is
+kept beside this, and docs/growth.md is made of it. Nothing else should use the machine.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ _KEPT: Final = Path(__file__).parent / "backfill.json"
 _PAGE: Final = _ROOT / "docs" / "growth.md"
 _SIZES: Final = (100_000, 1_000_000)
 _QUICK: Final = (1000, 4000)
+#: Clusters of one hub: so many events, folded in pieces of so many.
+_HUBS: Final = ((60_000, 60_000), (60_000, 5000), (240_000, 5000))
+_QUICK_HUBS: Final = ((600, 600), (600, 50))
 _MASTER: Final = "local[2]"
 _MEMORY: Final = "4g"
 _CORES: Final = 2
 #: Backfills on paper: so many messages, on so many cores.
 _PLANS: Final = ((10_000_000, 8), (1_000_000_000, 128), (100_000_000_000, 2048))
+_MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _MANY_HOURS: Final = 72
 _EVERY: Final = 0.5
@@ -64,7 +69,9 @@ def main() -> None:
     if not options.page:
         with tempfile.TemporaryDirectory(prefix="growth-") as folder:
             measured = measure(Path(folder), _QUICK if options.quick else _SIZES)
+            measured["hubs"] = list(_hubs(Path(folder), _QUICK_HUBS if options.quick else _HUBS))
         print(rows(measured))
+        print(hubs(measured))
         if options.quick:
             return
         _KEPT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
@@ -115,6 +122,25 @@ def _measured(place: Path, log: Path, size: int) -> Iterator[dict[str, Any]]:
         digests.add(_digest(out, store, loaded, way))
     if len(digests) > 1:
         raise RuntimeError(f"{size:,} messages: other digests, way by way: {digests}")
+
+
+def _hubs(folder: Path, sizes: tuple[tuple[int, int], ...]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of clusters of one hub, each folded in a process of its own."""
+    for events, piece in sizes:
+        print(f"one cluster of {events:,} events, in pieces of {piece:,}", flush=True)
+        done = run(
+            [sys.executable, Path(__file__).with_name("hub.py"), str(events), str(piece)],
+            folder=folder,
+            environment=os.environ | {"PYTHONPATH": str(_ROOT)},
+            watch=True,
+        )
+        yield {
+            "events": events,
+            "piece": piece,
+            "leads": int(done.output),
+            "seconds": round(done.seconds, 1),
+            "memory_mb": round(done.proportional),
+        }
 
 
 def _digest(out: Path, store: Path, loaded: Path, way: str) -> str:
@@ -204,6 +230,27 @@ def stages(measured: dict[str, Any]) -> str:
     return table(["stage", *(f"{one['messages']:,}" for one in runs)], lines)
 
 
+def hubs(measured: dict[str, Any]) -> str:
+    """Return what clusters of one hub took, in Markdown."""
+    lines = [
+        [
+            f"{one['events']:,}",
+            f"{one['leads']:,}",
+            f"pieces of {one['piece']:,}" if one["piece"] < one["events"] else "whole",
+            f"{one['seconds']:.1f} s",
+            f"{one['memory_mb']:,} MB",
+        ]
+        for one in measured["hubs"]
+    ]
+    return table(["events of one cluster", "leads", "folded", "time", "memory"], lines)
+
+
+def hub_hours(measured: dict[str, Any], events: int) -> str:
+    """Return how long one core folds a cluster of so many events, by the largest one measured."""
+    largest = max(measured["hubs"], key=lambda one: int(one["events"]))
+    return _hours(events * largest["seconds"] / largest["events"])
+
+
 def plan(measured: dict[str, Any]) -> str:
     """Return what larger backfills take by the rates of the largest one measured, in Markdown."""
     replay, spark = (
@@ -239,6 +286,8 @@ def _bytes(count: float) -> str:
 
 def _hours(seconds: float) -> str:
     hours = seconds / _HOUR
+    if hours < 1:
+        return f"{seconds / _MINUTE:,.0f} min"
     return f"{hours:,.1f} h" if hours < _MANY_HOURS else f"{hours / 24:,.0f} days"
 
 
