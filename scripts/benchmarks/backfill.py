@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from facts import facts
 from generator import write_log
-from process import MB, run
+from process import MB, Run, run
 
 from lifecycle import LeadStore
 
@@ -80,7 +80,7 @@ def main() -> None:
 
 def measure(folder: Path, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Measure logs of these sizes, each way."""
-    runs = []
+    runs: list[dict[str, Any]] = []
     for size in sizes:
         place = folder / str(size)
         place.mkdir()
@@ -96,19 +96,15 @@ def _measured(place: Path, log: Path, size: int) -> Iterator[dict[str, Any]]:
     store, loaded, out = place / "replayed.db", place / "loaded.db", place / "out"
     local = place / "local"
     local.mkdir()
-    spark = ["spark", "fold", log, "--out", out, "--master", _MASTER]
+    spark: list[str | Path] = ["spark", "fold", log, "--out", out, "--master", _MASTER]
     spark += ["--conf", f"spark.driver.memory={_MEMORY}", "--conf", f"spark.local.dir={local}"]
+    commands: dict[str, list[str | Path]]
     commands = {"replay": ["replay", store, log], "spark": spark, "load": ["load", loaded, out]}
     digests = set()
     for way, command in commands.items():
         print(f"{way} of {size:,} messages", flush=True)
         with _watched([place]) as room:
-            done = run(
-                [sys.executable, "-c", _COMMAND, *command],
-                folder=place,
-                environment=os.environ | {"PYTHONPATH": str(_ROOT)},
-                watch=True,
-            )
+            done = _run(place, "-c", _COMMAND, *command)
         yield {
             "way": way,
             "messages": size,
@@ -124,16 +120,17 @@ def _measured(place: Path, log: Path, size: int) -> Iterator[dict[str, Any]]:
         raise RuntimeError(f"{size:,} messages: other digests, way by way: {digests}")
 
 
+def _run(folder: Path, *command: str | Path) -> Run:
+    """Run Python on this repository's code, and watch its memory."""
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    return run([sys.executable, *command], folder=folder, environment=environment, watch=True)
+
+
 def _hubs(folder: Path, sizes: tuple[tuple[int, int], ...]) -> Iterator[dict[str, Any]]:
     """Yield the figures of clusters of one hub, each folded in a process of its own."""
     for events, piece in sizes:
         print(f"one cluster of {events:,} events, in pieces of {piece:,}", flush=True)
-        done = run(
-            [sys.executable, Path(__file__).with_name("hub.py"), str(events), str(piece)],
-            folder=folder,
-            environment=os.environ | {"PYTHONPATH": str(_ROOT)},
-            watch=True,
-        )
+        done = _run(folder, Path(__file__).with_name("hub.py"), str(events), str(piece))
         yield {
             "events": events,
             "piece": piece,
